@@ -1,0 +1,464 @@
+"""What operator, Jobs, serving pods and hub say to each other, as values.
+
+Every message that crosses a process is a struct of this module, encoded as JSON with camelCase names. Both sides import
+it, so a field cannot mean two things. Times are seconds since the epoch (float, UTC); durations are seconds (float).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+CONTRACT_VERSION = 1
+RUN_ENV = "EVERMODEL_RUN"
+"""Environment variable of a Job's container that holds its TrainRun or EvaluateRun as JSON."""
+SERVE_ENV = "EVERMODEL_SERVE"
+"""Environment variable of a serving container that holds its ServeConfig as JSON."""
+TOKEN_ENV = "EVERMODEL_TOKEN"
+"""Environment variable with the pod's own role token, from a Secret."""
+HUB_KEY_ENV = "EVERMODEL_HUB_KEY"
+"""Environment variable of the hub with the namespace's key, from a Secret."""
+TERMINATION_MESSAGE_LIMIT = 2048
+"""Bytes of a Job's termination message that the operator reads; the full report is in the hub."""
+SOURCE_MOUNT = "/var/run/evermodel/source"
+"""Folder at which the operator mounts the ConfigMap of a configmap:// source."""
+DATA_ERROR_EXIT_CODE = 3
+"""A Job that ends so found bad data or a bad specification: running it again cannot help."""
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=False):
+    """Base of all messages: immutable, camelCase on the wire, unknown fields ignored (an older reader meets a newer writer)."""
+
+
+Scalar = str | int | float | bool
+
+
+def label_text(label: Scalar) -> str:
+    """One text for one class, however a client's JSON spells it: 3, 3.0 and "3" are the same class, as are true and "true"."""
+    if isinstance(label, bool):
+        return "true" if label else "false"
+    if isinstance(label, float) and label.is_integer():
+        return str(int(label))
+    return str(label)
+
+
+# --- tokens -----------------------------------------------------------------------------------------------------------
+
+
+class Role(StrEnum):
+    """What a token may do at the hub."""
+
+    TRAINER = "trainer"
+    SERVER = "server"
+    OPERATOR = "operator"
+    UPLOADER = "uploader"
+
+
+ANY_MODEL = "*"
+"""Model name of tokens that belong to a namespace: the uploader's."""
+
+
+def hub_key(master: bytes, namespace: str) -> str:
+    """Key of a namespace's hub, derived from the operator's master key (hex, 64 characters)."""
+    return hmac.new(master, f"hub/{namespace}".encode(), hashlib.sha256).hexdigest()
+
+
+def role_token(key: str, model: str, role: Role) -> str:
+    """Token of a role for one model, derived from the hub's key (hex, 64 characters)."""
+    return hmac.new(bytes.fromhex(key), f"{model}/{role}".encode(), hashlib.sha256).hexdigest()
+
+
+def key_fingerprint(key: str) -> str:
+    """Eight hex characters that tell keys apart in object names and give nothing away."""
+    return hashlib.sha256(f"fingerprint/{key}".encode()).hexdigest()[:8]
+
+
+# --- runs: operator -> Job --------------------------------------------------------------------------------------------
+
+
+class PreprocessingStep(Message):
+    """One transformer over named columns."""
+
+    transformer: str
+    columns: tuple[str, ...]
+    parameters: dict[str, Any] = {}
+
+
+class DataSource(Message):
+    """Where the rows are and what each column means."""
+
+    uri: str
+    target: str
+    sha256: str | None = None
+    features: tuple[str, ...] = ()
+    id_column: str | None = None
+    holdout_fraction: float = 0.2
+
+
+class TrainRun(Message, tag_field="kind", tag="train"):
+    """Everything a training Job needs to know."""
+
+    namespace: str
+    model: str
+    version: int
+    hub_url: str
+    data: DataSource
+    estimator: str
+    parameters: dict[str, Any] = {}
+    preprocessing: tuple[PreprocessingStep, ...] = ()
+    feedback_through: int | None = None
+    """Ledger number up to which labelled captured records are merged with the source; None: the source alone."""
+    seed: int = 0
+
+
+class FreshRange(Message):
+    """Labelled captured records that no model of this comparison has trained on."""
+
+    after: int
+    """Ledger number after which labels count (exclusive)."""
+    through: int
+    """Ledger number up to which labels count (inclusive)."""
+    predicted_after: float = 0.0
+    """Predictions made before this time do not count: after an alarm, the time of the alarm."""
+
+
+class EvaluateRun(Message, tag_field="kind", tag="evaluate"):
+    """Everything an evaluation Job needs to know."""
+
+    namespace: str
+    model: str
+    version: int
+    hub_url: str
+    data: DataSource
+    data_sha256: str
+    """Digest of the source bytes that the candidate was split on: other bytes are refused, since they split otherwise."""
+    candidate: str
+    """sha256 of the candidate's manifest."""
+    champion: str | None = None
+    """sha256 of the champion's manifest; None for the first version."""
+    fresh: FreshRange | None = None
+
+
+RunConfig = TrainRun | EvaluateRun
+
+
+# --- reports: Job -> operator -----------------------------------------------------------------------------------------
+
+
+class FailureReason(StrEnum):
+    """Why a Job failed, as shown in conditions and Events."""
+
+    DATA_INVALID = "DataInvalid"
+    DATA_NOT_FOUND = "DataNotFound"
+    DIGEST_MISMATCH = "DigestMismatch"
+    SPEC_INVALID = "SpecInvalid"
+    PARITY_FAILED = "ParityFailed"
+    HUB_UNAVAILABLE = "HubUnavailable"
+    OUT_OF_MEMORY = "OutOfMemory"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    CANNOT_START = "CannotStart"
+    REPORT_LOST = "ReportLost"
+    CRASHED = "Crashed"
+
+
+class TrainReport(Message, tag_field="kind", tag="trained"):
+    """What a training Job made. ``manifest`` names everything else by digest."""
+
+    manifest: str
+    data_sha256: str
+    rows: int
+    """Rows fitted on, source and feedback together."""
+    feedback_rows: int
+    window: Annotated[str, Meta(description="all or recent: the data that the inner temporal validation chose")]
+    validation: float | None
+    """Accuracy of the chosen data on the inner temporal validation rows; None when there was no feedback to validate on."""
+    classes: int
+    seconds: float
+
+
+class PairedScore(Message):
+    """Candidate and champion on the same held-out rows."""
+
+    rows: int
+    candidate: float
+    dummy: float
+    """Accuracy of always answering the most frequent class of the training rows."""
+    champion: float | None = None
+    candidate_only: int = 0
+    """Rows that only the candidate got right."""
+    champion_only: int = 0
+    """Rows that only the champion got right."""
+    use: int = 1
+    """k: how often these rows have decided, this time included."""
+    metrics: dict[str, float] = {}
+    """Further metrics of the candidate: precision, recall and f1 (macro)."""
+
+
+class EvaluationReport(Message, tag_field="kind", tag="evaluated"):
+    """Scores on each held-out set. The operator's gate decides; the Job only measures."""
+
+    reference: PairedScore | None
+    fresh: PairedScore | None
+    seconds: float
+
+
+class FailureReport(Message, tag_field="kind", tag="failed"):
+    """Why a Job gave up, in words for the person who wrote the ModelDeployment."""
+
+    reason: FailureReason
+    message: str
+
+
+RunReport = TrainReport | EvaluationReport | FailureReport
+
+
+# --- serving ----------------------------------------------------------------------------------------------------------
+
+
+class ServeConfig(Message):
+    """Everything a serving pod needs to know."""
+
+    namespace: str
+    model: str
+    version: int
+    hub_url: str
+    manifest: str
+    capture: bool = False
+
+
+class FeedbackRow(Message):
+    """The true label of one earlier prediction."""
+
+    id: str
+    label: Scalar
+
+
+class FeedbackRequest(Message):
+    """Body of POST /v2/models/{model}/feedback at the model's URL and of POST /v1/models/{model}/feedback at the hub."""
+
+    labels: Annotated[tuple[FeedbackRow, ...], Meta(max_length=10_000)]
+
+
+class LabelStatus(StrEnum):
+    """What became of one label."""
+
+    ACCEPTED = "Accepted"
+    DUPLICATE = "Duplicate"
+    FORGED = "Forged"
+    FOREIGN = "Foreign"
+    EXPIRED = "Expired"
+    INVALID = "Invalid"
+
+
+class LabelResult(Message):
+    """Answer to one FeedbackRow, in the order of the request."""
+
+    id: str
+    status: LabelStatus
+    message: str = ""
+
+
+class FeedbackResponse(Message):
+    """Answer to a FeedbackRequest. Sent only when every accepted label is on disk."""
+
+    results: tuple[LabelResult, ...]
+    accepted: int
+
+
+class Capture(Message):
+    """The raw features of one prediction, in the order of the manifest's columns."""
+
+    id: str
+    row: tuple[Scalar | None, ...]
+
+
+class Heartbeat(Message):
+    """What a serving pod tells the hub every second or two. Counts are totals since the pod's start."""
+
+    pod: str
+    version: int
+    predictions: int
+    errors: int = 0
+    captures: tuple[Capture, ...] = ()
+
+
+class HeartbeatReply(Message):
+    """The hub has it on disk."""
+
+    stored: int
+
+
+# --- artifacts --------------------------------------------------------------------------------------------------------
+
+
+class ColumnKind(StrEnum):
+    """How a column is read and served."""
+
+    NUMBER = "number"
+    TEXT = "text"
+
+
+class Column(Message):
+    """One feature as the model expects it."""
+
+    name: str
+    kind: ColumnKind
+
+
+class Manifest(Message):
+    """The record of one trained model, itself stored by sha256: the digest of its JSON names the version's content."""
+
+    model: str
+    version: int
+    columns: tuple[Column, ...]
+    classes: tuple[Scalar, ...]
+    """Labels in the order of the model's probabilities."""
+    onnx: str
+    """sha256 of the ONNX file."""
+    onnx_inputs: Literal["matrix", "columns"]
+    """matrix: one float32 input ``X`` of shape (rows, columns); columns: one input of shape (rows, 1) for each column."""
+    training_rows: str
+    """sha256 of a file of little-endian uint64, sorted: hashes of the rows trained on."""
+    majority: Scalar
+    """Most frequent class of the training rows, for the dummy."""
+    data_sha256: str
+    feedback_through: int | None
+    estimator: str
+    parameters: dict[str, Any]
+    libraries: dict[str, str]
+
+
+class DatasetInfo(Message):
+    """Answer to an upload."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+# --- hub <-> Jobs -----------------------------------------------------------------------------------------------------
+
+
+class LabelledRecord(Message):
+    """One captured prediction whose label has come."""
+
+    seq: int
+    predicted_at: float
+    row: tuple[Scalar | None, ...]
+    label: str
+    """As ``label_text`` spells it."""
+
+
+class LabelledRecords(Message):
+    """Answer to GET /v1/models/{model}/records, in ledger order; ``through`` is the last number looked at."""
+
+    records: tuple[LabelledRecord, ...]
+    through: int
+    more: bool
+
+
+class HeldoutUse(Message):
+    """One use of held-out rows to decide, told to the hub before the decision. The same version asks again and gets the same k."""
+
+    set: Literal["reference", "fresh"]
+    version: int
+    rows_key: str
+    """Digest of what makes the reference rows (uri, idColumn, fraction); "fresh" for fresh rows."""
+    after: int = 0
+    through: int = 0
+
+
+class HeldoutUseReply(Message):
+    """``use`` is k, from 1: versions that were judged on any of these rows, this one included."""
+
+    use: int
+
+
+# --- hub <-> operator -------------------------------------------------------------------------------------------------
+
+
+class QualityQuery(Message):
+    """Body of POST /v1/models/{model}/quality: what to watch, and what to count. Creates the detector when it is not there."""
+
+    version: int
+    threshold: float
+    tolerance: float
+    false_alarm_every: float
+    window: int
+    label_delay: float = 0.0
+    records_after: int = 0
+    """Count labelled captured records with a larger ledger number …"""
+    predicted_after: float = 0.0
+    """… whose prediction was made later than this."""
+
+
+class WindowStats(Message):
+    """Accuracy of the last labelled predictions, for people, with its 95 % Wilson interval."""
+
+    value: float
+    lower: float
+    upper: float
+    samples: int
+
+
+class Alarm(Message):
+    """The first time that the evidence passed falseAlarmEvery. Latched: it stays until the version or the threshold changes."""
+
+    seq: int
+    """Ledger number of the label that crossed."""
+    at: float
+    """When that label was written."""
+    value: float
+    """Accuracy over the labels since the evidence last began to grow."""
+    samples: int
+    """How many labels that is."""
+
+
+class Quality(Message):
+    """How one version does in production, as the hub knows it."""
+
+    version: int
+    as_of: float
+    predictions: int
+    labels: int
+    window: WindowStats | None
+    coverage: float | None
+    """Share of the version's predictions, older than labelDelay, whose label has come; None without predictions."""
+    alarm: Alarm | None
+    last_seq: int
+    """Largest ledger number of the model."""
+    records: int
+    """Labelled captured records of the model in all."""
+    records_counted: int
+    """Those that the query asked to count."""
+
+
+class LineageEntry(Message):
+    """One version that became champion, kept beside its artifact, so that a rebuilt cluster adopts it."""
+
+    number: int
+    training_hash: str
+    manifest: str
+    holdout: float
+    holdout_set: Literal["reference", "fresh"]
+    promoted_at: float
+    data_sha256: str
+    feedback_through: int | None = None
+    parent: int | None = None
+
+
+class Lineage(Message):
+    """Answer to GET /v1/models/{model}/lineage, oldest first."""
+
+    entries: tuple[LineageEntry, ...]
+
+
+class HubError(Message):
+    """Body of every answer that is not 2xx."""
+
+    error: str

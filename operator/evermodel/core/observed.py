@@ -1,0 +1,160 @@
+"""What the operator saw, as values: the only input of `plan` besides the time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from evermodel.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
+from evermodel.api.modelversion import ModelVersionSpec, ModelVersionStatus
+from evermodel.contract import FailureReason, LineageEntry, Quality, RunReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class ModelKey:
+    """Names a ModelDeployment."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelView:
+    """A ModelDeployment as the API server has it."""
+
+    key: ModelKey
+    uid: str
+    generation: int
+    resource_version: str
+    created_at: datetime
+    spec: ModelDeploymentSpec
+    status: ModelDeploymentStatus
+    retrain_request: str = ""
+    """Value of the annotation evermodel.dev/retrain."""
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionView:
+    """A ModelVersion as the API server has it."""
+
+    name: str
+    uid: str
+    resource_version: str
+    created_at: datetime
+    spec: ModelVersionSpec
+    status: ModelVersionStatus
+    deleting: bool = False
+
+    @property
+    def number(self) -> int:
+        return self.spec.number
+
+
+class JobState(StrEnum):
+    """What a Job is doing."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """A Job and what its newest pod said."""
+
+    name: str
+    uid: str
+    owner_uid: str
+    state: JobState
+    created_at: datetime
+    deleting: bool = False
+    report: RunReport | None = None
+    """From the termination message or, when that was lost, from the hub."""
+    exit_code: int | None = None
+    failure: FailureReason | None = None
+    """What Kubernetes itself says: out of memory, deadline exceeded, cannot start."""
+    message: str = ""
+    """Why a pod is not running (unschedulable, image, quota, missing Secret), or why the Job failed."""
+    missing_secret: bool = False
+    """A pod waits for a Secret that is not there."""
+    live_pods: int = 0
+    """Pods that have not ended; a run that supersedes this one waits for 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentView:
+    """A serving Deployment."""
+
+    name: str
+    uid: str
+    version: int
+    replicas: int
+    ready_replicas: int
+    updated: bool
+    """The Deployment controller has seen the newest template and all Ready replicas run it."""
+    fingerprint: str
+    """Value of the annotation evermodel.dev/applied: digest of what the operator last applied."""
+    drifted: bool = False
+    """An owned field differs from what was applied: somebody edited it by hand."""
+    message: str = ""
+    missing_secret: bool = False
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceView:
+    """The Service at the model's URL."""
+
+    name: str
+    version: int | None
+    """Version whose pods the selector matches."""
+    fingerprint: str
+    drifted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubView:
+    """The namespace's hub."""
+
+    applied: frozenset[str] = frozenset()
+    """Kinds of the hub's objects that are there and as they should be: StatefulSet, Service."""
+    ready: bool = False
+    missing_secret: bool = False
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorSettings:
+    """What the operator's own configuration gives to plans."""
+
+    runtime_image: str
+    hub_url: str
+    """Of this namespace's hub, as pods reach it."""
+    hub_key_fingerprint: str
+    drain: timedelta = timedelta(seconds=5)
+    """How long the predecessor's pods stay after the Service points to the successor."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """One look at everything that concerns one ModelDeployment."""
+
+    model: ModelView
+    versions: tuple[VersionView, ...]
+    """By number, oldest first; without those that other owners hold."""
+    settings: OperatorSettings
+    jobs: Mapping[str, JobView] = field(default_factory=dict)
+    """By name."""
+    deployments: Mapping[int, DeploymentView] = field(default_factory=dict)
+    """By version."""
+    service: ServiceView | None = None
+    hub: HubView = field(default_factory=HubView)
+    quality: Quality | None = None
+    """Newest answer of the hub about the champion; None: not asked yet, or not reachable."""
+    quality_error: str = ""
+    lineage: tuple[LineageEntry, ...] | None = None
+    """Champions that the hub remembers under this name; None: not asked (only asked when there is no ModelVersion)."""

@@ -1,0 +1,1 @@
+"""What runs in the pods: training, evaluation, serving and the hub."""
