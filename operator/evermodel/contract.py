@@ -81,7 +81,7 @@ def key_fingerprint(key: str) -> str:
 # --- runs: operator -> Job --------------------------------------------------------------------------------------------
 
 
-class PreprocessingStep(Message):
+class PreprocessingStep(Message, frozen=True, kw_only=True):
     """One transformer over named columns."""
 
     transformer: str
@@ -89,7 +89,7 @@ class PreprocessingStep(Message):
     parameters: dict[str, Any] = {}
 
 
-class DataSource(Message):
+class DataSource(Message, frozen=True, kw_only=True):
     """Where the rows are and what each column means."""
 
     uri: str
@@ -100,7 +100,7 @@ class DataSource(Message):
     holdout_fraction: float = 0.2
 
 
-class TrainRun(Message, tag_field="kind", tag="train"):
+class TrainRun(Message, tag_field="kind", tag="train", frozen=True, kw_only=True):
     """Everything a training Job needs to know."""
 
     namespace: str
@@ -116,7 +116,7 @@ class TrainRun(Message, tag_field="kind", tag="train"):
     seed: int = 0
 
 
-class FreshRange(Message):
+class FreshRange(Message, frozen=True, kw_only=True):
     """Labelled captured records that no model of this comparison has trained on."""
 
     after: int
@@ -127,7 +127,7 @@ class FreshRange(Message):
     """Predictions made before this time do not count: after an alarm, the time of the alarm."""
 
 
-class EvaluateRun(Message, tag_field="kind", tag="evaluate"):
+class EvaluateRun(Message, tag_field="kind", tag="evaluate", frozen=True, kw_only=True):
     """Everything an evaluation Job needs to know."""
 
     namespace: str
@@ -166,7 +166,7 @@ class FailureReason(StrEnum):
     CRASHED = "Crashed"
 
 
-class TrainReport(Message, tag_field="kind", tag="trained"):
+class TrainReport(Message, tag_field="kind", tag="trained", frozen=True, kw_only=True):
     """What a training Job made. ``manifest`` names everything else by digest."""
 
     manifest: str
@@ -181,7 +181,7 @@ class TrainReport(Message, tag_field="kind", tag="trained"):
     seconds: float
 
 
-class PairedScore(Message):
+class PairedScore(Message, frozen=True, kw_only=True):
     """Candidate and champion on the same held-out rows."""
 
     rows: int
@@ -199,7 +199,7 @@ class PairedScore(Message):
     """Further metrics of the candidate: precision, recall and f1 (macro)."""
 
 
-class EvaluationReport(Message, tag_field="kind", tag="evaluated"):
+class EvaluationReport(Message, tag_field="kind", tag="evaluated", frozen=True, kw_only=True):
     """Scores on each held-out set. The operator's gate decides; the Job only measures."""
 
     reference: PairedScore | None
@@ -207,7 +207,7 @@ class EvaluationReport(Message, tag_field="kind", tag="evaluated"):
     seconds: float
 
 
-class FailureReport(Message, tag_field="kind", tag="failed"):
+class FailureReport(Message, tag_field="kind", tag="failed", frozen=True, kw_only=True):
     """Why a Job gave up, in words for the person who wrote the ModelDeployment."""
 
     reason: FailureReason
@@ -220,7 +220,7 @@ RunReport = TrainReport | EvaluationReport | FailureReport
 # --- serving ----------------------------------------------------------------------------------------------------------
 
 
-class ServeConfig(Message):
+class ServeConfig(Message, frozen=True, kw_only=True):
     """Everything a serving pod needs to know."""
 
     namespace: str
@@ -231,14 +231,14 @@ class ServeConfig(Message):
     capture: bool = False
 
 
-class FeedbackRow(Message):
+class FeedbackRow(Message, frozen=True, kw_only=True):
     """The true label of one earlier prediction."""
 
     id: str
     label: Scalar
 
 
-class FeedbackRequest(Message):
+class FeedbackRequest(Message, frozen=True, kw_only=True):
     """Body of POST /v2/models/{model}/feedback at the model's URL and of POST /v1/models/{model}/feedback at the hub."""
 
     labels: Annotated[tuple[FeedbackRow, ...], Meta(max_length=10_000)]
@@ -255,7 +255,7 @@ class LabelStatus(StrEnum):
     INVALID = "Invalid"
 
 
-class LabelResult(Message):
+class LabelResult(Message, frozen=True, kw_only=True):
     """Answer to one FeedbackRow, in the order of the request."""
 
     id: str
@@ -263,21 +263,21 @@ class LabelResult(Message):
     message: str = ""
 
 
-class FeedbackResponse(Message):
+class FeedbackResponse(Message, frozen=True, kw_only=True):
     """Answer to a FeedbackRequest. Sent only when every accepted label is on disk."""
 
     results: tuple[LabelResult, ...]
     accepted: int
 
 
-class Capture(Message):
+class Capture(Message, frozen=True, kw_only=True):
     """The raw features of one prediction, in the order of the manifest's columns."""
 
     id: str
     row: tuple[Scalar | None, ...]
 
 
-class Heartbeat(Message):
+class Heartbeat(Message, frozen=True, kw_only=True):
     """What a serving pod tells the hub every second or two. Counts are totals since the pod's start."""
 
     pod: str
@@ -287,7 +287,7 @@ class Heartbeat(Message):
     captures: tuple[Capture, ...] = ()
 
 
-class HeartbeatReply(Message):
+class HeartbeatReply(Message, frozen=True, kw_only=True):
     """The hub has it on disk."""
 
     stored: int
@@ -303,14 +303,14 @@ class ColumnKind(StrEnum):
     TEXT = "text"
 
 
-class Column(Message):
+class Column(Message, frozen=True, kw_only=True):
     """One feature as the model expects it."""
 
     name: str
     kind: ColumnKind
 
 
-class Manifest(Message):
+class Manifest(Message, frozen=True, kw_only=True):
     """The record of one trained model, itself stored by sha256: the digest of its JSON names the version's content."""
 
     model: str
@@ -333,7 +333,7 @@ class Manifest(Message):
     libraries: dict[str, str]
 
 
-class DatasetInfo(Message):
+class DatasetInfo(Message, frozen=True, kw_only=True):
     """Answer to an upload."""
 
     name: str
@@ -344,7 +344,7 @@ class DatasetInfo(Message):
 # --- hub <-> Jobs -----------------------------------------------------------------------------------------------------
 
 
-class LabelledRecord(Message):
+class LabelledRecord(Message, frozen=True, kw_only=True):
     """One captured prediction whose label has come."""
 
     seq: int
@@ -354,7 +354,7 @@ class LabelledRecord(Message):
     """As ``label_text`` spells it."""
 
 
-class LabelledRecords(Message):
+class LabelledRecords(Message, frozen=True, kw_only=True):
     """Answer to GET /v1/models/{model}/records, in ledger order; ``through`` is the last number looked at."""
 
     records: tuple[LabelledRecord, ...]
@@ -362,7 +362,7 @@ class LabelledRecords(Message):
     more: bool
 
 
-class HeldoutUse(Message):
+class HeldoutUse(Message, frozen=True, kw_only=True):
     """One use of held-out rows to decide, told to the hub before the decision. The same version asks again and gets the same k."""
 
     set: Literal["reference", "fresh"]
@@ -373,7 +373,7 @@ class HeldoutUse(Message):
     through: int = 0
 
 
-class HeldoutUseReply(Message):
+class HeldoutUseReply(Message, frozen=True, kw_only=True):
     """``use`` is k, from 1: versions that were judged on any of these rows, this one included."""
 
     use: int
@@ -382,8 +382,8 @@ class HeldoutUseReply(Message):
 # --- hub <-> operator -------------------------------------------------------------------------------------------------
 
 
-class QualityQuery(Message):
-    """Body of POST /v1/models/{model}/quality: what to watch, and what to count. Creates the detector when it is not there."""
+class QualityQuery(Message, frozen=True, kw_only=True):
+    """Body of POST /v1/models/{model}/quality: what to watch and count. Creates the detector when it is not there."""
 
     version: int
     threshold: float
@@ -397,7 +397,7 @@ class QualityQuery(Message):
     """… whose prediction was made later than this."""
 
 
-class WindowStats(Message):
+class WindowStats(Message, frozen=True, kw_only=True):
     """Accuracy of the last labelled predictions, for people, with its 95 % Wilson interval."""
 
     value: float
@@ -406,8 +406,8 @@ class WindowStats(Message):
     samples: int
 
 
-class Alarm(Message):
-    """The first time that the evidence passed falseAlarmEvery. Latched: it stays until the version or the threshold changes."""
+class Alarm(Message, frozen=True, kw_only=True):
+    """The first time that the evidence passed falseAlarmEvery. Latched until the version or the threshold changes."""
 
     seq: int
     """Ledger number of the label that crossed."""
@@ -419,7 +419,7 @@ class Alarm(Message):
     """How many labels that is."""
 
 
-class Quality(Message):
+class Quality(Message, frozen=True, kw_only=True):
     """How one version does in production, as the hub knows it."""
 
     version: int
@@ -438,7 +438,7 @@ class Quality(Message):
     """Those that the query asked to count."""
 
 
-class LineageEntry(Message):
+class LineageEntry(Message, frozen=True, kw_only=True):
     """One version that became champion, kept beside its artifact, so that a rebuilt cluster adopts it."""
 
     number: int
@@ -452,13 +452,13 @@ class LineageEntry(Message):
     parent: int | None = None
 
 
-class Lineage(Message):
+class Lineage(Message, frozen=True, kw_only=True):
     """Answer to GET /v1/models/{model}/lineage, oldest first."""
 
     entries: tuple[LineageEntry, ...]
 
 
-class HubError(Message):
+class HubError(Message, frozen=True, kw_only=True):
     """Body of every answer that is not 2xx."""
 
     error: str

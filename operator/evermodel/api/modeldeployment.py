@@ -31,7 +31,7 @@ class Metric(StrEnum):
     ACCURACY = "accuracy"
 
 
-class Objective(Resource):
+class Objective(Resource, frozen=True, kw_only=True):
     """The quality that the model must keep in production."""
 
     threshold: Annotated[
@@ -40,7 +40,7 @@ class Objective(Resource):
     metric: Annotated[Metric, Meta(description="What is measured.")] = Metric.ACCURACY
 
 
-class TrainData(Resource):
+class TrainData(Resource, frozen=True, kw_only=True):
     """The file that the model is trained on."""
 
     uri: Annotated[
@@ -60,7 +60,7 @@ class TrainData(Resource):
     ] = None
 
 
-class Holdout(Resource):
+class Holdout(Resource, frozen=True, kw_only=True):
     """The part of the source that is never trained on, chosen by a hash of the row's id (or of the row)."""
 
     fraction: Annotated[
@@ -68,7 +68,7 @@ class Holdout(Resource):
     ] = 0.2
 
 
-class Data(Resource):
+class Data(Resource, frozen=True, kw_only=True):
     """The data and what its columns mean."""
 
     train: TrainData
@@ -88,7 +88,7 @@ class Transformer(StrEnum):
     ONE_HOT_ENCODER = "OneHotEncoder"
 
 
-class Preprocessing(Resource):
+class Preprocessing(Resource, frozen=True, kw_only=True):
     """One transformer over some columns; columns that no step names pass as they are."""
 
     transformer: Transformer
@@ -114,21 +114,21 @@ class Estimator(StrEnum):
     SVC = "SVC"
 
 
-class EnvVar(Resource):
+class EnvVar(Resource, frozen=True, kw_only=True):
     """One environment variable with a plain value."""
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=128)]
     value: Annotated[str, Meta(max_length=4096)] = ""
 
 
-class Resources(Resource):
+class Resources(Resource, frozen=True, kw_only=True):
     """Compute resources of the container."""
 
     requests: dict[str, Quantity] = {}
     limits: dict[str, Quantity] = {}
 
 
-class Toleration(Resource):
+class Toleration(Resource, frozen=True, kw_only=True):
     """A taint that the pod tolerates."""
 
     key: Annotated[str, Meta(max_length=253)] = ""
@@ -137,7 +137,7 @@ class Toleration(Resource):
     effect: Annotated[str, Meta(pattern=r"^(NoSchedule|PreferNoSchedule|NoExecute)?$")] = ""
 
 
-class PodTemplate(Resource):
+class PodTemplate(Resource, frozen=True, kw_only=True):
     """The allow-listed pod settings."""
 
     image: Annotated[str | None, Meta(max_length=512, description="Runtime image; default: the operator's.")] = None
@@ -151,7 +151,7 @@ class PodTemplate(Resource):
     annotations: dict[str, str] = {}
 
 
-class Training(Resource):
+class Training(Resource, frozen=True, kw_only=True):
     """How the model is made."""
 
     estimator: Annotated[Estimator, Meta(description="A scikit-learn classifier, by class name.")]
@@ -164,7 +164,7 @@ class Training(Resource):
     template: PodTemplate = PodTemplate()
 
 
-class Improvement(Resource):
+class Improvement(Resource, frozen=True, kw_only=True):
     """When a candidate counts as better."""
 
     confidence: Annotated[
@@ -174,7 +174,7 @@ class Improvement(Resource):
     min_absolute: Annotated[float, Meta(ge=0, lt=1, description="Smallest gain in accuracy worth a promotion.")] = 0.0
 
 
-class Evaluation(Resource):
+class Evaluation(Resource, frozen=True, kw_only=True):
     """How a candidate is judged."""
 
     improvement: Improvement = Improvement()
@@ -183,14 +183,14 @@ class Evaluation(Resource):
     ] = 0.02
 
 
-class Serving(Resource):
+class Serving(Resource, frozen=True, kw_only=True):
     """How the champion is served."""
 
     replicas: Annotated[int, Meta(ge=0, le=1000)] = 1
     template: PodTemplate = PodTemplate()
 
 
-class Monitoring(Resource):
+class Monitoring(Resource, frozen=True, kw_only=True):
     """How the live accuracy is watched."""
 
     interval: Annotated[Duration, Meta(description="How often the hub is asked.")] = "30s"
@@ -225,7 +225,7 @@ class RetrainingMode(StrEnum):
     MANUAL = "Manual"
 
 
-class RetrainingData(Resource):
+class RetrainingData(Resource, frozen=True, kw_only=True):
     """What a retraining learns from besides the source."""
 
     include_feedback: Annotated[
@@ -233,7 +233,7 @@ class RetrainingData(Resource):
     ] = False
 
 
-class Retraining(Resource):
+class Retraining(Resource, frozen=True, kw_only=True):
     """When and how the model is retrained."""
 
     mode: Annotated[
@@ -252,7 +252,7 @@ class Retraining(Resource):
     data: RetrainingData = RetrainingData()
 
 
-class ModelDeploymentSpec(Resource):
+class ModelDeploymentSpec(Resource, frozen=True, kw_only=True):
     """Declare a model, its data and the accuracy that it must keep."""
 
     objective: Objective
@@ -281,7 +281,7 @@ class Phase(StrEnum):
     PAUSED = "Paused"
 
 
-class ChampionStatus(Resource):
+class ChampionStatus(Resource, frozen=True, kw_only=True):
     """The version that takes traffic."""
 
     version: int
@@ -292,7 +292,7 @@ class ChampionStatus(Resource):
     """RFC 3339."""
 
 
-class CandidateStatus(Resource):
+class CandidateStatus(Resource, frozen=True, kw_only=True):
     """The version that is being made."""
 
     version: int
@@ -300,7 +300,7 @@ class CandidateStatus(Resource):
     message: str = ""
 
 
-class LiveStatus(Resource):
+class LiveStatus(Resource, frozen=True, kw_only=True):
     """The live accuracy of the champion, rounded as shown; exact figures are in the hub and in metrics."""
 
     value: float | None = None
@@ -311,7 +311,7 @@ class LiveStatus(Resource):
     as_of: str = ""
 
 
-class RetrainingStatus(Resource):
+class RetrainingStatus(Resource, frozen=True, kw_only=True):
     """What retraining did and when it may go on."""
 
     count: int = 0
@@ -326,7 +326,7 @@ class RetrainingStatus(Resource):
     """Token of the last evermodel.dev/retrain annotation that was acted on."""
 
 
-class ModelDeploymentStatus(Resource):
+class ModelDeploymentStatus(Resource, frozen=True, kw_only=True):
     """What the operator knows and did."""
 
     observed_generation: int = -1

@@ -32,7 +32,7 @@ SERVABLE_PHASES = frozenset({VersionPhase.CANDIDATE, VersionPhase.CHAMPION, Vers
 """Phases of a version that passed its gate and may be pinned."""
 
 
-class VersionTrigger(Resource):
+class VersionTrigger(Resource, frozen=True, kw_only=True):
     """Why the run began."""
 
     reason: str
@@ -45,7 +45,7 @@ class VersionTrigger(Resource):
     """Time of the alarm, seconds since the epoch."""
 
 
-class ModelVersionSpec(Resource):
+class ModelVersionSpec(Resource, frozen=True, kw_only=True):
     """What the run was started with."""
 
     number: Annotated[int, Meta(ge=1)]
@@ -61,7 +61,7 @@ class ModelVersionSpec(Resource):
     """Manifest of a version that was adopted from the hub's lineage instead of trained."""
 
 
-class SetScore(Resource):
+class SetScore(Resource, frozen=True, kw_only=True):
     """Candidate and champion on one held-out set."""
 
     rows: int
@@ -74,7 +74,7 @@ class SetScore(Resource):
     metrics: dict[str, float] = {}
 
 
-class VersionFailure(Resource):
+class VersionFailure(Resource, frozen=True, kw_only=True):
     """Why the run failed or was rejected."""
 
     reason: str
@@ -82,7 +82,7 @@ class VersionFailure(Resource):
     exit_code: int | None = None
 
 
-class ModelVersionStatus(Resource):
+class ModelVersionStatus(Resource, frozen=True, kw_only=True):
     """What came of the run."""
 
     phase: VersionPhase = VersionPhase.TRAINING

@@ -50,6 +50,7 @@ class VersionView:
 
     @property
     def number(self) -> int:
+        """The version's number."""
         return self.spec.number
 
 
