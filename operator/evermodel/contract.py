@@ -19,7 +19,7 @@ RUN_ENV = "EVERMODEL_RUN"
 """Environment variable of a Job's container that holds its TrainRun or EvaluateRun as JSON."""
 SERVE_ENV = "EVERMODEL_SERVE"
 """Environment variable of a serving container that holds its ServeConfig as JSON."""
-TOKEN_ENV = "EVERMODEL_TOKEN"
+TOKEN_ENV = "EVERMODEL_TOKEN"  # noqa: S105 - the name of a variable
 """Environment variable with the pod's own role token, from a Secret."""
 HUB_KEY_ENV = "EVERMODEL_HUB_KEY"
 """Environment variable of the hub with the namespace's key, from a Secret."""
@@ -32,14 +32,14 @@ DATA_ERROR_EXIT_CODE = 3
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=False):
-    """Base of all messages: immutable, camelCase on the wire, unknown fields ignored (an older reader meets a newer writer)."""
+    """Base of all messages: immutable, camelCase on the wire; unknown fields are ignored, so that versions may differ."""
 
 
 Scalar = str | int | float | bool
 
 
 def label_text(label: Scalar) -> str:
-    """One text for one class, however a client's JSON spells it: 3, 3.0 and "3" are the same class, as are true and "true"."""
+    """One text for one class, however a client's JSON spells it: 3, 3.0 and "3" are one, as are true and "true"."""
     if isinstance(label, bool):
         return "true" if label else "false"
     if isinstance(label, float) and label.is_integer():
@@ -136,7 +136,7 @@ class EvaluateRun(Message, tag_field="kind", tag="evaluate", frozen=True, kw_onl
     hub_url: str
     data: DataSource
     data_sha256: str
-    """Digest of the source bytes that the candidate was split on: other bytes are refused, since they split otherwise."""
+    """Digest of the source bytes that the candidate was split on: other bytes split otherwise and are refused."""
     candidate: str
     """sha256 of the candidate's manifest."""
     champion: str | None = None
@@ -176,7 +176,7 @@ class TrainReport(Message, tag_field="kind", tag="trained", frozen=True, kw_only
     feedback_rows: int
     window: Annotated[str, Meta(description="all or recent: the data that the inner temporal validation chose")]
     validation: float | None
-    """Accuracy of the chosen data on the inner temporal validation rows; None when there was no feedback to validate on."""
+    """Accuracy of the chosen data on the inner temporal validation rows; None without feedback to validate on."""
     classes: int
     seconds: float
 
@@ -239,7 +239,7 @@ class FeedbackRow(Message, frozen=True, kw_only=True):
 
 
 class FeedbackRequest(Message, frozen=True, kw_only=True):
-    """Body of POST /v2/models/{model}/feedback at the model's URL and of POST /v1/models/{model}/feedback at the hub."""
+    """Body of POST /v2/models/{model}/feedback at the model's URL, and of /v1/models/{model}/feedback at the hub."""
 
     labels: Annotated[tuple[FeedbackRow, ...], Meta(max_length=10_000)]
 
@@ -321,7 +321,7 @@ class Manifest(Message, frozen=True, kw_only=True):
     onnx: str
     """sha256 of the ONNX file."""
     onnx_inputs: Literal["matrix", "columns"]
-    """matrix: one float32 input ``X`` of shape (rows, columns); columns: one input of shape (rows, 1) for each column."""
+    """matrix: one float32 input ``X`` of shape (rows, columns); columns: one of shape (rows, 1) for each column."""
     training_rows: str
     """sha256 of a file of little-endian uint64, sorted: hashes of the rows trained on."""
     majority: Scalar
@@ -363,7 +363,7 @@ class LabelledRecords(Message, frozen=True, kw_only=True):
 
 
 class HeldoutUse(Message, frozen=True, kw_only=True):
-    """One use of held-out rows to decide, told to the hub before the decision. The same version asks again and gets the same k."""
+    """One use of held-out rows to decide, told to the hub before the decision; asked again, it answers the same."""
 
     set: Literal["reference", "fresh"]
     version: int

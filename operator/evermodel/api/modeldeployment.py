@@ -46,7 +46,10 @@ class TrainData(Resource, frozen=True, kw_only=True):
     uri: Annotated[
         str,
         Meta(
-            pattern=r"^(configmap://[a-z0-9.-]+/[A-Za-z0-9._-]+|hub://[A-Za-z0-9._-]+|sklearn://[a-z0-9_]+(\?rows=[0-9]*:[0-9]*)?)$",
+            pattern=(
+                r"^(configmap://[a-z0-9.-]+/[A-Za-z0-9._-]+|hub://[A-Za-z0-9._-]+"
+                r"|sklearn://[a-z0-9_]+(\?rows=[0-9]*:[0-9]*)?)$"
+            ),
             max_length=1024,
             description=(
                 "CSV with a header row: configmap://NAME/KEY in the object's namespace, hub://NAME for an uploaded file, "
@@ -239,7 +242,7 @@ class Retraining(Resource, frozen=True, kw_only=True):
     mode: Annotated[
         RetrainingMode,
         Meta(
-            description="Automatic; Observe: say what would be done; Manual: only by the annotation evermodel.dev/retrain."
+            description="Automatic; Observe: only say what would be done; Manual: by annotation evermodel.dev/retrain."
         ),
     ] = RetrainingMode.AUTOMATIC
     cooldown: Annotated[

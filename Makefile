@@ -1,0 +1,46 @@
+# Two commands matter: `make demo` shows the whole loop, `make test` proves it. Both set up all that they need.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CLUSTER := $(PYTHON) -m tests.cluster
+
+.DEFAULT_GOAL := help
+.PHONY: help venv lint format unit test crds lock clean
+
+help: ## Show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+$(VENV)/.ready: requirements-dev.lock pyproject.toml
+	@echo "preparing $(VENV) from requirements-dev.lock"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+venv: $(VENV)/.ready ## Prepare the virtual environment from the lock file
+
+lint: venv ## Formatting, lint, types and layers
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: venv ## Format and fix what can be fixed
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+unit: venv ## Tests that need no cluster
+	@$(BIN)/pytest tests/unit
+
+test: lint unit ## Everything: lint and all tests
+
+lock: venv ## Renew the lock files from pyproject.toml
+	@$(BIN)/python -m pip install --quiet uv
+	@for image in operator:operator/requirements.lock runtime:trainer_image/requirements.lock dev:requirements-dev.lock; do \
+	  $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	    --extra $${image%%:*} --output-file $${image##*:} pyproject.toml; done
+
+clean: ## Remove what was made in this checkout
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""The project's own Kubernetes on one Linux machine: built from source, run in namespaces, gone after `down`."""

@@ -1,0 +1,1 @@
+"""The whole loop on a real Kubernetes, with clients and labels: `make demo`."""

@@ -1,0 +1,93 @@
+"""Prediction ids that carry what a label needs to be scored, signed, so that no prediction has to be stored."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+
+MAC_BYTES = 12
+LONGEST_LABEL = 128
+"""Bytes of a class's text beyond which its digest stands for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """What an id says about its prediction."""
+
+    version: int
+    at: float
+    """When it was made, seconds since the epoch, to the millisecond."""
+    predicted: str
+    """Text of the predicted class, or its digest when that is long: compare with ``compact_label``."""
+
+
+class Refusal(StrEnum):
+    """Why an id is not accepted."""
+
+    FORGED = "Forged"
+    FOREIGN = "Foreign"
+
+
+class _Payload(msgspec.Struct, array_like=True):
+    model: str
+    version: int
+    at_ms: int
+    nonce: bytes
+    predicted: str
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(_Payload)
+
+
+def compact_label(text: str) -> str:
+    """Text of a class as an id holds it."""
+    encoded = text.encode()
+    return text if len(encoded) <= LONGEST_LABEL else "sha256:" + hashlib.sha256(encoded).hexdigest()
+
+
+class Signer:
+    """Issues and verifies the ids of one model.
+
+    Parameters
+    ----------
+    token : str
+        The model's server token; the signing key is derived from it.
+    model : str
+        Name of the model.
+    """
+
+    __slots__ = ("_mac", "_model")
+
+    def __init__(self, token: str, model: str) -> None:
+        key = hmac.digest(token.encode(), b"prediction-id", "sha256")
+        self._mac = hmac.new(key, digestmod=hashlib.sha256)
+        self._model = model
+
+    def issue(self, version: int, at: float, predicted: str, nonce: bytes) -> str:
+        """Make the id of one prediction; ``nonce`` is eight random bytes."""
+        payload = _ENCODER.encode(_Payload(self._model, version, round(at * 1000), nonce, compact_label(predicted)))
+        return urlsafe_b64encode(self._sign(payload) + payload).rstrip(b"=").decode()
+
+    def verify(self, prediction_id: str) -> Issued | Refusal:
+        """Read an id, or say why it cannot be one of this model's."""
+        try:
+            raw = urlsafe_b64decode(prediction_id + "=" * (-len(prediction_id) % 4))
+            payload = _DECODER.decode(raw[MAC_BYTES:])
+        except (ValueError, msgspec.MsgspecError):
+            return Refusal.FORGED
+        if payload.model != self._model:
+            return Refusal.FOREIGN
+        if not hmac.compare_digest(self._sign(raw[MAC_BYTES:]), raw[:MAC_BYTES]):
+            return Refusal.FORGED
+        return Issued(version=payload.version, at=payload.at_ms / 1000, predicted=payload.predicted)
+
+    def _sign(self, payload: bytes) -> bytes:
+        mac = self._mac.copy()
+        mac.update(payload)
+        return mac.digest()[:MAC_BYTES]
