@@ -32,7 +32,7 @@ DATA_ERROR_EXIT_CODE = 3
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=False):
-    """Base of all messages: immutable, camelCase on the wire; unknown fields are ignored, so that versions may differ."""
+    """Base of all messages: immutable, camelCase on the wire; unknown fields are ignored: versions may differ."""
 
 
 Scalar = str | int | float | bool

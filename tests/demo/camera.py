@@ -7,8 +7,9 @@ import io
 from dataclasses import dataclass, field
 
 import numpy as np
-from evermodel_runtime.data.bundled import bundled_csv
 from numpy.typing import NDArray
+
+from evermodel_runtime.data.bundled import bundled_csv
 
 SIDE = 8
 WHITE = 16

@@ -52,15 +52,17 @@ class TrainData(Resource, frozen=True, kw_only=True):
             ),
             max_length=1024,
             description=(
-                "CSV with a header row: configmap://NAME/KEY in the object's namespace, hub://NAME for an uploaded file, "
+                "CSV with a header row: configmap://NAME/KEY in the same namespace, hub://NAME for an uploaded file, "
                 "or sklearn://NAME (digits, iris, wine, breast_cancer), of which ?rows=START:STOP takes a slice."
             ),
         ),
     ]
-    sha256: Annotated[
-        str | None,
-        Meta(pattern=r"^[0-9a-f]{64}$", description="Digest that the file must have; another file is refused."),
-    ] = None
+    sha256: (
+        Annotated[
+            str, Meta(pattern=r"^[0-9a-f]{64}$", description="Digest that the file must have; another file is refused.")
+        ]
+        | None
+    ) = None
 
 
 class Holdout(Resource, frozen=True, kw_only=True):
@@ -80,7 +82,7 @@ class Data(Resource, frozen=True, kw_only=True):
         tuple[ColumnName, ...],
         Meta(max_length=4096, description="Columns to learn from. Empty: all but target and idColumn."),
     ] = ()
-    id_column: Annotated[ColumnName | None, Meta(description="Column that names a row; it is not learnt from.")] = None
+    id_column: Annotated[ColumnName, Meta(description="Column that names a row; it is not learnt from.")] | None = None
     holdout: Holdout = Holdout()
 
 
@@ -143,11 +145,11 @@ class Toleration(Resource, frozen=True, kw_only=True):
 class PodTemplate(Resource, frozen=True, kw_only=True):
     """The allow-listed pod settings."""
 
-    image: Annotated[str | None, Meta(max_length=512, description="Runtime image; default: the operator's.")] = None
+    image: Annotated[str, Meta(max_length=512, description="Runtime image; default: the operator's.")] | None = None
     image_pull_secrets: Annotated[tuple[str, ...], Meta(max_length=8)] = ()
     resources: Resources = Resources()
     env: Annotated[tuple[EnvVar, ...], Meta(max_length=64)] = ()
-    priority_class_name: Annotated[str | None, Meta(max_length=253)] = None
+    priority_class_name: Annotated[str, Meta(max_length=253)] | None = None
     node_selector: dict[str, str] = {}
     tolerations: Annotated[tuple[Toleration, ...], Meta(max_length=16)] = ()
     labels: dict[str, str] = {}
@@ -266,7 +268,7 @@ class ModelDeploymentSpec(Resource, frozen=True, kw_only=True):
     monitoring: Monitoring = Monitoring()
     retraining: Retraining = Retraining()
     revision_history_limit: Annotated[int, Meta(ge=1, le=100, description="Archived and failed versions kept.")] = 10
-    version: Annotated[int | None, Meta(ge=1, description="Serve this version and hold it.")] = None
+    version: Annotated[int, Meta(ge=1, description="Serve this version and hold it.")] | None = None
     paused: Annotated[bool, Meta(description="Start no run and change no traffic.")] = False
 
 

@@ -1,7 +1,7 @@
 """When is accuracy below the threshold? An e-detector that may be read at any time, as often as one likes.
 
-While the accuracy given the past is at least ``m = threshold - tolerance``, the mean number of labels to a false alarm is
-at least ``false_alarm_every``, since each bet's process minus the number of labels is a supermartingale.
+While the accuracy given the past is at least ``m = threshold - tolerance``, the mean number of labels to a false
+alarm is at least ``false_alarm_every``, since each bet's process minus the number of labels is a supermartingale.
 
 References
 ----------
@@ -14,9 +14,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 
 GRID = (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
 """Bets in units of 1/(m(1 - m)): from shifts that are hardly there to collapse."""
+LOWEST_LEVEL = 0.01
+"""Levels m below this leave hardly a bet of the grid to make."""
+_HEAD = struct.Struct("<qqqqq")
+_NO_CROSSING = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,21 +32,41 @@ class DetectorSettings:
     Parameters
     ----------
     threshold : float
-        Accuracy that the model must keep, in (0, 1).
+        Accuracy that the model must keep, in (0, 1].
     tolerance : float
         How far below the threshold the accuracy may be without an alarm, in [0, threshold).
     false_alarm_every : float
         Labels between two false alarms, on average at least.
+
+    Raises
+    ------
+    ValueError
+        When the three leave nothing to detect.
     """
 
     threshold: float
     tolerance: float
     false_alarm_every: float
 
+    def __post_init__(self) -> None:
+        if self.tolerance < 0 or not LOWEST_LEVEL <= self.level < 1:
+            raise ValueError(
+                f"threshold {self.threshold:g} less tolerance {self.tolerance:g} must lie in [{LOWEST_LEVEL:g}, 1), "
+                "and the tolerance must not be negative"
+            )
+        if not 1 <= self.false_alarm_every < float("inf"):
+            raise ValueError(f"falseAlarmEvery is {self.false_alarm_every:g} labels: it must be at least 1")
+
     @property
     def level(self) -> float:
         """The accuracy m that must be refuted for an alarm."""
         return self.threshold - self.tolerance
+
+    @property
+    def bets(self) -> tuple[float, ...]:
+        """The bets λ that are made side by side; each keeps its factor above 1/2."""
+        m = self.level
+        return tuple(g / (m * (1 - m)) for g in GRID if g < m / 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,31 +77,34 @@ class Crossing:
     """Ledger number of that label."""
     wrong: int
     samples: int
-    """Labels since the leading bet last began to gain, ``wrong`` of them wrong."""
+    """Labels of the shortfall that ends there, ``wrong`` of them wrong; see ``Detector.shortfall``."""
 
 
 @dataclass(slots=True)
 class Detector:
     """One step per label, in ledger order; the first crossing is kept.
 
-    The state is a value: ``dump`` and ``load`` carry it through a database to the bit.
+    The state is a value: ``dump`` and ``load`` carry it through a database to the bit. Only additions and products of
+    IEEE doubles in a fixed order make it, so a replay of the same outcomes gives the same bytes.
     """
 
     settings: DetectorSettings
     evidence: list[float] = field(default_factory=list)
     """M of each bet."""
-    since: int = 0
-    """Labels since the strongest bet's evidence was last below 1 …"""
-    wrong_since: int = 0
-    """… and how many of them were wrong."""
+    shortfall: int = 0
+    """Labels since the evidence last began to grow: the stretch up to now whose own accuracy has been below m at each
+    of its labels. It starts anew as soon as that accuracy is back at m (a CUSUM of m - x, the limit of small bets)."""
+    shortfall_wrong: int = 0
+    """How many of these were wrong."""
     crossing: Crossing | None = None
-    _right: tuple[float, ...] = field(init=False)
-    _wrong: tuple[float, ...] = field(init=False)
-    _limit: float = field(init=False)
+    _right: tuple[float, ...] = field(init=False, repr=False, compare=False)
+    _wrong: tuple[float, ...] = field(init=False, repr=False, compare=False)
+    _limit: float = field(init=False, repr=False, compare=False)
+    _level: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        m = self.settings.level
-        bets = [g / (m * (1 - m)) for g in GRID if g < m / 2]
+        m = self._level = self.settings.level
+        bets = self.settings.bets
         self._right = tuple(1 + bet * (m - 1) for bet in bets)
         self._wrong = tuple(1 + bet * m for bet in bets)
         self._limit = self.settings.false_alarm_every * len(bets)
@@ -85,14 +114,15 @@ class Detector:
     def step(self, seq: int, *, correct: bool) -> None:
         """Take the outcome of one label."""
         factors = self._right if correct else self._wrong
-        self.evidence = evidence = [(m + 1.0) * f for m, f in zip(self.evidence, factors, strict=True)]
-        self.since += 1
+        self.evidence = evidence = [(m + 1.0) * factor for m, factor in zip(self.evidence, factors, strict=True)]
+        self.shortfall += 1
         if not correct:
-            self.wrong_since += 1
-        elif max(evidence) < 1.0 + 1.0 / self.since:
-            self.since = self.wrong_since = 0
-        if self.crossing is None and sum(evidence) >= self._limit:
-            self.crossing = Crossing(seq=seq, wrong=self.wrong_since, samples=self.since)
+            self.shortfall_wrong += 1
+        # Not sum(): since Python 3.12 it rounds otherwise, and an upgrade must not move an alarm.
+        if self.crossing is None and reduce(add, evidence) >= self._limit:
+            self.crossing = Crossing(seq=seq, wrong=self.shortfall_wrong, samples=self.shortfall)
+        if correct and self.shortfall - self.shortfall_wrong >= self._level * self.shortfall:
+            self.shortfall = self.shortfall_wrong = 0
 
     def replay(self, outcomes: Iterable[tuple[int, bool]]) -> None:
         """Take stored outcomes (ledger number, correct) in ledger order."""
@@ -100,15 +130,15 @@ class Detector:
             self.step(seq, correct=correct)
 
     def dump(self) -> bytes:
-        """The state, exact to the bit."""
-        crossing = self.crossing or Crossing(seq=-1, wrong=0, samples=0)
-        head = struct.pack("<qqqqq", self.since, self.wrong_since, crossing.seq, crossing.wrong, crossing.samples)
+        """Return the state, exact to the bit."""
+        crossing = self.crossing or Crossing(seq=_NO_CROSSING, wrong=0, samples=0)
+        head = _HEAD.pack(self.shortfall, self.shortfall_wrong, crossing.seq, crossing.wrong, crossing.samples)
         return head + struct.pack(f"<{len(self.evidence)}d", *self.evidence)
 
     @classmethod
     def load(cls, settings: DetectorSettings, state: bytes) -> Detector:
         """Continue from a dumped state."""
-        since, wrong_since, seq, wrong, samples = struct.unpack_from("<qqqqq", state)
-        evidence = list(struct.unpack_from(f"<{(len(state) - 40) // 8}d", state, 40))
-        crossing = Crossing(seq=seq, wrong=wrong, samples=samples) if seq >= 0 else None
-        return cls(settings, evidence, since, wrong_since, crossing)
+        shortfall, shortfall_wrong, seq, wrong, samples = _HEAD.unpack_from(state)
+        evidence = list(struct.unpack_from(f"<{(len(state) - _HEAD.size) // 8}d", state, _HEAD.size))
+        crossing = None if seq == _NO_CROSSING else Crossing(seq=seq, wrong=wrong, samples=samples)
+        return cls(settings, evidence, shortfall, shortfall_wrong, crossing)

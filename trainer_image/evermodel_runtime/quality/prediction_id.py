@@ -11,6 +11,8 @@ from enum import StrEnum
 import msgspec
 
 MAC_BYTES = 12
+LONGEST_ID = 1024
+"""Characters beyond which a text is no id of ours."""
 LONGEST_LABEL = 128
 """Bytes of a class's text beyond which its digest stands for it."""
 
@@ -24,6 +26,8 @@ class Issued:
     """When it was made, seconds since the epoch, to the millisecond."""
     predicted: str
     """Text of the predicted class, or its digest when that is long: compare with ``compact_label``."""
+    key: str
+    """What tells this prediction from all others of its model: 24 characters, those of one time side by side."""
 
 
 class Refusal(StrEnum):
@@ -43,6 +47,7 @@ class _Payload(msgspec.Struct, array_like=True):
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(_Payload)
+_TIME_BYTES = 6
 
 
 def compact_label(text: str) -> str:
@@ -72,10 +77,12 @@ class Signer:
     def issue(self, version: int, at: float, predicted: str, nonce: bytes) -> str:
         """Make the id of one prediction; ``nonce`` is eight random bytes."""
         payload = _ENCODER.encode(_Payload(self._model, version, round(at * 1000), nonce, compact_label(predicted)))
-        return urlsafe_b64encode(self._sign(payload) + payload).rstrip(b"=").decode()
+        return _spell(self._sign(payload) + payload)
 
     def verify(self, prediction_id: str) -> Issued | Refusal:
         """Read an id, or say why it cannot be one of this model's."""
+        if len(prediction_id) > LONGEST_ID:
+            return Refusal.FORGED
         try:
             raw = urlsafe_b64decode(prediction_id + "=" * (-len(prediction_id) % 4))
             payload = _DECODER.decode(raw[MAC_BYTES:])
@@ -83,11 +90,22 @@ class Signer:
             return Refusal.FORGED
         if payload.model != self._model:
             return Refusal.FOREIGN
-        if not hmac.compare_digest(self._sign(raw[MAC_BYTES:]), raw[:MAC_BYTES]):
+        # Base64 has many spellings of the same bytes: any but ours would let one prediction be labelled twice.
+        mac = raw[:MAC_BYTES]
+        if _spell(raw) != prediction_id or not hmac.compare_digest(self._sign(raw[MAC_BYTES:]), mac):
             return Refusal.FORGED
-        return Issued(version=payload.version, at=payload.at_ms / 1000, predicted=payload.predicted)
+        return Issued(
+            version=payload.version,
+            at=payload.at_ms / 1000,
+            predicted=payload.predicted,
+            key=_spell(payload.at_ms.to_bytes(_TIME_BYTES, "big") + mac),
+        )
 
     def _sign(self, payload: bytes) -> bytes:
         mac = self._mac.copy()
         mac.update(payload)
         return mac.digest()[:MAC_BYTES]
+
+
+def _spell(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -1,0 +1,141 @@
+"""Is the candidate better? The only place where a version is let through.
+
+The exact one-sided McNemar test on the rows that exactly one of both models got right, at a level that falls with each
+use of the same rows, so that all uses together promote an equal model with probability at most alpha.
+
+References
+----------
+McNemar, Q. (1947), "Note on the sampling error of the difference between correlated proportions", Psychometrika 12.
+The levels alpha/(k(k + 1)) sum to alpha over k = 1, 2, ...; the union bound does the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from math import comb
+from typing import Literal
+
+from evermodel.contract import PairedScore
+
+SetName = Literal["reference", "fresh"]
+
+
+class Outcome(StrEnum):
+    """What the gate says."""
+
+    PROMOTE = "Promote"
+    REJECT = "Reject"
+    INCONCLUSIVE = "Inconclusive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRules:
+    """What the user declared about being better."""
+
+    threshold: float
+    min_samples: int
+    confidence: float = 0.95
+    min_absolute: float = 0.0
+    reference_tolerance: float = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The gate's answer, with the figures in a sentence for people."""
+
+    outcome: Outcome
+    message: str
+    decided_on: SetName | None = None
+    holdout: float | None = None
+    """The candidate's accuracy on the set that decided."""
+
+
+def mcnemar_p(candidate_only: int, champion_only: int) -> float:
+    """Probability of at least this many of the discordant rows for the candidate, were both equally good.
+
+    Parameters
+    ----------
+    candidate_only, champion_only : int
+        Rows that only this one of both got right.
+    """
+    discordant = candidate_only + champion_only
+    tail = sum(comb(discordant, wins) for wins in range(candidate_only, discordant + 1))
+    return float(Fraction(tail, 2**discordant))
+
+
+def level_of_use(alpha: float, use: int) -> float:
+    """Level of the ``use``-th decision on the same rows, from 1; over all uses they sum to ``alpha``."""
+    return alpha / (use * (use + 1))
+
+
+def decide(rules: GateRules, *, reference: PairedScore | None, fresh: PairedScore | None, after_alarm: bool) -> Verdict:
+    """Judge a candidate on the rows that may decide.
+
+    Parameters
+    ----------
+    rules : GateRules
+        Threshold and what counts as better.
+    reference, fresh : PairedScore or None
+        Scores on the rows that are never trained on, and on production records that neither model has seen.
+    after_alarm : bool
+        The live accuracy fell: the world may have changed, so only ``fresh`` decides.
+    """
+    enough_fresh = fresh is not None and fresh.rows >= rules.min_samples
+    if after_alarm and not enough_fresh:
+        have = fresh.rows if fresh is not None else 0
+        return Verdict(
+            outcome=Outcome.INCONCLUSIVE,
+            message=f"{have} of {rules.min_samples} labelled records since the alarm: too few to judge the candidate on.",
+        )
+    if fresh is not None and enough_fresh:
+        guard = _reference_guard(rules, fresh, reference)
+        return guard or _judge(rules, "fresh", fresh)
+    if reference is None or reference.rows == 0:
+        return Verdict(
+            outcome=Outcome.INCONCLUSIVE,
+            message="There are no held-out rows to judge the candidate on: raise data.holdout.fraction or add rows.",
+        )
+    return _judge(rules, "reference", reference)
+
+
+def _reference_guard(rules: GateRules, fresh: PairedScore, reference: PairedScore | None) -> Verdict | None:
+    """Refuse a candidate that forgot: binding only while the champion holds on fresh rows, else the world changed."""
+    if reference is None or reference.champion is None or fresh.champion is None or fresh.champion < rules.threshold:
+        return None
+    loss = reference.champion - reference.candidate
+    if loss <= rules.reference_tolerance:
+        return None
+    return Verdict(
+        outcome=Outcome.REJECT,
+        decided_on="reference",
+        holdout=reference.candidate,
+        message=(
+            f"accuracy {reference.candidate:.3f} on {reference.rows} reference rows is {loss:.3f} below "
+            f"the champion's {reference.champion:.3f}, more than referenceTolerance {rules.reference_tolerance}."
+        ),
+    )
+
+
+def _judge(rules: GateRules, name: SetName, score: PairedScore) -> Verdict:
+    def verdict(outcome: Outcome, why: str) -> Verdict:
+        figures = f"accuracy {score.candidate:.3f} on {score.rows} {name} rows"
+        return Verdict(outcome=outcome, decided_on=name, holdout=score.candidate, message=f"{figures} {why}")
+
+    if score.candidate <= score.dummy:
+        return verdict(Outcome.REJECT, f"is no better than the most frequent class alone ({score.dummy:.3f}).")
+    champion_misses = score.champion is not None and score.champion < rules.threshold
+    if score.candidate < rules.threshold and not champion_misses:
+        return verdict(Outcome.REJECT, f"is below the threshold {rules.threshold}.")
+    if score.champion is None:
+        return verdict(Outcome.PROMOTE, f"meets the threshold {rules.threshold}.")
+    gain = score.candidate - score.champion
+    p = mcnemar_p(score.candidate_only, score.champion_only)
+    level = level_of_use(1 - rules.confidence, score.use)
+    test = f"(p = {p:.2g} against {level:.2g}, use {score.use} of these rows)"
+    if p > level:
+        return verdict(Outcome.REJECT, f"is not significantly better than the champion's {score.champion:.3f} {test}.")
+    if gain < rules.min_absolute:
+        return verdict(Outcome.REJECT, f"gains {gain:.3f}, less than improvement.minAbsolute {rules.min_absolute}.")
+    return verdict(Outcome.PROMOTE, f"is better than the champion's {score.champion:.3f} {test}.")

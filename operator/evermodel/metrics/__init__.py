@@ -1,0 +1,1 @@
+"""Where the live quality comes from."""

@@ -1,0 +1,1 @@
+"""Builders of Kubernetes objects: values in, manifests out; no client, no clock."""

@@ -1,0 +1,1 @@
+"""The edge: informers, the work queue, the controller, and everything that waits or writes."""

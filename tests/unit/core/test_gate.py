@@ -1,0 +1,122 @@
+"""A version is let through only when it is better."""
+
+from fractions import Fraction
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evermodel.contract import PairedScore
+from evermodel.core.gate import GateRules, Outcome, decide, level_of_use, mcnemar_p
+
+RULES = GateRules(threshold=0.92, min_samples=400)
+BETTER = PairedScore(rows=400, candidate=0.95, champion=0.90, dummy=0.1, candidate_only=30, champion_only=10)
+EQUAL = PairedScore(rows=400, candidate=0.95, champion=0.95, dummy=0.1, candidate_only=10, champion_only=10)
+FIRST = PairedScore(rows=400, candidate=0.95, dummy=0.1)
+
+
+def score(base: PairedScore = BETTER, **change: object) -> PairedScore:
+    return msgspec.structs.replace(base, **change)
+
+
+@pytest.mark.parametrize(
+    ("reference", "fresh", "after_alarm", "outcome", "decided_on"),
+    [
+        pytest.param(FIRST, None, False, Outcome.PROMOTE, "reference", id="a first version that meets the threshold"),
+        pytest.param(
+            score(FIRST, candidate=0.91), None, False, Outcome.REJECT, "reference", id="a first one that misses"
+        ),
+        pytest.param(
+            score(FIRST, dummy=0.96), None, False, Outcome.REJECT, "reference", id="no better than the majority"
+        ),
+        pytest.param(None, None, False, Outcome.INCONCLUSIVE, None, id="nothing to judge on"),
+        pytest.param(BETTER, None, False, Outcome.PROMOTE, "reference", id="clearly better on reference rows"),
+        pytest.param(EQUAL, None, False, Outcome.REJECT, "reference", id="equal is not better"),
+        pytest.param(score(use=20), None, False, Outcome.REJECT, "reference", id="rows used up need stronger evidence"),
+        pytest.param(EQUAL, BETTER, False, Outcome.PROMOTE, "fresh", id="enough fresh rows decide"),
+        pytest.param(
+            BETTER, score(EQUAL, rows=399), False, Outcome.PROMOTE, "reference", id="too few fresh rows do not"
+        ),
+        pytest.param(
+            BETTER, score(rows=399), True, Outcome.INCONCLUSIVE, None, id="after an alarm reference never decides"
+        ),
+        pytest.param(BETTER, None, True, Outcome.INCONCLUSIVE, None, id="after an alarm no fresh rows, no verdict"),
+        pytest.param(
+            score(candidate=0.5),
+            score(champion=0.93, candidate=0.97),
+            False,
+            Outcome.REJECT,
+            "reference",
+            id="a candidate that forgot, while the champion holds",
+        ),
+        pytest.param(
+            score(candidate=0.5),
+            score(champion=0.2),
+            True,
+            Outcome.PROMOTE,
+            "fresh",
+            id="when the world changed reference is not binding",
+        ),
+        pytest.param(
+            None,
+            score(champion=0.70, candidate=0.85, candidate_only=80, champion_only=20),
+            True,
+            Outcome.PROMOTE,
+            "fresh",
+            id="a harder world does not freeze the worse model",
+        ),
+        pytest.param(
+            score(champion=0.93, candidate=0.91, candidate_only=40, champion_only=2),
+            None,
+            False,
+            Outcome.REJECT,
+            "reference",
+            id="below the threshold while the champion meets it",
+        ),
+    ],
+)
+def test_verdict(
+    *,
+    reference: PairedScore | None,
+    fresh: PairedScore | None,
+    after_alarm: bool,
+    outcome: Outcome,
+    decided_on: str | None,
+) -> None:
+    verdict = decide(RULES, reference=reference, fresh=fresh, after_alarm=after_alarm)
+    assert (verdict.outcome, verdict.decided_on) == (outcome, decided_on), verdict.message
+
+
+def test_a_gain_below_min_absolute_is_not_worth_a_promotion() -> None:
+    rules = GateRules(threshold=0.92, min_samples=400, min_absolute=0.06)
+    verdict = decide(rules, reference=BETTER, fresh=None, after_alarm=False)
+    assert verdict.outcome is Outcome.REJECT
+    assert "minAbsolute 0.06" in verdict.message
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_p_values_of_both_sides_overlap_in_the_observed_outcome_alone(wins: int, losses: int) -> None:
+    both = Fraction(mcnemar_p(wins, losses)) + Fraction(mcnemar_p(losses, wins))
+    assert 1 <= both <= 2
+    assert mcnemar_p(wins + 1, losses) <= mcnemar_p(wins, losses)
+
+
+def test_levels_of_all_uses_sum_to_alpha() -> None:
+    assert sum(level_of_use(0.05, use) for use in range(1, 10_000)) == pytest.approx(0.05, rel=1e-3)
+
+
+@given(st.integers(0, 400), st.integers(0, 400), st.integers(1, 30))
+def test_never_promotes_what_scored_worse(candidate_only: int, champion_only: int, use: int) -> None:
+    gain = (candidate_only - champion_only) / 1000
+    reference = PairedScore(
+        rows=1000,
+        candidate=0.5 + gain,
+        champion=0.5,
+        dummy=0.0,
+        candidate_only=candidate_only,
+        champion_only=champion_only,
+        use=use,
+    )
+    verdict = decide(GateRules(threshold=0.1, min_samples=10), reference=reference, fresh=None, after_alarm=False)
+    assert verdict.outcome is Outcome.REJECT or gain > 0

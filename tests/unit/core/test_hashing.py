@@ -1,0 +1,73 @@
+"""Only a change of data or training starts a Job."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import pytest
+
+from evermodel.api.modeldeployment import ModelDeploymentSpec
+from evermodel.core.durations import parse_duration
+from evermodel.core.hashing import training_hash
+
+BASE: Mapping[str, Any] = {
+    "objective": {"threshold": 0.93},
+    "data": {"train": {"uri": "sklearn://digits"}, "target": "target"},
+    "training": {"estimator": "RandomForestClassifier", "parameters": {"n_estimators": 100, "max_depth": 5}},
+}
+
+
+def spec(**parts: Mapping[str, Any]) -> ModelDeploymentSpec:
+    """Return the base spec with fields of some of its parts replaced."""
+    changed = {name: {**BASE.get(name, {}), **part} for name, part in parts.items()}
+    return msgspec.convert({**BASE, **changed}, ModelDeploymentSpec)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param(spec(objective={"threshold": 0.8}), id="the threshold"),
+        pytest.param(spec(serving={"replicas": 3}), id="the replicas"),
+        pytest.param(spec(training={"deadline": "2h", "pendingDeadline": "1m"}), id="the deadlines"),
+        pytest.param(spec(training={"template": {"image": "runtime:2"}}), id="the image"),
+        pytest.param(spec(data={"holdout": {"fraction": 0.2}}), id="a default written out"),
+        pytest.param(
+            spec(training={"parameters": {"max_depth": 5, "n_estimators": 100}}), id="the order of parameters"
+        ),
+    ],
+)
+def test_starts_no_run(changed: ModelDeploymentSpec) -> None:
+    assert training_hash(changed) == training_hash(spec())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param(spec(training={"estimator": "SVC", "parameters": {}}), id="the estimator"),
+        pytest.param(spec(training={"parameters": {"n_estimators": 200}}), id="a parameter"),
+        pytest.param(spec(data={"train": {"uri": "sklearn://iris"}}), id="the source"),
+        pytest.param(spec(data={"target": "label"}), id="the target"),
+        pytest.param(spec(data={"holdout": {"fraction": 0.3}}), id="the holdout"),
+    ],
+)
+def test_starts_a_run(changed: ModelDeploymentSpec) -> None:
+    assert training_hash(changed) != training_hash(spec())
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        pytest.param("30s", 30, id="seconds"),
+        pytest.param("1h30m", 5400, id="two units"),
+        pytest.param("250ms", 0.25, id="milliseconds"),
+        pytest.param("1.5m", 90, id="a fraction"),
+    ],
+)
+def test_durations_are_read(text: str, seconds: float) -> None:
+    assert parse_duration(text).total_seconds() == seconds
+
+
+@pytest.mark.parametrize("text", ["", "30", "-5s", "5 s", "1d", "s"])
+def test_other_durations_are_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ValueError, match="write 30s"):
+        parse_duration(text)

@@ -1,0 +1,1 @@
+"""Sources, reading, checking and splitting of data."""
