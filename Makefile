@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CLUSTER := $(PYTHON) -m tests.cluster
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lint format unit test crds lock clean
+.PHONY: help venv lint format unit faults test crds lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -34,7 +34,10 @@ format: venv ## Format and fix what can be fixed
 unit: venv ## Tests that need no cluster
 	@$(BIN)/pytest tests/unit
 
-test: lint unit ## Everything: lint and all tests
+faults: venv ## The hub killed and cut off from its disk, by real processes
+	@$(BIN)/pytest tests/faults -m "not soak"
+
+test: lint unit faults ## Everything: lint and all tests
 
 lock: venv ## Renew the lock files from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv

@@ -87,7 +87,7 @@ def decide(rules: GateRules, *, reference: PairedScore | None, fresh: PairedScor
         have = fresh.rows if fresh is not None else 0
         return Verdict(
             outcome=Outcome.INCONCLUSIVE,
-            message=f"{have} of {rules.min_samples} labelled records since the alarm: too few to judge the candidate on.",
+            message=f"{have} of {rules.min_samples} labelled records since the alarm: too few to judge on.",
         )
     if fresh is not None and enough_fresh:
         guard = _reference_guard(rules, fresh, reference)

@@ -15,13 +15,17 @@ SCHEME = "1"
 def training_hash(spec: ModelDeploymentSpec) -> str:
     """Digest of the data and training that a spec declares, with the scheme before a colon.
 
-    Thresholds, replicas, resources, images and deadlines are no part of it: changing them starts no run. What is left at
-    its default is left out, so that a field added later changes no hash.
+    Thresholds, replicas, resources, images and deadlines are no part of it: changing them starts no run. The list is
+    explicit, so that a field added later changes no hash.
     """
-    training = spec.training
-    data = {name: value for name, value in msgspec.to_builtins(spec.data).items() if value not in ({}, [])}
+    data, training = spec.data, spec.training
     inputs = {
-        "data": data,
+        "uri": data.train.uri,
+        "sha256": data.train.sha256,
+        "target": data.target,
+        "features": data.features,
+        "idColumn": data.id_column,
+        "holdout": data.holdout.fraction,
         "estimator": training.estimator,
         "parameters": training.parameters,
         "preprocessing": msgspec.to_builtins(training.preprocessing),

@@ -31,4 +31,6 @@ def wilson_interval(successes: int, samples: int, z: float = Z95) -> tuple[float
     spread = z * z / samples
     centre = share + spread / 2
     half = z * sqrt(share * (1 - share) / samples + spread / (4 * samples))
-    return max(0.0, (centre - half) / (1 + spread)), min(1.0, (centre + half) / (1 + spread))
+    lower = 0.0 if successes == 0 else (centre - half) / (1 + spread)
+    upper = 1.0 if successes == samples else (centre + half) / (1 + spread)
+    return lower, upper

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tests.unit.hub.asgi import MODEL, START, HubClient, running_hub
+
+from evermodel.contract import (
+    Capture,
+    FailureReason,
+    FailureReport,
+    HeldoutUse,
+    HeldoutUseReply,
+    LabelledRecords,
+    Lineage,
+    LineageEntry,
+    Role,
+    RunReport,
+    TrainReport,
+)
+
+
+async def records(hub: HubClient, query: str = "") -> LabelledRecords:
+    answer = await hub.request("GET", f"/v1/models/{MODEL}/records?{query}", role=Role.TRAINER)
+    assert answer.status == 200, answer.body
+    return msgspec.json.decode(answer.body, type=LabelledRecords)
+
+
+async def test_records_join_labels_and_captures_whichever_came_first(hub: HubClient) -> None:
+    before, after, never = (hub.prediction("7") for _ in range(3))
+    await hub.beat(1, Capture(id=before, row=(1.5, "red", None, True)))
+    await hub.label((before, 7.0), (after, "8"), (never, 7))
+    assert [record.seq for record in (await records(hub)).records] == [1]
+    await hub.beat(3, Capture(id=after, row=(2, "blue", 0, False)))
+    page = await records(hub)
+    assert [(record.seq, record.label, record.row) for record in page.records] == [
+        (1, "7", (1.5, "red", None, True)),
+        (2, "8", (2, "blue", 0, False)),
+    ]
+    assert page.records[0].predicted_at == START
+    assert (page.through, page.more) == (3, False)
+
+
+async def test_records_come_in_pages_in_ledger_order(hub: HubClient) -> None:
+    predictions = [hub.prediction("7", at=START - 100 + number) for number in range(25)]
+    await hub.label(*[(prediction, 7) for prediction in predictions])
+    await hub.beat(25, *[Capture(id=prediction, row=(number,)) for number, prediction in enumerate(predictions)])
+    seen, after, more = [], 2, True
+    while more:
+        page = await records(hub, f"after={after}&through=20&limit=7&predictedAfter={START - 95}")
+        seen += [record.row[0] for record in page.records]
+        after, more = page.through, page.more
+    assert seen == list(range(6, 20))
+    assert after == 20
+
+
+async def test_a_capture_is_kept_once_and_only_with_an_id_of_ours(hub: HubClient) -> None:
+    prediction = hub.prediction("7")
+    forged = Capture(id="nonsense", row=(9,))
+    foreign = Capture(id=hub.prediction("7", model="other"), row=(9,))
+    reply = await hub.beat(1, Capture(id=prediction, row=(1,)), forged, foreign)
+    assert reply.stored == 1
+    assert (await hub.beat(1, Capture(id=prediction, row=(2,)))).stored == 1
+    await hub.label((prediction, 7))
+    assert [record.row for record in (await records(hub)).records] == [(1,)]
+    metrics = (await hub.request("GET", "/metrics", role=None)).body.decode()
+    assert 'evermodel_hub_captures_refused_total{model="digits"} 2.0' in metrics
+    assert "evermodel_hub_records 1.0" in metrics
+
+
+async def test_the_newest_captures_stay(tmp_path: Path) -> None:
+    async with running_hub(tmp_path, captures_kept=5) as hub:
+        predictions = [hub.prediction("7") for _ in range(12)]
+        for number, prediction in enumerate(predictions, 1):
+            await hub.beat(number, Capture(id=prediction, row=(number,)))
+        await hub.label(*[(prediction, 7) for prediction in predictions])
+        assert [record.row for record in (await records(hub)).records] == [(8,), (9,), (10,), (11,), (12,)]
+        metrics = (await hub.request("GET", "/metrics", role=None)).body.decode()
+    assert 'evermodel_hub_captures_dropped_total{model="digits"} 7.0' in metrics
+
+
+async def use(hub: HubClient, version: int, **changes: Any) -> int:
+    question = HeldoutUse(**{"set": "reference", "version": version, "rows_key": "a", **changes})
+    answer = await hub.request(
+        "POST", f"/v1/models/{MODEL}/heldout-uses", msgspec.json.encode(question), role=Role.TRAINER
+    )
+    assert answer.status == 200, answer.body
+    return msgspec.json.decode(answer.body, type=HeldoutUseReply).use
+
+
+async def test_reference_rows_count_the_versions_that_used_them(hub: HubClient) -> None:
+    assert [await use(hub, version) for version in (2, 3, 2, 5, 3)] == [1, 2, 1, 3, 2]
+    assert await use(hub, 5, rows_key="b") == 1
+
+
+async def test_fresh_rows_count_the_versions_whose_ranges_overlap(hub: HubClient) -> None:
+    async def fresh(version: int, after: int, through: int) -> int:
+        return await use(hub, version, set="fresh", rows_key="fresh", after=after, through=through)
+
+    assert await fresh(2, 0, 400) == 1
+    assert await fresh(3, 400, 800) == 1  # touches, shares no row
+    assert await fresh(4, 300, 500) == 3
+    assert await fresh(4, 300, 500) == 3
+    assert await fresh(3, 400, 800) == 1  # as it was told
+    assert await fresh(5, 799, 900) == 2
+    assert await use(hub, 6) == 1  # the reference rows are another set
+
+
+async def test_a_report_is_kept_and_that_of_a_retry_replaces_it(hub: HubClient) -> None:
+    path = f"/v1/models/{MODEL}/runs/3/train"
+    assert (await hub.request("GET", path)).status == 404
+    failed: RunReport = FailureReport(reason=FailureReason.DATA_NOT_FOUND, message="no such file")
+    trained: RunReport = TrainReport(
+        manifest="a" * 64,
+        data_sha256="b" * 64,
+        rows=10,
+        feedback_rows=0,
+        window="all",
+        validation=None,
+        classes=2,
+        seconds=1.5,
+    )
+    for report in (failed, trained):
+        body = msgspec.json.encode(report)
+        assert (await hub.request("PUT", path, body, role=Role.TRAINER)).status == 200
+        kept = (await hub.request("GET", path)).body
+        assert msgspec.json.decode(kept, type=RunReport) == report
+    assert (await hub.request("GET", f"/v1/models/{MODEL}/runs/3/evaluate")).status == 404
+
+
+@pytest.mark.parametrize("path", ["runs/x/train", "runs/3/serve"])
+async def test_reports_have_two_places(hub: HubClient, path: str) -> None:
+    assert (await hub.request("GET", f"/v1/models/{MODEL}/{path}")).status == 404
+
+
+async def test_lineage_has_each_champion_once_and_the_last_one_last(hub: HubClient) -> None:
+    def entry(number: int, promoted_at: float) -> LineageEntry:
+        return LineageEntry(
+            number=number,
+            training_hash="t",
+            manifest="m",
+            holdout=0.95,
+            holdout_set="reference",
+            promoted_at=promoted_at,
+            data_sha256="d",
+        )
+
+    async def numbers() -> list[int]:
+        answer = await hub.request("GET", f"/v1/models/{MODEL}/lineage", role=Role.TRAINER)
+        return [kept.number for kept in msgspec.json.decode(answer.body, type=Lineage).entries]
+
+    assert await numbers() == []
+    for kept in (entry(1, 10.0), entry(2, 20.0), entry(2, 20.0), entry(1, 5.0)):
+        assert (await hub.request("POST", f"/v1/models/{MODEL}/lineage", msgspec.json.encode(kept))).status == 200
+    assert await numbers() == [1, 2]
+    await hub.request("POST", f"/v1/models/{MODEL}/lineage", msgspec.json.encode(entry(1, 30.0)))
+    assert await numbers() == [2, 1]

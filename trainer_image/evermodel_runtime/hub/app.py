@@ -1,0 +1,99 @@
+"""The hub's ASGI application: finds the route, checks the token, and says every error as a HubError."""
+
+from __future__ import annotations
+
+import logging
+from time import perf_counter
+
+from evermodel_runtime.hub.core import Hub
+from evermodel_runtime.hub.http import (
+    ClientGone,
+    FileResponse,
+    HttpError,
+    Receive,
+    Request,
+    Response,
+    Scope,
+    Send,
+    error_response,
+    respond,
+    respond_file,
+)
+from evermodel_runtime.hub.routes import Route, find_route
+from evermodel_runtime.hub.writer import DiskFull, Overloaded, Stopped
+
+logger = logging.getLogger(__name__)
+_SOON = ((b"retry-after", b"1"),)
+_LATER = ((b"retry-after", b"30"),)
+
+
+class HubApp:
+    """Raw ASGI application of one hub."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection scope of ASGI."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await self._hub.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._hub.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = perf_counter()
+        route_name = "unknown"
+        head = scope["method"] == "HEAD"
+        try:
+            try:
+                route, arguments = find_route(scope["path"])
+                route_name = route.name
+                response = await self._handle(route, Request(scope, receive, arguments))
+            except HttpError as error:
+                response = error_response(error)
+            if isinstance(response, FileResponse):
+                await respond_file(send, response, head=head)
+                status = 200
+            else:
+                await respond(send, response, head=head)
+                status = response.status
+        except ClientGone:
+            status = 499
+        self._hub.metrics.observe(route_name, status, perf_counter() - began)
+
+    async def _handle(self, route: Route, request: Request) -> Response | FileResponse:
+        """Check the token, run the handler, and turn the states of the hub into answers."""
+        handler = route.handlers.get("GET" if request.method == "HEAD" else request.method)
+        if handler is None:
+            allowed = ", ".join(sorted({*route.handlers, *(["HEAD"] if "GET" in route.handlers else [])}))
+            raise HttpError(405, f"this URL takes {allowed}", ((b"allow", allowed.encode()),))
+        if handler.roles is not None:
+            model = request.arguments[0] if route.names_model else request.header(b"x-evermodel-model")
+            if not model:
+                raise HttpError(401, "say whose token it is: the header x-evermodel-model names the model")
+            self._hub.access.check(request.header(b"authorization"), model, handler.roles)
+        try:
+            return await handler.run(self._hub, request)
+        except Overloaded as error:
+            raise HttpError(429, "too many writes wait for the disk: send again in a second", _SOON) from error
+        except DiskFull as error:
+            raise HttpError(
+                507,
+                "the hub's volume is full and nothing of this was kept: enlarge the volume, then send again",
+                _LATER,
+            ) from error
+        except Stopped as error:
+            raise HttpError(503, "the hub is shutting down: send again in a second", _SOON) from error
+        except (ClientGone, HttpError):
+            raise
+        except Exception as error:
+            logger.exception("a request failed", extra={"route": route.name})
+            raise HttpError(500, "the hub failed at this request; its log has the reason", _SOON) from error

@@ -1,0 +1,71 @@
+"""The parts of one hub, put together."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import TextIOWrapper
+
+from evermodel_runtime.hub.access import Access
+from evermodel_runtime.hub.blobs import BlobStore
+from evermodel_runtime.hub.metrics import Metrics
+from evermodel_runtime.hub.reading import Reader
+from evermodel_runtime.hub.schema import VolumeError, open_for_writing
+from evermodel_runtime.hub.settings import HubSettings
+from evermodel_runtime.hub.store import HubStore
+from evermodel_runtime.hub.writer import Writer
+
+
+@dataclass(slots=True)
+class Hub:
+    """One volume and all that reads and writes it."""
+
+    settings: HubSettings
+    clock: Callable[[], float]
+    """Seconds since the epoch."""
+    access: Access
+    blobs: BlobStore
+    writer: Writer
+    reader: Reader
+    metrics: Metrics
+    _lock: TextIOWrapper
+
+    @classmethod
+    def on_volume(cls, settings: HubSettings, clock: Callable[[], float]) -> Hub:
+        """Take the volume; one process has it at a time.
+
+        Raises
+        ------
+        VolumeError
+            Another hub has it.
+        """
+        settings.data.mkdir(parents=True, exist_ok=True)
+        lock = (settings.data / "lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.close()
+            raise VolumeError(f"another hub is using {settings.data}: one hub owns a volume") from error
+        return cls(
+            settings=settings,
+            clock=clock,
+            access=Access(settings.key),
+            blobs=BlobStore(settings.data / "blobs", settings.max_blob_bytes),
+            writer=Writer(
+                lambda: HubStore(open_for_writing(settings.data, settings.synchronous)), settings.waiting_limit
+            ),
+            reader=Reader(settings.data),
+            metrics=Metrics(),
+            _lock=lock,
+        )
+
+    async def start(self) -> None:
+        """Open the database."""
+        await self.writer.start()
+
+    async def stop(self) -> None:
+        """Finish what was begun and give the volume back."""
+        self.reader.close()
+        await self.writer.stop()
+        self._lock.close()

@@ -1,0 +1,225 @@
+"""What the hub answers from the database. Each question sees one commit."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from evermodel.contract import (
+    Alarm,
+    DatasetInfo,
+    LabelledRecord,
+    LabelledRecords,
+    Lineage,
+    LineageEntry,
+    Quality,
+    QualityQuery,
+    Scalar,
+    WindowStats,
+)
+from evermodel_runtime.hub.detectors import outcomes_after, stored_detector
+from evermodel_runtime.hub.schema import BUCKET_SECONDS, open_for_reading
+from evermodel_runtime.quality.detector import Crossing, Detector, DetectorSettings
+from evermodel_runtime.quality.wilson import wilson_interval
+
+T = TypeVar("T")
+_ROW = msgspec.json.Decoder(tuple[Scalar | None, ...])
+_ENTRY = msgspec.json.Decoder(LineageEntry)
+_UNKNOWN_MODEL = -1
+
+
+class Reader:
+    """Answers questions in threads of their own, beside the writer.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the database is.
+    threads : int
+        Questions answered at once.
+    """
+
+    def __init__(self, folder: Path, threads: int = 2) -> None:
+        self._folder = folder
+        self._own = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="hub-reader")
+
+    async def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Answer one question from one commit."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, question)
+
+    def close(self) -> None:
+        """Wait for the questions being answered and close."""
+        self._pool.shutdown()
+        for connection in self._connections:
+            connection.close()
+
+    def _answer(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        connection = getattr(self._own, "connection", None)
+        if connection is None:
+            connection = self._own.connection = open_for_reading(self._folder)
+            self._connections.append(connection)
+        connection.execute("BEGIN")
+        try:
+            return question(connection)
+        finally:
+            connection.execute("COMMIT")
+
+
+def model_id(connection: sqlite3.Connection, name: str) -> int:
+    """Return the number of a model; one that has no data yet has a number without rows."""
+    found = connection.execute("SELECT id FROM models WHERE name = ?", (name,)).fetchone()
+    return _UNKNOWN_MODEL if found is None else int(found[0])
+
+
+def last_seq(connection: sqlite3.Connection, model: int) -> int:
+    """Largest ledger number of a model, 0 without labels."""
+    (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM labels WHERE model = ?", (model,)).fetchone()
+    return int(last)
+
+
+def replay_if_new(
+    connection: sqlite3.Connection, name: str, version: int, settings: DetectorSettings
+) -> tuple[Detector, int] | None:
+    """Replay a missing detector from the stored outcomes, with the last ledger number; None when it is there."""
+    model = model_id(connection, name)
+    if stored_detector(connection, model, version, settings) is not None:
+        return None
+    detector = Detector(settings)
+    detector.replay(outcomes_after(connection, model, version, 0))
+    return detector, last_seq(connection, model)
+
+
+def read_quality(
+    connection: sqlite3.Connection, name: str, query: QualityQuery, settings: DetectorSettings, now: float
+) -> Quality:
+    """Answer how a version does."""
+    model = model_id(connection, name)
+    detector = stored_detector(connection, model, query.version, settings)
+    crossing = None if detector is None else detector.crossing
+    predictions, labels = _totals(connection, model, query.version)
+    records, counted = connection.execute(
+        "SELECT count(*), coalesce(sum(label_seq > ?2 AND predicted_at > ?3), 0) FROM captures "
+        "WHERE model = ?1 AND label_seq IS NOT NULL",
+        (model, query.records_after, query.predicted_after),
+    ).fetchone()
+    return Quality(
+        version=query.version,
+        as_of=now,
+        predictions=predictions,
+        labels=labels,
+        window=_window(connection, model, query, now),
+        coverage=_coverage(connection, model, query, now),
+        alarm=None if crossing is None else _alarm(connection, model, crossing),
+        last_seq=last_seq(connection, model),
+        records=records,
+        records_counted=counted,
+    )
+
+
+def _totals(connection: sqlite3.Connection, model: int, version: int) -> tuple[int, int]:
+    found = connection.execute(
+        "SELECT predictions, labels FROM totals WHERE model = ? AND version = ?", (model, version)
+    ).fetchone()
+    return (0, 0) if found is None else (int(found[0]), int(found[1]))
+
+
+def _window(connection: sqlite3.Connection, model: int, query: QualityQuery, now: float) -> WindowStats | None:
+    """Score the last labels by the time of the prediction: a late label of an old prediction is no news."""
+    newest = float("inf") if query.label_delay == 0 else now - query.label_delay
+    samples, correct = connection.execute(
+        "SELECT count(*), coalesce(sum(correct), 0) FROM (SELECT correct FROM labels "
+        "WHERE model = ? AND version = ? AND predicted_at <= ? ORDER BY predicted_at DESC LIMIT ?)",
+        (model, query.version, newest, query.window),
+    ).fetchone()
+    if samples == 0:
+        return None
+    lower, upper = wilson_interval(correct, samples)
+    return WindowStats(value=correct / samples, lower=lower, upper=upper, samples=samples)
+
+
+def _coverage(connection: sqlite3.Connection, model: int, query: QualityQuery, now: float) -> float | None:
+    """Share of predictions that have their label, leaving out those too young to have one."""
+    predictions, labels = _totals(connection, model, query.version)
+    if query.label_delay > 0:
+        too_young = int((now - query.label_delay) // BUCKET_SECONDS)
+        young = connection.execute(
+            "SELECT coalesce(sum(predictions), 0), coalesce(sum(labels), 0) FROM traffic "
+            "WHERE model = ? AND version = ? AND bucket >= ?",
+            (model, query.version, too_young),
+        ).fetchone()
+        predictions, labels = predictions - young[0], labels - young[1]
+    # A label may overtake its pod's next heartbeat.
+    return min(1.0, labels / predictions) if predictions > 0 else None
+
+
+def _alarm(connection: sqlite3.Connection, model: int, crossing: Crossing) -> Alarm:
+    (written_at,) = connection.execute(
+        "SELECT written_at FROM labels WHERE model = ? AND seq = ?", (model, crossing.seq)
+    ).fetchone()
+    value = 1 - crossing.wrong / crossing.samples
+    return Alarm(seq=crossing.seq, at=written_at, value=value, samples=crossing.samples)
+
+
+def read_records(
+    connection: sqlite3.Connection, name: str, *, after: int, through: int | None, predicted_after: float, limit: int
+) -> LabelledRecords:
+    """Answer one page of labelled captures in ledger order."""
+    model = model_id(connection, name)
+    last = last_seq(connection, model)
+    end = last if through is None else min(through, last)
+    found = connection.execute(
+        "SELECT l.seq, c.predicted_at, c.row, l.label FROM captures AS c "
+        "JOIN labels AS l ON l.model = c.model AND l.seq = c.label_seq "
+        "WHERE c.model = ? AND c.label_seq > ? AND c.label_seq <= ? AND c.predicted_at > ? "
+        "ORDER BY c.label_seq LIMIT ?",
+        (model, after, end, predicted_after, limit + 1),
+    ).fetchall()
+    records = tuple(
+        LabelledRecord(seq=seq, predicted_at=at, row=_ROW.decode(row), label=label)
+        for seq, at, row, label in found[:limit]
+    )
+    more = len(found) > limit
+    return LabelledRecords(records=records, through=records[-1].seq if more else max(after, end), more=more)
+
+
+def read_run(connection: sqlite3.Connection, name: str, version: int, stage: str) -> bytes | None:
+    """Answer the report of a Job as it was put."""
+    found = connection.execute(
+        "SELECT report FROM runs WHERE model = ? AND version = ? AND stage = ?",
+        (model_id(connection, name), version, stage),
+    ).fetchone()
+    return None if found is None else bytes(found[0])
+
+
+def read_lineage(connection: sqlite3.Connection, name: str) -> Lineage:
+    """Answer the versions that became champion, by the time at which they last did."""
+    found = connection.execute(
+        "SELECT entry FROM lineage WHERE model = ? ORDER BY promoted_at, number", (model_id(connection, name),)
+    ).fetchall()
+    return Lineage(entries=tuple(_ENTRY.decode(entry) for (entry,) in found))
+
+
+def read_dataset(connection: sqlite3.Connection, name: str) -> DatasetInfo | None:
+    """Answer which blob a dataset's name means."""
+    found = connection.execute("SELECT sha256, size FROM datasets WHERE name = ?", (name,)).fetchone()
+    return None if found is None else DatasetInfo(name=name, sha256=found[0], size=found[1])
+
+
+def count_alarms_and_records(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Answer the gauges of the metrics."""
+    found = connection.execute("SELECT threshold, tolerance, false_alarm_every, state FROM detectors").fetchall()
+    alarms = 0
+    for threshold, tolerance, every, state in found:
+        settings = DetectorSettings(threshold=threshold, tolerance=tolerance, false_alarm_every=every)
+        alarms += Detector.load(settings, state).crossing is not None
+    (records,) = connection.execute("SELECT count(*) FROM captures WHERE label_seq IS NOT NULL").fetchone()
+    return alarms, int(records)

@@ -1,0 +1,86 @@
+"""Which handler answers which URL, and whose token it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from evermodel.contract import Role
+from evermodel_runtime.hub.core import Hub
+from evermodel_runtime.hub.http import FileResponse, HttpError, Request, Response
+from evermodel_runtime.hub.routes import artifacts, feedback, jobs, probes
+
+Run = Callable[[Hub, Request], Awaitable[Response | FileResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """What answers one method."""
+
+    run: Run
+    roles: tuple[Role, ...] | None
+    """Roles that may, besides the operator; None: anybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One URL with ``*`` for its variable parts."""
+
+    name: str
+    handlers: Mapping[str, Handler]
+    names_model: bool = False
+    """The first variable part is the model whose token it takes; otherwise the header x-evermodel-model says it."""
+
+
+_TRAINER = (Role.TRAINER,)
+_SERVER = (Role.SERVER,)
+_TRAINER_SERVER = (Role.TRAINER, Role.SERVER)
+_OPERATOR: tuple[Role, ...] = ()
+
+ROUTES = {
+    route.name: route
+    for route in (
+        Route("/healthz", {"GET": Handler(probes.live, None)}),
+        Route("/readyz", {"GET": Handler(probes.ready, None)}),
+        Route("/metrics", {"GET": Handler(probes.metrics, None)}),
+        Route(
+            "/v1/blobs/*",
+            {"GET": Handler(artifacts.get_blob, _TRAINER_SERVER), "PUT": Handler(artifacts.put_blob, _TRAINER)},
+        ),
+        Route(
+            "/v1/datasets/*",
+            {
+                "GET": Handler(artifacts.get_dataset, (Role.TRAINER, Role.UPLOADER)),
+                "PUT": Handler(artifacts.put_dataset, (Role.UPLOADER,)),
+            },
+        ),
+        Route("/v1/models/*/feedback", {"POST": Handler(feedback.post_feedback, _SERVER)}, names_model=True),
+        Route("/v1/models/*/heartbeat", {"POST": Handler(feedback.post_heartbeat, _SERVER)}, names_model=True),
+        Route("/v1/models/*/quality", {"POST": Handler(feedback.post_quality, _OPERATOR)}, names_model=True),
+        Route("/v1/models/*/records", {"GET": Handler(jobs.get_records, _TRAINER)}, names_model=True),
+        Route("/v1/models/*/heldout-uses", {"POST": Handler(jobs.post_heldout_use, _TRAINER)}, names_model=True),
+        Route(
+            "/v1/models/*/runs/*/*",
+            {"GET": Handler(jobs.get_run, _OPERATOR), "PUT": Handler(jobs.put_run, _TRAINER)},
+            names_model=True,
+        ),
+        Route(
+            "/v1/models/*/lineage",
+            {"GET": Handler(jobs.get_lineage, _TRAINER), "POST": Handler(jobs.post_lineage, _OPERATOR)},
+            names_model=True,
+        ),
+    )
+}
+_VARIABLE = {"blobs": (2,), "datasets": (2,), "models": (2, 4, 5)}
+"""Which parts of a path are variable, by its second part."""
+
+
+def find_route(path: str) -> tuple[Route, tuple[str, ...]]:
+    """Return the route of a path and its variable parts."""
+    parts = path[1:].split("/")
+    variable = _VARIABLE.get(parts[1], ()) if len(parts) > 1 else ()
+    shape = "".join("/*" if place in variable else f"/{part}" for place, part in enumerate(parts))
+    route = ROUTES.get(shape)
+    if route is None:
+        raise HttpError(404, f"the hub has no {path}")
+    return route, tuple(parts[place] for place in variable if place < len(parts))

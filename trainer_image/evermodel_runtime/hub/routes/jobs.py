@@ -1,0 +1,80 @@
+"""What Jobs and the operator tell and ask: records, uses of held-out rows, reports, lineage."""
+
+from __future__ import annotations
+
+import msgspec
+
+from evermodel.contract import HeldoutUse, HeldoutUseReply, LineageEntry, RunReport
+from evermodel_runtime.hub.core import Hub
+from evermodel_runtime.hub.http import HttpError, Request, Response, decode
+from evermodel_runtime.hub.operations import AppendLineage, PutRun, UseHeldout
+from evermodel_runtime.hub.reading import read_lineage, read_records, read_run
+
+_PAGE = 1000
+_LARGEST_PAGE = 10_000
+_STAGES = ("train", "evaluate")
+_USE = msgspec.json.Decoder(HeldoutUse)
+_REPORT: msgspec.json.Decoder[RunReport] = msgspec.json.Decoder(RunReport)
+_ENTRY = msgspec.json.Decoder(LineageEntry)
+
+
+async def get_records(hub: Hub, request: Request) -> Response:
+    """Answer one page of labelled captures."""
+    model = request.arguments[0]
+    after = request.number("after", int, 0)
+    through: int | None = request.number("through", int, None)
+    predicted_after = request.number("predictedAfter", float, 0.0)
+    limit = request.number("limit", int, _PAGE)
+    if not 1 <= limit <= _LARGEST_PAGE:
+        raise HttpError(400, f"limit={limit}: a page has 1 to {_LARGEST_PAGE:,} records")
+    body = await hub.reader.ask(
+        lambda connection: msgspec.json.encode(
+            read_records(connection, model, after=after, through=through, predicted_after=predicted_after, limit=limit)
+        )
+    )
+    return Response(body)
+
+
+async def post_heldout_use(hub: Hub, request: Request) -> Response:
+    """Count one use of held-out rows."""
+    use = decode(_USE, await request.body(hub.settings.max_body_bytes))
+    k: int = await hub.writer.submit(UseHeldout(request.arguments[0], use))
+    return Response(msgspec.json.encode(HeldoutUseReply(use=k)))
+
+
+async def put_run(hub: Hub, request: Request) -> Response:
+    """Keep the report of a Job."""
+    model, version, stage = _run(request)
+    report = decode(_REPORT, await request.body(hub.settings.max_body_bytes))
+    await hub.writer.submit(PutRun(model, version, stage, msgspec.json.encode(report)))
+    return Response(b"{}")
+
+
+async def get_run(hub: Hub, request: Request) -> Response:
+    """Answer the report of a Job."""
+    model, version, stage = _run(request)
+    report = await hub.reader.ask(lambda connection: read_run(connection, model, version, stage))
+    if report is None:
+        raise HttpError(404, f"no {stage} report of version {version} of {model} is here")
+    return Response(report)
+
+
+def _run(request: Request) -> tuple[str, int, str]:
+    model, version, stage = request.arguments
+    if not version.isdigit() or stage not in _STAGES:
+        raise HttpError(404, "reports are at /v1/models/{model}/runs/{version}/train and …/evaluate")
+    return model, int(version), stage
+
+
+async def post_lineage(hub: Hub, request: Request) -> Response:
+    """Keep that a version became champion."""
+    entry = decode(_ENTRY, await request.body(hub.settings.max_body_bytes))
+    await hub.writer.submit(AppendLineage(request.arguments[0], entry))
+    return Response(b"{}")
+
+
+async def get_lineage(hub: Hub, request: Request) -> Response:
+    """Answer the versions that became champion."""
+    model = request.arguments[0]
+    lineage = await hub.reader.ask(lambda connection: read_lineage(connection, model))
+    return Response(msgspec.json.encode(lineage))

@@ -1,0 +1,25 @@
+"""For the kubelet and Prometheus."""
+
+from __future__ import annotations
+
+from evermodel_runtime.hub.core import Hub
+from evermodel_runtime.hub.http import TEXT, HttpError, Request, Response
+from evermodel_runtime.hub.reading import count_alarms_and_records
+
+
+async def live(_hub: Hub, _request: Request) -> Response:
+    """Answer while the event loop runs."""
+    return Response(b'{"status":"live"}')
+
+
+async def ready(hub: Hub, _request: Request) -> Response:
+    """Answer 200 while labels can be written."""
+    if not hub.writer.alive:
+        raise HttpError(503, "the hub is not writing: it is shutting down or its writer has failed")
+    return Response(b'{"status":"ready"}')
+
+
+async def metrics(hub: Hub, _request: Request) -> Response:
+    """Answer all figures."""
+    alarms, records = await hub.reader.ask(count_alarms_and_records)
+    return Response(hub.metrics.expose(alarms, records), content_type=TEXT)

@@ -1,0 +1,94 @@
+"""The tables of the hub, and connections to them."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from evermodel_runtime.hub.settings import Synchronous
+
+SCHEMA_VERSION = 1
+FILE_NAME = "hub.sqlite3"
+BUCKET_SECONDS = 10
+"""Predictions and labels are counted by the time of the prediction, in buckets of this length."""
+_WAL_PAGES = 1000
+
+TABLES = """
+CREATE TABLE models (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+
+-- The ledger. seq counts from 1 in each model, without gaps; rows are never changed.
+CREATE TABLE labels (
+  model INTEGER NOT NULL, seq INTEGER NOT NULL, version INTEGER NOT NULL, key TEXT NOT NULL,
+  predicted_at REAL NOT NULL, written_at REAL NOT NULL, label TEXT NOT NULL, correct INTEGER NOT NULL,
+  PRIMARY KEY (model, seq)) WITHOUT ROWID;
+CREATE UNIQUE INDEX labels_by_key ON labels (model, key);
+CREATE INDEX labels_by_prediction ON labels (model, version, predicted_at, correct);
+
+-- One row for each threshold asked for; state is that of quality.detector after the model's last label.
+CREATE TABLE detectors (
+  id INTEGER PRIMARY KEY, model INTEGER NOT NULL, version INTEGER NOT NULL,
+  threshold REAL NOT NULL, tolerance REAL NOT NULL, false_alarm_every REAL NOT NULL, state BLOB NOT NULL,
+  UNIQUE (model, version, threshold, tolerance, false_alarm_every));
+
+CREATE TABLE totals (
+  model INTEGER NOT NULL, version INTEGER NOT NULL,
+  predictions INTEGER NOT NULL DEFAULT 0, errors INTEGER NOT NULL DEFAULT 0, labels INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (model, version)) WITHOUT ROWID;
+CREATE TABLE traffic (
+  model INTEGER NOT NULL, version INTEGER NOT NULL, bucket INTEGER NOT NULL,
+  predictions INTEGER NOT NULL DEFAULT 0, labels INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (model, version, bucket)) WITHOUT ROWID;
+CREATE TABLE pods (
+  model INTEGER NOT NULL, version INTEGER NOT NULL, pod TEXT NOT NULL,
+  predictions INTEGER NOT NULL, errors INTEGER NOT NULL, seen_at REAL NOT NULL,
+  PRIMARY KEY (model, version, pod)) WITHOUT ROWID;
+
+-- label_seq joins a capture to its label, whichever came first.
+CREATE TABLE captures (
+  n INTEGER PRIMARY KEY, model INTEGER NOT NULL, key TEXT NOT NULL, predicted_at REAL NOT NULL,
+  row BLOB NOT NULL, label_seq INTEGER);
+CREATE UNIQUE INDEX captures_by_key ON captures (model, key);
+CREATE INDEX captures_by_age ON captures (model, n);
+CREATE INDEX captures_labelled ON captures (model, label_seq, predicted_at) WHERE label_seq IS NOT NULL;
+
+CREATE TABLE heldout_uses (
+  model INTEGER NOT NULL, held_out TEXT NOT NULL, version INTEGER NOT NULL, rows_key TEXT NOT NULL,
+  after INTEGER NOT NULL, through INTEGER NOT NULL, k INTEGER NOT NULL,
+  PRIMARY KEY (model, held_out, rows_key, version, after, through)) WITHOUT ROWID;
+CREATE TABLE runs (
+  model INTEGER NOT NULL, version INTEGER NOT NULL, stage TEXT NOT NULL, report BLOB NOT NULL,
+  PRIMARY KEY (model, version, stage)) WITHOUT ROWID;
+CREATE TABLE lineage (
+  model INTEGER NOT NULL, number INTEGER NOT NULL, promoted_at REAL NOT NULL, entry BLOB NOT NULL,
+  PRIMARY KEY (model, number)) WITHOUT ROWID;
+CREATE TABLE datasets (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL, size INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+class VolumeError(Exception):
+    """The database on the volume is not one that this hub can write."""
+
+
+def open_for_writing(folder: Path, synchronous: Synchronous) -> sqlite3.Connection:
+    """Open the one connection that writes, making the tables on an empty volume."""
+    connection = sqlite3.connect(folder / FILE_NAME, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute("PRAGMA cache_size = -65536")
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if found > SCHEMA_VERSION:
+        connection.close()
+        raise VolumeError(f"{FILE_NAME} has schema {found}, this hub knows {SCHEMA_VERSION}: run a newer image")
+    if found < SCHEMA_VERSION:
+        connection.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    return connection
+
+
+def open_for_reading(folder: Path) -> sqlite3.Connection:
+    """Open a connection that cannot write; it sees what is committed."""
+    connection = sqlite3.connect(folder / FILE_NAME, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute("PRAGMA cache_size = -16384")
+    return connection

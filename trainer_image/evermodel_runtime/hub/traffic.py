@@ -1,0 +1,126 @@
+"""What serving pods report: how many predictions they made, and the rows of those that are captured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evermodel_runtime.hub.ledger import chunks, insert_rows
+from evermodel_runtime.hub.operations import Transaction
+from evermodel_runtime.hub.schema import BUCKET_SECONDS
+from evermodel_runtime.hub.settings import DAY
+
+POD_KEPT = 7 * DAY
+"""Seconds after its last heartbeat at which a pod's totals are dropped: it will not come back."""
+TRAFFIC_KEPT = 400 * DAY
+"""Seconds for which predictions are known by the time at which they were made."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewCapture:
+    """The row of a prediction whose id was verified."""
+
+    key: str
+    predicted_at: float
+    row: bytes
+    """JSON array."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatCounted:
+    """Result: what was new in a heartbeat."""
+
+    predictions: int
+    captures: int
+    dropped: int
+    """Older captures that had to go."""
+
+
+@dataclass(frozen=True, slots=True)
+class CountHeartbeat:
+    """Operation: add what a pod counted since its last heartbeat. One that is sent again adds nothing."""
+
+    model: str
+    at: float
+    pod: str
+    version: int
+    predictions: int
+    errors: int
+    captures: tuple[NewCapture, ...]
+    captures_kept: int
+
+    def carry_out(self, transaction: Transaction) -> HeartbeatCounted:
+        """Count and keep."""
+        model = transaction.model_id(self.model)
+        predictions = self._count(transaction, model)
+        captures = self._capture(transaction, model) if self.captures else 0
+        dropped = self._drop_oldest(transaction, model, captures) if captures else 0
+        return HeartbeatCounted(predictions, captures, dropped)
+
+    def _count(self, transaction: Transaction, model: int) -> int:
+        connection = transaction.connection
+        known = connection.execute(
+            "SELECT predictions, errors FROM pods WHERE model = ? AND version = ? AND pod = ?",
+            (model, self.version, self.pod),
+        ).fetchone()
+        if known is None:
+            self._prune(transaction, model)
+            known = (0, 0)
+        predictions, errors = max(0, self.predictions - int(known[0])), max(0, self.errors - int(known[1]))
+        connection.execute(
+            "INSERT INTO pods (model, version, pod, predictions, errors, seen_at) VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET predictions = max(predictions, excluded.predictions), "
+            "errors = max(errors, excluded.errors), seen_at = excluded.seen_at",
+            (model, self.version, self.pod, self.predictions, self.errors, self.at),
+        )
+        if predictions or errors:
+            connection.execute(
+                "INSERT INTO totals (model, version, predictions, errors) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
+                "SET predictions = predictions + excluded.predictions, errors = errors + excluded.errors",
+                (model, self.version, predictions, errors),
+            )
+        if predictions:
+            connection.execute(
+                "INSERT INTO traffic (model, version, bucket, predictions) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET predictions = predictions + excluded.predictions",
+                (model, self.version, int(self.at // BUCKET_SECONDS), predictions),
+            )
+        return predictions
+
+    def _prune(self, transaction: Transaction, model: int) -> None:
+        """Drop what no figure needs any more; done when a pod is new, so seldom."""
+        connection = transaction.connection
+        connection.execute("DELETE FROM pods WHERE model = ? AND seen_at < ?", (model, self.at - POD_KEPT))
+        connection.execute(
+            "DELETE FROM traffic WHERE model = ? AND version = ? AND bucket < ?",
+            (model, self.version, (self.at - TRAFFIC_KEPT) // BUCKET_SECONDS),
+        )
+
+    def _capture(self, transaction: Transaction, model: int) -> int:
+        connection = transaction.connection
+        rows = [(model, capture.key, capture.predicted_at, capture.row) for capture in self.captures]
+        written = insert_rows(connection, "INSERT OR IGNORE INTO captures (model, key, predicted_at, row) VALUES", rows)
+        for chunk in chunks(rows):  # those whose labels came first
+            places = ", ".join("?" * len(chunk))
+            connection.execute(
+                "UPDATE captures SET label_seq = (SELECT seq FROM labels AS l "  # noqa: S608 - placeholders only
+                "WHERE l.model = captures.model AND l.key = captures.key) "
+                f"WHERE model = ? AND key IN ({places}) AND label_seq IS NULL",
+                (model, *(row[1] for row in chunk)),
+            )
+        return written
+
+    def _drop_oldest(self, transaction: Transaction, model: int, written: int) -> int:
+        connection, held = transaction.connection, transaction.captures_held
+        if model in held:
+            held[model] += written
+        else:
+            (held[model],) = connection.execute("SELECT count(*) FROM captures WHERE model = ?", (model,)).fetchone()
+        excess = held[model] - self.captures_kept
+        if excess <= 0:
+            return 0
+        connection.execute(
+            "DELETE FROM captures WHERE n IN (SELECT n FROM captures WHERE model = ? ORDER BY n LIMIT ?)",
+            (model, excess),
+        )
+        held[model] -= excess
+        return excess
