@@ -35,7 +35,7 @@ unit: venv ## Tests that need no cluster
 	@$(BIN)/pytest tests/unit
 
 faults: venv ## The hub killed and cut off from its disk, by real processes
-	@$(BIN)/pytest tests/faults -m "not soak"
+	@$(BIN)/pytest tests/faults
 
 test: lint unit faults ## Everything: lint and all tests
 

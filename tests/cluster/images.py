@@ -12,7 +12,7 @@ from tests.cluster.progress import run_logged, say
 
 SUITE = "bookworm"
 BASE_PACKAGES = "python3,python3-venv,ca-certificates"
-APPLETS = ("sh", "cat", "echo", "ls", "mkdir", "nslookup", "rm", "sleep", "test", "touch", "true", "wget")
+APPLETS = ("sh", "cat", "echo", "httpd", "ls", "mkdir", "nslookup", "rm", "sleep", "test", "touch", "true", "wget")
 
 
 @dataclass(frozen=True)

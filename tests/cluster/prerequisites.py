@@ -24,17 +24,16 @@ GO_MODULES = ("kube", "coredns")
 
 def ensure(profile: Profile) -> None:
     """Make this machine able to run a cluster, or say in one line each what keeps it from it."""
-    _refuse(_privilege())
+    problems = _privilege() + _cgroup() + (_overlay() if profile.has_node else [])
+    _refuse(problems + go_problems(binaries.needed(node=profile.has_node)))
     _install(_packages(BASIC | (NODE if profile.has_node else {}), cni=profile.has_node))
-    lacking = _kernel(profile) + network.conflicts(profile)
-    _refuse(lacking + go_problems(binaries.needed(node=profile.has_node)))
+    _refuse(_namespaces(profile) + network.conflicts(profile))
 
 
 def ensure_images() -> None:
     """Make this machine able to build images."""
-    _refuse(_privilege())
+    _refuse(_privilege() + _overlay() + go_problems(binaries.needed(node=FULL.has_node)))
     _install(_packages(BASIC | NODE | IMAGES, cni=False))
-    _refuse(_overlay() + go_problems(binaries.needed(node=FULL.has_node)))
 
 
 def cni_folder() -> Path:
@@ -99,15 +98,14 @@ def _install(packages: list[str]) -> None:
     run_logged(command, log=log, what=f"installing {names}", env=environment)
 
 
-def _kernel(profile: Profile) -> list[str]:
+def _namespaces(profile: Profile) -> list[str]:
     """Try what the kernel must be able to do, in a namespace that is gone at once."""
-    lacking = _cgroup()
+    lacking = []
     if not _works("unshare", "--net", "--mount", "--pid", "--uts", "--fork", "true"):
-        return [*lacking, "this kernel or container allows no new namespaces (unshare failed)"]
+        return ["this kernel or container allows no new namespaces (unshare failed)"]
     if not _works("unshare", "--net", "ip", "link", "add", "try0", "type", "veth", "peer", "name", "try1"):
         lacking.append("this kernel has no veth interfaces")
     if profile.has_node:
-        lacking += _overlay()
         if not _works("unshare", "--net", "ip", "link", "add", "try0", "type", "bridge"):
             lacking.append("this kernel has no network bridges")
         if not _works("unshare", "--net", "nft", "add", "table", "ip", "try"):
