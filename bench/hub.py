@@ -32,6 +32,8 @@ from tests.faults.label_load import audit, load_and_kill, replay_matches
 BATCH = 100
 PREPARED_SECONDS = 12_000
 """Single requests prepared for each second: more than the hub can take."""
+DEADLINE = 30.0
+"""Seconds after its end at which a part that hangs is given up."""
 KILL_EVERY = 5.0
 LABELS_PER_SECOND = 200.0
 
@@ -45,12 +47,13 @@ class Client(asyncio.Protocol):
         self._received = b""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+    def start(self, transport: asyncio.Transport) -> None:
+        """Send the first request over an open connection."""
         self._transport = transport
         self._next()
 
     def data_received(self, data: bytes) -> None:
+        """Take a part of an answer."""
         self._received += data
         head, found, body = self._received.partition(b"\r\n\r\n")
         if not found or len(body) < int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0]):
@@ -65,6 +68,7 @@ class Client(asyncio.Protocol):
             self._finish()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """End with an error when the hub went away before the end."""
         if not self.done.done():
             self.done.set_exception(exc or ConnectionResetError("the hub went away"))
 
@@ -112,11 +116,12 @@ async def throughput(hub: HubProcess, *, batch: int, connections: int, seconds: 
         return time.perf_counter() - began < seconds
 
     loop = asyncio.get_running_loop()
-    clients = [
-        (await loop.create_connection(lambda: Client(requests, answered), "127.0.0.1", hub.port))[1]
-        for _ in range(connections)
-    ]
-    await asyncio.gather(*[client.done for client in clients])
+    clients = []
+    for _ in range(connections):
+        transport, client = await loop.create_connection(lambda: Client(requests, answered), "127.0.0.1", hub.port)
+        client.start(transport)
+        clients.append(client)
+    await asyncio.wait_for(asyncio.gather(*[client.done for client in clients]), seconds + DEADLINE)
     return Throughput(labels=accepted, seconds=time.perf_counter() - began)
 
 

@@ -130,9 +130,16 @@ async def test_a_report_is_kept_and_that_of_a_retry_replaces_it(hub: HubClient) 
     assert (await hub.request("GET", f"/v1/models/{MODEL}/runs/3/evaluate")).status == 404
 
 
-@pytest.mark.parametrize("path", ["runs/x/train", "runs/3/serve"])
+@pytest.mark.parametrize("path", ["runs/x/train", "runs/²/train", "runs/3/serve"])
 async def test_reports_have_two_places(hub: HubClient, path: str) -> None:
     assert (await hub.request("GET", f"/v1/models/{MODEL}/{path}")).status == 404
+
+
+@pytest.mark.parametrize("path", [f"runs/{2**70}/train", f"records?after={2**70}"])
+async def test_numbers_have_64_bits(hub: HubClient, path: str) -> None:
+    answer = await hub.request("GET", f"/v1/models/{MODEL}/{path}")
+    assert answer.status == 400
+    assert "64 bits" in answer.error
 
 
 async def test_lineage_has_each_champion_once_and_the_last_one_last(hub: HubClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from time import perf_counter
 
 from evermodel_runtime.hub.core import Hub
@@ -20,6 +21,7 @@ from evermodel_runtime.hub.http import (
     respond_file,
 )
 from evermodel_runtime.hub.routes import Route, find_route
+from evermodel_runtime.hub.schema import VolumeError
 from evermodel_runtime.hub.writer import DiskFull, Overloaded, Stopped
 
 logger = logging.getLogger(__name__)
@@ -42,7 +44,11 @@ class HubApp:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        await self._hub.start()
+        try:
+            await self._hub.start()
+        except (VolumeError, OSError, sqlite3.Error) as error:
+            await send({"type": "lifespan.startup.failed", "message": f"the hub cannot start: {error}"})
+            return
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._hub.stop()
@@ -92,6 +98,8 @@ class HubApp:
             ) from error
         except Stopped as error:
             raise HttpError(503, "the hub is shutting down: send again in a second", _SOON) from error
+        except OverflowError as error:
+            raise HttpError(400, "a number of this request is larger than 64 bits") from error
         except (ClientGone, HttpError):
             raise
         except Exception as error:

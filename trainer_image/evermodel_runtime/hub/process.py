@@ -41,8 +41,8 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-async def serve(settings: HubSettings) -> None:
-    """Serve until told to stop, then finish what is under way and close the database."""
+async def serve(settings: HubSettings) -> int:
+    """Serve until told to stop, then finish what is under way and close the database; returns the exit code."""
     config = uvicorn.Config(
         HubApp(Hub.on_volume(settings, time.time)),
         host=settings.host,
@@ -58,7 +58,9 @@ async def serve(settings: HubSettings) -> None:
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    await _Server(config).serve()
+    server = _Server(config)
+    await server.serve()
+    return 0 if server.started else 1
 
 
 def main() -> int:
@@ -68,8 +70,7 @@ def main() -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         settings = read_settings(os.environ)
-        uvloop.run(serve(settings))
+        return int(uvloop.run(serve(settings)))
     except (SettingsError, VolumeError) as error:
         print(f"the hub cannot start: {error}", file=sys.stderr, flush=True)
         return 1
-    return 0

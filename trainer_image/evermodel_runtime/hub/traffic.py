@@ -102,7 +102,7 @@ class CountHeartbeat:
         for chunk in chunks(rows):  # those whose labels came first
             places = ", ".join("?" * len(chunk))
             connection.execute(
-                "UPDATE captures SET label_seq = (SELECT seq FROM labels AS l "  # noqa: S608 - placeholders only
+                "UPDATE captures INDEXED BY captures_by_key SET label_seq = (SELECT seq FROM labels AS l "  # noqa: S608 - placeholders only
                 "WHERE l.model = captures.model AND l.key = captures.key) "
                 f"WHERE model = ? AND key IN ({places}) AND label_seq IS NULL",
                 (model, *(row[1] for row in chunk)),

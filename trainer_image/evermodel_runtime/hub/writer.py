@@ -74,6 +74,11 @@ class Writer:
         """Whether writes can be taken."""
         return self._thread.is_alive() and not self._stopping
 
+    @property
+    def failed(self) -> bool:
+        """Whether the thread ended by itself: only a new process helps."""
+        return not self._thread.is_alive() and not self._stopping
+
     async def start(self) -> None:
         """Open the store and begin to take operations."""
         self._loop = asyncio.get_running_loop()

@@ -61,7 +61,7 @@ async def get_run(hub: Hub, request: Request) -> Response:
 
 def _run(request: Request) -> tuple[str, int, str]:
     model, version, stage = request.arguments
-    if not version.isdigit() or stage not in _STAGES:
+    if not (version.isascii() and version.isdecimal()) or stage not in _STAGES:
         raise HttpError(404, "reports are at /v1/models/{model}/runs/{version}/train and …/evaluate")
     return model, int(version), stage
 

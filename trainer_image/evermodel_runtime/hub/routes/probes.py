@@ -7,8 +7,10 @@ from evermodel_runtime.hub.http import TEXT, HttpError, Request, Response
 from evermodel_runtime.hub.reading import count_alarms_and_records
 
 
-async def live(_hub: Hub, _request: Request) -> Response:
-    """Answer while the event loop runs."""
+async def live(hub: Hub, _request: Request) -> Response:
+    """Answer 200 unless a restart is what helps."""
+    if hub.writer.failed:
+        raise HttpError(503, "the hub's writer has failed: restart the hub")
     return Response(b'{"status":"live"}')
 
 
