@@ -4,10 +4,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-CLUSTER := $(PYTHON) -m tests.cluster
+CLUSTER := $(PYTHON) tests/cluster
+PROFILE ?= full
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lint format unit faults test crds lock clean
+.PHONY: help venv lint format unit faults test lock clean cluster-up cluster-down cluster-status images
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -38,6 +39,18 @@ faults: venv ## The hub killed and cut off from its disk, by real processes
 	@$(BIN)/pytest tests/faults
 
 test: lint unit faults ## Everything: lint and all tests
+
+cluster-up: ## Start the local Kubernetes (PROFILE=full or control-plane)
+	@$(CLUSTER) up --profile $(PROFILE)
+
+cluster-down: ## Stop every local Kubernetes and remove what it left
+	@$(CLUSTER) down --all
+
+cluster-status: ## Say what runs
+	@$(CLUSTER) status
+
+images: ## Build the base image and the project's images
+	@$(CLUSTER) images
 
 lock: venv ## Renew the lock files from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cluster.children import run_logged
 from tests.cluster.control_plane import kubernetes_version
-from tests.cluster.profiles import HERE, cache_root
-from tests.cluster.progress import run_logged
+from tests.cluster.profiles import HERE, cache_root, scratch_root
 
 LOCAL_PATH = "github.com/rancher/local-path-provisioner"
 LOCAL_PATH_VERSION = "v0.0.30"
@@ -99,7 +99,7 @@ def build(program: Program) -> Path:
     if target.exists():
         return target
     target.parent.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{program.name}-", dir=target.parent.parent))
+    scratch = Path(tempfile.mkdtemp(prefix=f"{program.name}-", dir=scratch_root()))
     environment = os.environ | {"CGO_ENABLED": "0", "GOBIN": str(scratch), "GOFLAGS": "-trimpath"}
     arguments = ["-trimpath", "-ldflags", program.linker]
     if program.module:

@@ -52,6 +52,13 @@ def create(profile: Profile) -> list[Path]:
     return leaves
 
 
+def add(groups: list[Path], pid: int) -> None:
+    """Make a process that this command started a member, unless it has ended already."""
+    for group in groups:
+        with contextlib.suppress(ProcessLookupError):
+            (group / "cgroup.procs").write_text(str(pid))
+
+
 def _delegate(group: Path) -> None:
     """Let the children of a version 2 group be limited by what the group itself can be limited by."""
     offered = (group / "cgroup.controllers").read_text().split()

@@ -44,6 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
     except ClusterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -144,10 +147,11 @@ def _build(_: argparse.Namespace) -> int:
 def _images(_: argparse.Namespace) -> int:
     with exclusive():
         prerequisites.ensure_images()
-        built = [*images.addons().values(), *project_images.build_all()]
+        addons = list(images.addons().values())
+        own = project_images.build_all()
         if lifecycle.is_up(FULL):
-            node.load(node.supervisor_pid(FULL), built)
-    for image in built:
+            node.load(node.supervisor_pid(FULL), own)  # those of add-ons are the running cluster's own until `up`
+    for image in [*addons, *own]:
         print(f"{image.exact} {image.archive}")
     return 0
 
@@ -172,13 +176,12 @@ def _kubeconfig(options: argparse.Namespace) -> int:
 def _user(options: argparse.Namespace) -> int:
     profile = PROFILES[options.profile]
     lifecycle.require_up(profile)
-    print(control_plane.add_user(profile, binaries.kube().path, options.name, options.group))
+    print(control_plane.add_user(profile, profile.kube, options.name, options.group))
     return 0
 
 
 def _kubectl(options: argparse.Namespace) -> int:
-    kubeconfig = lifecycle.require_up(PROFILES[options.profile])
+    profile = PROFILES[options.profile]
+    kubeconfig = lifecycle.require_up(profile)
     arguments = options.arguments[1:] if options.arguments[:1] == ["--"] else options.arguments
-    return subprocess.run(
-        [binaries.kube().path, "kubectl", f"--kubeconfig={kubeconfig}", *arguments], check=False
-    ).returncode
+    return subprocess.run([profile.kube, "kubectl", f"--kubeconfig={kubeconfig}", *arguments], check=False).returncode

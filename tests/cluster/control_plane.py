@@ -7,6 +7,7 @@ import subprocess
 import urllib.request
 from pathlib import Path
 
+from tests.cluster.children import run_quiet
 from tests.cluster.components import CONTAINERD_SOCKET
 from tests.cluster.errors import ClusterError
 from tests.cluster.profiles import HERE, Profile
@@ -54,11 +55,10 @@ def api_ready(profile: Profile) -> bool:
 
 
 def kubectl(
-    kube: Path, kubeconfig: Path, *arguments: str, stdin: str | None = None, timeout: float = 60
+    kube: Path, kubeconfig: Path, *arguments: str, stdin: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run kubectl and return what it said, whatever its exit code."""
-    command = [str(kube), "kubectl", f"--kubeconfig={kubeconfig}", *arguments]
-    return subprocess.run(command, input=stdin, check=False, capture_output=True, text=True, timeout=timeout)
+    return run_quiet([str(kube), "kubectl", f"--kubeconfig={kubeconfig}", *arguments], stdin=stdin)
 
 
 def apply(kube: Path, kubeconfig: Path, manifest: str) -> None:
@@ -96,7 +96,7 @@ def _user(profile: Profile, kube: Path, name: str, groups: list[str]) -> str:
 
 
 def _kubeadm(profile: Profile, kube: Path, *arguments: str) -> str:
-    result = subprocess.run([str(kube), "kubeadm", *arguments], check=False, capture_output=True, text=True)
+    result = run_quiet([str(kube), "kubeadm", *arguments])
     with (profile.logs / "kubeadm.log").open("a") as log:
         log.write(result.stderr)
     if result.returncode != 0:

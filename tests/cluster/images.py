@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster import binaries, oci
+from tests.cluster.children import run_logged
 from tests.cluster.errors import ClusterError
-from tests.cluster.profiles import cache_root
-from tests.cluster.progress import run_logged, say
+from tests.cluster.profiles import cache_root, scratch_root
+from tests.cluster.progress import say
 
 SUITE = "bookworm"
 BASE_PACKAGES = "python3,python3-venv,ca-certificates"
@@ -52,10 +53,8 @@ def base() -> Image:
     image = Image("localhost/evermodel-base", binaries.digest([SUITE.encode(), BASE_PACKAGES.encode()]))
     if image.archive.exists():
         return image
-    image.archive.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".base-", dir=image.archive.parent) as scratch:
+    with tempfile.TemporaryDirectory(prefix="base-", dir=scratch_root()) as scratch:
         layer = Path(scratch, "rootfs.tar")
-        Path(scratch, "tmp").mkdir()
         argv = ["mmdebstrap", "--variant=minbase", f"--include={BASE_PACKAGES}", SUITE, str(layer), *_sources()]
         run_logged(
             argv,
@@ -105,8 +104,7 @@ def _busybox() -> Image:
 
 def _pack(image: Image, files: dict[str, Path], links: dict[str, str], entrypoint: list[str]) -> None:
     say(f"packing {image.exact}")
-    image.archive.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".layer-", dir=image.archive.parent) as scratch:
+    with tempfile.TemporaryDirectory(prefix="layer-", dir=scratch_root()) as scratch:
         layer = Path(scratch, "layer.tar")
         oci.layer_of(files, links, layer)
         oci.write_archive(image.reference, layer, image.archive, entrypoint=entrypoint)

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.cluster import addons, binaries, cgroups, components, control_plane, images, network, node, prerequisites
+from tests.cluster.children import tail
 from tests.cluster.errors import ClusterError
 from tests.cluster.profiles import HERE, Profile
-from tests.cluster.progress import say, tail, wait_for
+from tests.cluster.progress import say, wait_for
 
 START_SECONDS = 90
 
@@ -111,14 +112,16 @@ def _launch(profile: Profile, kube: Path) -> int:
     )
     if profile.has_node:
         node.prepare_store()
+    groups = cgroups.create(profile)
     specification = {
         "state": str(profile.state),
         "hostname": profile.node_name,
-        "cgroups": [str(group) for group in cgroups.create(profile)],
+        "cgroups": [str(group) for group in groups],
         "mounts": node.mounts(profile),
         "sysctls": node.sysctls(profile),
         "components": components.build(profile, programs),
     }
+    profile.kube.symlink_to(kube)
     path = profile.state / "supervisor.json"
     path.write_text(json.dumps(specification, indent=1))
     namespaces = ["unshare", "--mount", "--propagation=private", "--net", "--pid", "--uts", "--fork", "--kill-child"]
@@ -131,6 +134,7 @@ def _launch(profile: Profile, kube: Path) -> int:
             cwd="/",
             start_new_session=True,
         )
+    cgroups.add(groups, wrapper.pid)
     wait_for(
         "starting the supervisor",
         lambda: _supervisor_lives(profile),

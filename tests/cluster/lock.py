@@ -1,16 +1,17 @@
 """One command at a time changes clusters and caches."""
 
 import fcntl
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.cluster.profiles import cache_root
+from tests.cluster.profiles import cache_root, scratch_root
 from tests.cluster.progress import say
 
 
 @contextmanager
 def exclusive() -> Iterator[None]:
-    """Hold the cache's lock; the kernel lets go of it however this process ends."""
+    """Hold the cache's lock, which the kernel lets go of however this process ends."""
     root = cache_root()
     root.mkdir(parents=True, exist_ok=True)
     with (root / "lock").open("w") as held:
@@ -19,4 +20,6 @@ def exclusive() -> Iterator[None]:
         except BlockingIOError:
             say("waiting for another command of this tool to end")
             fcntl.flock(held, fcntl.LOCK_EX)
+        shutil.rmtree(scratch_root(), ignore_errors=True)  # what a killed command left half done
+        scratch_root().mkdir()
         yield

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cluster.binaries import digest
+from tests.cluster.children import bound
 from tests.cluster.components import CONTAINERD_SOCKET
 from tests.cluster.errors import ClusterError
 from tests.cluster.images import Image
@@ -121,9 +122,11 @@ def import_archive(supervisor: int, archive: Path) -> None:
 
 def _ctr(supervisor: int, *arguments: str, stdin: Any = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
     """Run containerd's client inside the node."""
-    command = ["nsenter", f"--target={supervisor}", "--mount", "--pid", "--net", "setpriv", "--pdeathsig", "KILL"]
+    command = ["nsenter", f"--target={supervisor}", "--mount", "--pid", "--net"]
     command += ["ctr", f"--address={CONTAINERD_SOCKET}", "--namespace=k8s.io", *arguments]
-    return subprocess.run(command, stdin=stdin, check=False, capture_output=True, text=True, timeout=IMPORT_SECONDS)
+    return subprocess.run(
+        bound(command), stdin=stdin, check=False, capture_output=True, text=True, timeout=IMPORT_SECONDS
+    )
 
 
 def _must(result: subprocess.CompletedProcess[str], what: str) -> None:

@@ -3,14 +3,15 @@
 import hashlib
 import io
 import json
-import os
 import platform
-import shutil
 import tarfile
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tests.cluster.profiles import scratch_root
 
 CONFIG = "application/vnd.oci.image.config.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -66,18 +67,23 @@ def write_archive(reference: str, layer: Path, target: Path, *, entrypoint: Sequ
         "annotations": {"io.containerd.image.name": reference, "org.opencontainers.image.ref.name": reference}
     }
     index = _json({"schemaVersion": 2, "mediaType": INDEX, "manifests": [named]})
+    with _whole(target) as tar:
+        _add(tar, "oci-layout", _json({"imageLayoutVersion": "1.0.0"}))
+        _add(tar, "index.json", index)
+        for blob in (config, manifest):
+            _add(tar, f"blobs/sha256/{hashlib.sha256(blob).hexdigest()}", blob)
+        tar.add(layer, f"blobs/sha256/{checksum}")
+
+
+@contextmanager
+def _whole(target: Path) -> Iterator[tarfile.TarFile]:
+    """Open an archive for writing that gets its name only when it is finished."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, scratch = tempfile.mkstemp(prefix=".image-", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as out, tarfile.open(fileobj=out, mode="w") as tar:
-            _add(tar, "oci-layout", _json({"imageLayoutVersion": "1.0.0"}))
-            _add(tar, "index.json", index)
-            for blob in (config, manifest):
-                _add(tar, f"blobs/sha256/{hashlib.sha256(blob).hexdigest()}", blob)
-            tar.add(layer, f"blobs/sha256/{checksum}")
-        shutil.move(scratch, target)
-    finally:
-        Path(scratch).unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(prefix="archive-", dir=scratch_root()) as scratch:
+        partial = Path(scratch, target.name)
+        with tarfile.open(partial, "w") as tar:
+            yield tar
+        partial.rename(target)
 
 
 def _json(content: dict[str, Any]) -> bytes:

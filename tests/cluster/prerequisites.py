@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tests.cluster import binaries, cgroups, network
+from tests.cluster.children import run_logged
 from tests.cluster.errors import ClusterError
 from tests.cluster.profiles import FULL, HERE, Profile, cache_root
-from tests.cluster.progress import run_logged
 
 BASIC = {"ip": "iproute2", "unshare": "util-linux", "nsenter": "util-linux", "setpriv": "util-linux"}
 NODE = {"containerd": "containerd", "ctr": "containerd", "runc": "runc", "nft": "nftables", "busybox": "busybox-static"}

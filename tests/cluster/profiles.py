@@ -17,6 +17,11 @@ def cache_root() -> Path:
     return (Path(base).expanduser() if base else Path.home() / ".cache").resolve() / "evermodel"
 
 
+def scratch_root() -> Path:
+    """Return the folder of work in progress: on the cache's file system, and emptied by the next command."""
+    return cache_root() / "scratch"
+
+
 @dataclass(frozen=True)
 class Profile:
     """A cluster's fixed addresses and names; both profiles can run at the same time."""
@@ -58,6 +63,11 @@ class Profile:
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig."""
         return self.state / "kubeconfig" / "admin.conf"
+
+    @property
+    def kube(self) -> Path:
+        """The Kubernetes programs that this cluster runs, whatever the checkout says by now."""
+        return self.state / "kube"
 
     @property
     def super_kubeconfig(self) -> Path:

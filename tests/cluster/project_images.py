@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster import binaries, images, oci
+from tests.cluster.children import run_logged, run_quiet
 from tests.cluster.errors import ClusterError
 from tests.cluster.images import Image
-from tests.cluster.profiles import REPO, cache_root
-from tests.cluster.progress import run_logged, say
+from tests.cluster.profiles import REPO, cache_root, scratch_root
+from tests.cluster.progress import say
 
 PYTHON = "3.11"  # the base image's
 NEWEST_GLIBC = 36  # the base image's, as 2.36
@@ -68,42 +69,44 @@ def build(source: Source) -> Image:
         return image
     wheels = _wheels(source)
     log = cache_root() / "logs" / f"image-{source.name}.log"
-    with tempfile.TemporaryDirectory(prefix="evermodel-context-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="context-", dir=scratch_root()) as scratch:
         context = Path(scratch, "context")
         for file in files:
             (context / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPO / file, context / file)
             os.utime(context / file, (0, 0))
-        shutil.copytree(wheels, context / "wheels", copy_function=_link)
-        _buildah_build(source, image, base, context, log)
+        _load_base(base)
+        _buildah(_recipe(source, image, base, context, wheels), log, f"building {image.exact} (first time ~1 min)")
         finished = Path(scratch, "image.tar")
-        _buildah(
-            ["push", image.reference, f"oci-archive:{finished}:{image.reference}"], log, f"archiving {image.exact}"
-        )
-        partial = image.archive.with_name(f".{image.archive.name}")
-        shutil.move(finished, partial)
-        partial.rename(image.archive)
+        # This form of archive takes the layers as they are; an OCI archive compresses each, every time.
+        push = ["push", image.reference, f"docker-archive:{finished}:{image.reference}"]
+        _buildah(push, log, f"archiving {image.exact}")
+        finished.rename(image.archive)
     images.prune(image)
     return image
 
 
-def _buildah_build(source: Source, image: Image, base: Image, context: Path, log: Path) -> None:
-    """Run the recipe; the layer of dependencies is reused as long as lock and base stay."""
-    base_log = cache_root() / "logs" / "base-image.log"
+def _load_base(base: Image) -> None:
+    """Make the base image known to the builder."""
     if _buildah_quiet(["inspect", "--type=image", base.exact]) != 0:
-        _buildah(["pull", f"oci-archive:{base.archive}"], base_log, "loading the base image into the builder")
-        _buildah(["tag", base.reference, base.exact], base_log, "tagging the base image")
-    arguments = [
+        log = cache_root() / "logs" / "base-image.log"
+        _buildah(["pull", f"oci-archive:{base.archive}"], log, "loading the base image into the builder")
+        _buildah(["tag", base.reference, base.exact], log, "tagging the base image")
+
+
+def _recipe(source: Source, image: Image, base: Image, context: Path, wheels: Path) -> list[str]:
+    """Return the build's arguments; the layer of dependencies is reused as long as lock and base stay."""
+    return [
         "bud",
         "--isolation=chroot",
         "--layers",
         "--pull-never",
+        f"--volume={wheels}:/wheels:ro",  # seen by the build, part of no layer
         f"--build-arg=BASE_IMAGE={base.exact}",
         f"--file={context / source.folder / 'Dockerfile'}",
         f"--tag={image.reference}",
         str(context),
     ]
-    _buildah(arguments, log, f"building {image.exact} (first time ~1 min)")
 
 
 def _files(source: Source) -> list[Path]:
@@ -124,7 +127,7 @@ def _wheels(source: Source) -> Path:
     if target.exists():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{source.name}-", dir=target.parent))
+    scratch = Path(tempfile.mkdtemp(prefix=f"{source.name}-", dir=scratch_root()))
     argv = [str(_pip()), "download", "--no-deps", "--require-hashes", "--only-binary=:all:", "--no-cache-dir"]
     argv += [f"--python-version={PYTHON}", "--implementation=cp", f"--abi=cp{PYTHON.replace('.', '')}"]
     argv += ["--abi=abi3", "--abi=none", *(f"--platform={tag}" for tag in _platforms())]
@@ -159,21 +162,13 @@ def _pip() -> Path:
     return folder / "bin" / "pip"
 
 
-def _link(source: str, target: str) -> None:
-    """Link a wheel into the context, or copy it across file systems; its age is part of no layer."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
-
-
 def _buildah(arguments: list[str], log: Path, what: str) -> None:
     """Run buildah in namespaces of its own: killed, it leaves no mount and no process."""
     run_logged([*_builder(), *arguments], log=log, what=what)
 
 
 def _buildah_quiet(arguments: list[str]) -> int:
-    return subprocess.run([*_builder(), *arguments], check=False, capture_output=True).returncode
+    return run_quiet([*_builder(), *arguments]).returncode
 
 
 def _builder() -> list[str]:
