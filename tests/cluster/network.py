@@ -8,6 +8,7 @@ import json
 import subprocess
 from pathlib import Path
 
+from tests.cluster.children import run_quiet
 from tests.cluster.errors import ClusterError
 from tests.cluster.profiles import Profile
 
@@ -54,8 +55,6 @@ def _ip(commands: list[str], *prefix: str) -> None:
     """Run commands of `ip` as one batch."""
     if not commands:
         return
-    result = subprocess.run(
-        [*prefix, "ip", "-batch", "-"], input="\n".join(commands) + "\n", check=False, capture_output=True, text=True
-    )
+    result = run_quiet([*prefix, "ip", "-batch", "-"], stdin="\n".join(commands) + "\n")
     if result.returncode != 0:
         raise ClusterError(f"network set-up failed: {result.stderr.strip()}")

@@ -82,16 +82,16 @@ def decide(rules: GateRules, *, reference: PairedScore | None, fresh: PairedScor
     after_alarm : bool
         The live accuracy fell: the world may have changed, so only ``fresh`` decides.
     """
-    enough_fresh = fresh is not None and fresh.rows >= rules.min_samples
-    if after_alarm and not enough_fresh:
+    enough_fresh = fresh if fresh is not None and fresh.rows >= rules.min_samples else None
+    if after_alarm and enough_fresh is None:
         have = fresh.rows if fresh is not None else 0
         return Verdict(
             outcome=Outcome.INCONCLUSIVE,
             message=f"{have} of {rules.min_samples} labelled records since the alarm: too few to judge on.",
         )
-    if fresh is not None and enough_fresh:
-        guard = _reference_guard(rules, fresh, reference)
-        return guard or _judge(rules, "fresh", fresh)
+    if enough_fresh is not None:
+        guard = _reference_guard(rules, enough_fresh, reference)
+        return guard or _judge(rules, "fresh", enough_fresh)
     if reference is None or reference.rows == 0:
         return Verdict(
             outcome=Outcome.INCONCLUSIVE,
