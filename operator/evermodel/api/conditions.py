@@ -31,11 +31,17 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One condition, as in metav1.Condition."""
 
     type: ConditionType
+    """Which condition; Reconciling and Stalled are there only while true."""
     status: ConditionStatus
+    """Whether it holds; Unknown when nobody can tell."""
     reason: Annotated[str, Meta(min_length=1, max_length=1024, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")]
+    """Why, in one word."""
     message: Annotated[str, Meta(max_length=32768)]
-    last_transition_time: str
+    """Why, in a sentence with its figures and what to do."""
+    last_transition_time: Annotated[str, Meta(title="RFC 3339 time", max_length=64)]
+    """When the status last changed."""
     observed_generation: int
+    """Generation of the spec that the condition is about."""
 
 
 class Reason(StrEnum):

@@ -3,26 +3,54 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 
-from evermodel.api.conditions import Condition
+from evermodel.api.fields import ColumnName, Digest, Duration, Parameters, Quantity, Resource
+from evermodel.api.status import (
+    CandidateStatus,
+    ChampionStatus,
+    LiveStatus,
+    ModelDeploymentStatus,
+    Phase,
+    RetrainingStatus,
+)
+from evermodel.api.template import EnvVar, PodTemplate, Resources, Toleration
 
-
-class Resource(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Base of all parts of a custom resource: immutable, camelCase in YAML."""
-
-
-Duration = Annotated[
-    str,
-    Meta(
-        pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$", max_length=32, description="A duration such as 30s, 15m or 1h30m."
-    ),
+__all__ = [
+    "CandidateStatus",
+    "ChampionStatus",
+    "ColumnName",
+    "Data",
+    "Duration",
+    "EnvVar",
+    "Estimator",
+    "Evaluation",
+    "Holdout",
+    "Improvement",
+    "LiveStatus",
+    "Metric",
+    "ModelDeploymentSpec",
+    "ModelDeploymentStatus",
+    "Monitoring",
+    "Objective",
+    "Phase",
+    "PodTemplate",
+    "Preprocessing",
+    "Quantity",
+    "Resource",
+    "Resources",
+    "Retraining",
+    "RetrainingData",
+    "RetrainingMode",
+    "RetrainingStatus",
+    "Serving",
+    "Toleration",
+    "TrainData",
+    "Training",
+    "Transformer",
 ]
-ColumnName = Annotated[str, Meta(min_length=1, max_length=253)]
-Quantity = Annotated[str, Meta(max_length=32)]
 
 
 class Metric(StrEnum):
@@ -47,8 +75,8 @@ class TrainData(Resource, frozen=True, kw_only=True):
         str,
         Meta(
             pattern=(
-                r"^(configmap://[a-z0-9.-]+/[A-Za-z0-9._-]+|hub://[A-Za-z0-9._-]+"
-                r"|sklearn://[a-z0-9_]+(\?rows=[0-9]*:[0-9]*)?)$"
+                r"^(configmap://[a-z0-9.-]+/[A-Za-z0-9._-]+|hub://[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
+                r"|sklearn://[a-z0-9_]+(\?rows=[0-9]{0,9}:[0-9]{0,9})?)$"
             ),
             max_length=1024,
             description=(
@@ -57,12 +85,8 @@ class TrainData(Resource, frozen=True, kw_only=True):
             ),
         ),
     ]
-    sha256: (
-        Annotated[
-            str, Meta(pattern=r"^[0-9a-f]{64}$", description="Digest that the file must have; another file is refused.")
-        ]
-        | None
-    ) = None
+    sha256: Digest | None = None
+    """Digest that the file must have; another file is refused."""
 
 
 class Holdout(Resource, frozen=True, kw_only=True):
@@ -96,10 +120,12 @@ class Transformer(StrEnum):
 class Preprocessing(Resource, frozen=True, kw_only=True):
     """One transformer over some columns; columns that no step names pass as they are."""
 
-    transformer: Transformer
-    columns: Annotated[tuple[ColumnName, ...], Meta(min_length=1, max_length=4096)]
+    transformer: Annotated[Transformer, Meta(description="A scikit-learn transformer, by class name.")]
+    columns: Annotated[
+        tuple[ColumnName, ...], Meta(min_length=1, max_length=4096, description="Columns that it transforms.")
+    ]
     parameters: Annotated[
-        dict[str, Any], Meta(description="Constructor parameters of the transformer, JSON values only.")
+        Parameters, Meta(description="Constructor parameters of the transformer, JSON values only.")
     ] = {}
 
 
@@ -119,51 +145,16 @@ class Estimator(StrEnum):
     SVC = "SVC"
 
 
-class EnvVar(Resource, frozen=True, kw_only=True):
-    """One environment variable with a plain value."""
-
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=128)]
-    value: Annotated[str, Meta(max_length=4096)] = ""
-
-
-class Resources(Resource, frozen=True, kw_only=True):
-    """Compute resources of the container."""
-
-    requests: dict[str, Quantity] = {}
-    limits: dict[str, Quantity] = {}
-
-
-class Toleration(Resource, frozen=True, kw_only=True):
-    """A taint that the pod tolerates."""
-
-    key: Annotated[str, Meta(max_length=253)] = ""
-    operator: Annotated[str, Meta(pattern=r"^(Exists|Equal)$")] = "Equal"
-    value: Annotated[str, Meta(max_length=63)] = ""
-    effect: Annotated[str, Meta(pattern=r"^(NoSchedule|PreferNoSchedule|NoExecute)?$")] = ""
-
-
-class PodTemplate(Resource, frozen=True, kw_only=True):
-    """The allow-listed pod settings."""
-
-    image: Annotated[str, Meta(max_length=512, description="Runtime image; default: the operator's.")] | None = None
-    image_pull_secrets: Annotated[tuple[str, ...], Meta(max_length=8)] = ()
-    resources: Resources = Resources()
-    env: Annotated[tuple[EnvVar, ...], Meta(max_length=64)] = ()
-    priority_class_name: Annotated[str, Meta(max_length=253)] | None = None
-    node_selector: dict[str, str] = {}
-    tolerations: Annotated[tuple[Toleration, ...], Meta(max_length=16)] = ()
-    labels: dict[str, str] = {}
-    annotations: dict[str, str] = {}
-
-
 class Training(Resource, frozen=True, kw_only=True):
     """How the model is made."""
 
     estimator: Annotated[Estimator, Meta(description="A scikit-learn classifier, by class name.")]
     parameters: Annotated[
-        dict[str, Any], Meta(description="Constructor parameters of the estimator, JSON values only.")
+        Parameters, Meta(description="Constructor parameters of the estimator, JSON values only.")
     ] = {}
-    preprocessing: Annotated[tuple[Preprocessing, ...], Meta(max_length=32)] = ()
+    preprocessing: Annotated[
+        tuple[Preprocessing, ...], Meta(max_length=32, description="Transformers, each over columns of its own.")
+    ] = ()
     deadline: Annotated[Duration, Meta(description="A Job that runs longer fails.")] = "1h"
     pending_deadline: Annotated[Duration, Meta(description="A Job whose pod has not started by then fails.")] = "15m"
     template: PodTemplate = PodTemplate()
@@ -191,7 +182,7 @@ class Evaluation(Resource, frozen=True, kw_only=True):
 class Serving(Resource, frozen=True, kw_only=True):
     """How the champion is served."""
 
-    replicas: Annotated[int, Meta(ge=0, le=1000)] = 1
+    replicas: Annotated[int, Meta(ge=0, le=1000, description="Serving pods of the champion.")] = 1
     template: PodTemplate = PodTemplate()
 
 
@@ -270,77 +261,3 @@ class ModelDeploymentSpec(Resource, frozen=True, kw_only=True):
     revision_history_limit: Annotated[int, Meta(ge=1, le=100, description="Archived and failed versions kept.")] = 10
     version: Annotated[int, Meta(ge=1, description="Serve this version and hold it.")] | None = None
     paused: Annotated[bool, Meta(description="Start no run and change no traffic.")] = False
-
-
-class Phase(StrEnum):
-    """Where the ModelDeployment stands, in a word for people."""
-
-    PENDING = "Pending"
-    TRAINING = "Training"
-    EVALUATING = "Evaluating"
-    DEPLOYING = "Deploying"
-    READY = "Ready"
-    COLLECTING_LABELS = "CollectingLabels"
-    DEGRADED = "Degraded"
-    FAILED = "Failed"
-    PAUSED = "Paused"
-
-
-class ChampionStatus(Resource, frozen=True, kw_only=True):
-    """The version that takes traffic."""
-
-    version: int
-    holdout: float
-    """Accuracy on held-out rows at its gate."""
-    training_hash: str
-    promoted_at: str
-    """RFC 3339."""
-
-
-class CandidateStatus(Resource, frozen=True, kw_only=True):
-    """The version that is being made."""
-
-    version: int
-    phase: str
-    message: str = ""
-
-
-class LiveStatus(Resource, frozen=True, kw_only=True):
-    """The live accuracy of the champion, rounded as shown; exact figures are in the hub and in metrics."""
-
-    value: float | None = None
-    lower: float | None = None
-    upper: float | None = None
-    samples: int = 0
-    coverage: float | None = None
-    as_of: str = ""
-
-
-class RetrainingStatus(Resource, frozen=True, kw_only=True):
-    """What retraining did and when it may go on."""
-
-    count: int = 0
-    """Retraining runs started in the object's life; the first training is none."""
-    attempt: int = 0
-    """Attempts since the last alarm, request or change that failed to give a better model."""
-    last_trigger: str = ""
-    last_message: str = ""
-    last_time: str | None = None
-    next_eligible_time: str | None = None
-    handled_request: str = ""
-    """Token of the last evermodel.dev/retrain annotation that was acted on."""
-
-
-class ModelDeploymentStatus(Resource, frozen=True, kw_only=True):
-    """What the operator knows and did."""
-
-    observed_generation: int = -1
-    phase: Phase = Phase.PENDING
-    conditions: tuple[Condition, ...] = ()
-    champion: ChampionStatus | None = None
-    candidate: CandidateStatus | None = None
-    live: LiveStatus | None = None
-    retraining: RetrainingStatus = RetrainingStatus()
-    url: str = ""
-    replicas: int = 0
-    selector: str = ""

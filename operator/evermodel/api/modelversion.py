@@ -7,7 +7,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from evermodel.api.modeldeployment import Data, Resource, Training
+from evermodel.api.fields import Message, Resource, Text, Time, Token
+from evermodel.api.modeldeployment import Data, Training
 
 
 class VersionPhase(StrEnum):
@@ -35,9 +36,11 @@ SERVABLE_PHASES = frozenset({VersionPhase.CANDIDATE, VersionPhase.CHAMPION, Vers
 class VersionTrigger(Resource, frozen=True, kw_only=True):
     """Why the run began."""
 
-    reason: str
-    message: str
-    request: str = ""
+    reason: Text
+    """One word: FirstVersion, SpecChanged, Requested, AccuracyAlarm or Adopted."""
+    message: Message
+    """The same in a sentence, with its figures."""
+    request: Token = ""
     """Token of the evermodel.dev/retrain annotation, when that was the reason."""
     alarm_seq: int | None = None
     """Ledger number of the alarm, when that was the reason."""
@@ -49,15 +52,19 @@ class ModelVersionSpec(Resource, frozen=True, kw_only=True):
     """What the run was started with."""
 
     number: Annotated[int, Meta(ge=1)]
+    """Versions of one ModelDeployment count from 1."""
     trigger: VersionTrigger
-    training_hash: str
-    image: str
+    training_hash: Text
+    """Digest of data and training: a version with the same one is the same work."""
+    image: Text
+    """Runtime image of the run; the version is served with it too."""
     data: Data
     training: Training
     parent: int | None = None
+    """Number of the champion that the run began under."""
     feedback_through: int | None = None
     """Ledger number up to which captured labelled records are trained on; absent: none."""
-    adopted_manifest: str | None = None
+    adopted_manifest: Text | None = None
     """Manifest of a version that was adopted from the hub's lineage instead of trained."""
 
 
@@ -65,41 +72,64 @@ class SetScore(Resource, frozen=True, kw_only=True):
     """Candidate and champion on one held-out set."""
 
     rows: int
+    """Rows that both were scored on."""
     candidate: float
+    """Accuracy of the candidate."""
     dummy: float
+    """Accuracy of always answering the most frequent class."""
     champion: float | None = None
+    """Accuracy of the champion; absent for the first version."""
     candidate_only: int = 0
+    """Rows that only the candidate got right."""
     champion_only: int = 0
+    """Rows that only the champion got right."""
     use: int = 1
-    metrics: dict[str, float] = {}
+    """How often these rows have decided, this time included."""
+    metrics: Annotated[dict[str, float], Meta(max_length=64)] = {}
+    """Further metrics of the candidate: precision, recall and f1 (macro)."""
 
 
 class VersionFailure(Resource, frozen=True, kw_only=True):
     """Why the run failed or was rejected."""
 
-    reason: str
-    message: str
+    reason: Text
+    """One word, as in conditions and Events."""
+    message: Message
+    """What happened and what to do."""
     exit_code: int | None = None
+    """Exit code of the Job's container."""
 
 
 class ModelVersionStatus(Resource, frozen=True, kw_only=True):
     """What came of the run."""
 
     phase: VersionPhase = VersionPhase.TRAINING
-    message: str = ""
-    manifest: str | None = None
-    data_sha256: str | None = None
+    message: Message = ""
+    """What the run is doing or waiting for."""
+    manifest: Text | None = None
+    """sha256 of the model's manifest in the hub, which names everything else by digest."""
+    data_sha256: Text | None = None
+    """sha256 of the source that was trained on."""
     rows: int | None = None
+    """Rows fitted on, source and feedback together."""
     feedback_rows: int | None = None
-    window: str | None = None
+    """Rows of these that came from feedback."""
+    window: Text | None = None
+    """all or recent: the data that the inner temporal validation chose."""
     fresh_through: int | None = None
     """Ledger number up to which fresh rows are judged on, once the evaluation began."""
     reference: SetScore | None = None
+    """Scores on rows of the source that are never trained on."""
     fresh: SetScore | None = None
+    """Scores on labelled production records that neither model has seen."""
     holdout: float | None = None
     """Accuracy on the set that decided."""
-    holdout_set: str | None = None
+    holdout_set: Text | None = None
+    """reference or fresh: the set that decided."""
     failure: VersionFailure | None = None
-    started_at: str | None = None
-    finished_at: str | None = None
-    promoted_at: str | None = None
+    started_at: Time | None = None
+    """When the run began."""
+    finished_at: Time | None = None
+    """When the run ended."""
+    promoted_at: Time | None = None
+    """When the version took the traffic."""

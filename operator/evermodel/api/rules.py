@@ -1,0 +1,208 @@
+"""What the schema's keywords cannot say, or not say well: CEL rules, each with a message that tells what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec import Struct
+
+from evermodel.api.modeldeployment import (
+    Data,
+    ModelDeploymentSpec,
+    Monitoring,
+    Objective,
+    Retraining,
+    TrainData,
+    Training,
+)
+from evermodel.api.modelversion import ModelVersionSpec
+from evermodel.api.template import EnvVar, PodTemplate
+
+NAME_LENGTH = 40
+"""Longest name of a ModelDeployment: names of Jobs and pods are made from it and end at 63 characters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What must hold (CEL over ``self``), and what to do when it does not."""
+
+    rule: str
+    message: str
+    field_path: str = ""
+    """Where the error is shown, below the value that the rule is about."""
+    instead_of: frozenset[str] = field(default_factory=frozenset)
+    """Schema keywords that say the same in worse words; they are left out where the rule stands."""
+
+    def validation(self) -> dict[str, Any]:
+        """Return the rule as an entry of x-kubernetes-validations."""
+        shown = {"rule": self.rule, "message": self.message}
+        return shown | {"fieldPath": self.field_path} if self.field_path else shown
+
+
+_DURATION = "self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')"
+_IS_DURATION = Rule(
+    rule=_DURATION,
+    message="is not a duration: write 30s, 15m or 1h30m",
+    instead_of=frozenset({"pattern"}),
+)
+_AT_LEAST_A_SECOND = (
+    _IS_DURATION,
+    Rule(rule=f"!{_DURATION} || duration(self) >= duration('1s')", message="is too short: write 1s or more"),
+)
+_URI = (
+    "self.matches('^configmap://[a-z0-9.-]+/[A-Za-z0-9._-]+$') || self.matches('^hub://[A-Za-z0-9][A-Za-z0-9._-]{0,127}$')"
+    " || self.matches('^sklearn://')"
+)
+
+BUNDLED = ("breast_cancer", "digits", "iris", "wine")
+"""Data sets of scikit-learn that sklearn:// names."""
+_BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
+
+
+def fraction_rules(schema: Mapping[str, Any]) -> tuple[Rule, ...]:
+    """Return a number's bounds as a rule when one of them is a fraction.
+
+    The API server cuts the keywords' bounds to whole numbers when the value is written as one: it takes 0 for a
+    minimum of 0.05 and refuses 0 for a maximum of 0.5.
+    """
+    lower, upper = schema.get("minimum"), schema.get("maximum")
+    if all(bound is None or float(bound).is_integer() for bound in (lower, upper)):
+        return ()
+    limits = []
+    if lower is not None:
+        limits.append((">", "above", lower) if schema.get("exclusiveMinimum") else (">=", "at least", lower))
+    if upper is not None:
+        limits.append(("<", "below", upper) if schema.get("exclusiveMaximum") else ("<=", "at most", upper))
+    return (
+        Rule(
+            rule=" && ".join(f"self {sign} {float(bound)}" for sign, _, bound in limits),
+            message="must be " + " and ".join(f"{words} {bound:g}" for _, words, bound in limits),
+            instead_of=_BOUNDS,
+        ),
+    )
+
+
+FIELD_RULES: Mapping[tuple[type[Struct], str], tuple[Rule, ...]] = {
+    (Objective, "threshold"): (
+        Rule(
+            rule="self > 0.0 && self < 1.0",
+            message="accuracy is a fraction between 0 and 1: write 0.93, not 93",
+            instead_of=_BOUNDS,
+        ),
+    ),
+    (TrainData, "uri"): (
+        Rule(
+            rule=_URI,
+            message="is no data source: write configmap://NAME/KEY, hub://NAME or sklearn://NAME",
+            instead_of=frozenset({"pattern"}),
+        ),
+        Rule(
+            rule=(
+                "!self.startsWith('sklearn://') ||"
+                f" self.matches('^sklearn://({'|'.join(BUNDLED)})([?]rows=[0-9]{{0,9}}:[0-9]{{0,9}})?$')"
+            ),
+            message=(
+                f"scikit-learn's data sets are {', '.join(BUNDLED[:-1])} and {BUNDLED[-1]},"
+                " with or without ?rows=START:STOP"
+            ),
+        ),
+        Rule(
+            rule=(
+                "!self.matches('[?]rows=[0-9]{1,9}:[0-9]{1,9}$') ||"
+                " int(self.split('=')[1].split(':')[0]) < int(self.split('=')[1].split(':')[1])"
+            ),
+            message="?rows=START:STOP is empty: START must be below STOP",
+        ),
+    ),
+    (Training, "deadline"): _AT_LEAST_A_SECOND,
+    (Training, "pendingDeadline"): _AT_LEAST_A_SECOND,
+    (Monitoring, "interval"): _AT_LEAST_A_SECOND,
+    (Monitoring, "labelDelay"): (_IS_DURATION,),
+    (Retraining, "cooldown"): _AT_LEAST_A_SECOND,
+    (EnvVar, "name"): (
+        Rule(
+            rule="!self.startsWith('EVERMODEL_')",
+            message="names that begin with EVERMODEL_ are the operator's: choose another",
+        ),
+    ),
+    (PodTemplate, "labels"): (
+        Rule(
+            rule="self.all(key, !key.startsWith('evermodel.dev/') && !key.startsWith('app.kubernetes.io/'))",
+            message="labels under evermodel.dev/ and app.kubernetes.io/ are the operator's: choose another prefix",
+        ),
+    ),
+    (PodTemplate, "annotations"): (
+        Rule(
+            rule="self.all(key, !key.startsWith('evermodel.dev/'))",
+            message="annotations under evermodel.dev/ are the operator's: choose another prefix",
+        ),
+    ),
+}
+"""Rules of single fields, by struct and name in YAML."""
+
+STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
+    Data: (
+        Rule(
+            rule="!has(self.features) || !(self.target in self.features)",
+            message="the target is what is predicted: take it out of the features",
+            field_path=".features",
+        ),
+        Rule(
+            rule="!has(self.idColumn) || self.idColumn != self.target",
+            message="the target cannot name the rows: choose another idColumn",
+            field_path=".idColumn",
+        ),
+        Rule(
+            rule="!has(self.idColumn) || !has(self.features) || !(self.idColumn in self.features)",
+            message="the idColumn names rows and is not learnt from: take it out of the features",
+            field_path=".idColumn",
+        ),
+    ),
+    ModelDeploymentSpec: (
+        Rule(
+            rule="self.monitoring.tolerance < self.objective.threshold",
+            message="must be below objective.threshold: no accuracy is below threshold − tolerance otherwise",
+            field_path=".monitoring.tolerance",
+        ),
+        Rule(
+            rule=(
+                "!has(self.training.preprocessing)"
+                " || self.training.preprocessing.all(step, !(self.data.target in step.columns))"
+            ),
+            message="the target is what is predicted: no step may transform it",
+            field_path=".training.preprocessing",
+        ),
+    ),
+}
+"""Rules that compare fields of one struct."""
+
+NAME_RULES = (
+    Rule(
+        rule=f"self.metadata.name.size() <= {NAME_LENGTH}",
+        message=f"names of Jobs and pods are made from it: write {NAME_LENGTH} characters or fewer",
+        field_path=".metadata.name",
+    ),
+    Rule(
+        rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+        message="a Service is named after it: write a-z, 0-9 and -, beginning with a letter, as in fraud-scoring",
+        field_path=".metadata.name",
+    ),
+    Rule(
+        rule="self.metadata.name != 'evermodel-hub'",
+        message="the namespace's hub has this name: choose another",
+        field_path=".metadata.name",
+    ),
+)
+"""Rules of a ModelDeployment's name."""
+
+RECORD_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
+    ModelVersionSpec: (
+        Rule(
+            rule="self == oldSelf",
+            message="a ModelVersion records one run and never changes: change its ModelDeployment instead",
+        ),
+    ),
+}
+"""Rules of ModelVersions. They record what was admitted before, so that no rule but this one applies to them."""

@@ -1,0 +1,105 @@
+"""Status of a ModelDeployment: what the operator knows and did."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta
+
+from evermodel.api.conditions import Condition
+from evermodel.api.fields import Message, Resource, Text, Time, Token
+
+
+class Phase(StrEnum):
+    """Where the ModelDeployment stands, in a word for people."""
+
+    PENDING = "Pending"
+    TRAINING = "Training"
+    EVALUATING = "Evaluating"
+    DEPLOYING = "Deploying"
+    READY = "Ready"
+    COLLECTING_LABELS = "CollectingLabels"
+    DEGRADED = "Degraded"
+    FAILED = "Failed"
+    PAUSED = "Paused"
+
+
+class ChampionStatus(Resource, frozen=True, kw_only=True):
+    """The version that takes traffic."""
+
+    version: int
+    """Number of the version."""
+    holdout: float
+    """Accuracy on held-out rows at its gate."""
+    training_hash: Text
+    """Digest of the data and training that it was made with."""
+    promoted_at: Time
+    """When it took the traffic."""
+
+
+class CandidateStatus(Resource, frozen=True, kw_only=True):
+    """The version that is being made."""
+
+    version: int
+    """Number of the version."""
+    phase: Text
+    """Where its run stands."""
+    message: Message = ""
+    """What it is doing or waiting for."""
+
+
+class LiveStatus(Resource, frozen=True, kw_only=True):
+    """The live accuracy of the champion, rounded as shown; exact figures are in the hub and in metrics."""
+
+    value: float | None = None
+    """Accuracy over the last labelled predictions."""
+    lower: float | None = None
+    """Lower end of its 95 % Wilson interval."""
+    upper: float | None = None
+    """Upper end of its 95 % Wilson interval."""
+    samples: int = 0
+    """Labelled predictions that the value is over."""
+    coverage: float | None = None
+    """Share of the champion's predictions whose label has come."""
+    as_of: Time = ""
+    """When these figures were read."""
+
+
+class RetrainingStatus(Resource, frozen=True, kw_only=True):
+    """What retraining did and when it may go on."""
+
+    count: int = 0
+    """Retraining runs started in the object's life; the first training is none."""
+    attempt: int = 0
+    """Attempts since the last alarm, request or change that failed to give a better model."""
+    last_trigger: Text = ""
+    """Reason of the last retraining."""
+    last_message: Message = ""
+    """The same in a sentence, with its figures."""
+    last_time: Time | None = None
+    """When the last retraining was started."""
+    next_eligible_time: Time | None = None
+    """When an alarm may start the next one."""
+    handled_request: Token = ""
+    """Token of the last evermodel.dev/retrain annotation that was acted on."""
+
+
+class ModelDeploymentStatus(Resource, frozen=True, kw_only=True):
+    """What the operator knows and did."""
+
+    observed_generation: int = -1
+    """Generation of the spec that this status is about; −1 until the operator has seen the object."""
+    phase: Phase = Phase.PENDING
+    conditions: Annotated[tuple[Condition, ...], Meta(max_length=16)] = ()
+    """Ready, Healthy and Trained; Reconciling and Stalled only while true."""
+    champion: ChampionStatus | None = None
+    candidate: CandidateStatus | None = None
+    live: LiveStatus | None = None
+    retraining: RetrainingStatus = RetrainingStatus()
+    url: Text = ""
+    """Where the model answers inside the cluster."""
+    replicas: int = 0
+    """Serving pods of the champion."""
+    selector: Text = ""
+    """Label selector of the champion's serving pods, for the scale subresource."""

@@ -1,0 +1,66 @@
+"""The samples are what the types take, and the data they bring can be learnt well enough."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+import yaml
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from tests.unit.api.schemas import unknown_fields
+
+from evermodel.api import API_VERSION, crd
+from evermodel.api.generated import CHECKOUT
+from evermodel.api.modeldeployment import ModelDeploymentSpec, Transformer
+
+SAMPLES = sorted((CHECKOUT / "manifests" / "samples").glob("*.yaml"))
+STEPS = {Transformer.ONE_HOT_ENCODER: OneHotEncoder, Transformer.STANDARD_SCALER: StandardScaler}
+
+
+def documents(path: Path) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(path.read_text("utf-8")))
+
+
+def model_of(path: Path) -> ModelDeploymentSpec:
+    (model,) = (one for one in documents(path) if one["kind"] == "ModelDeployment")
+    assert model["apiVersion"] == API_VERSION
+    assert unknown_fields(crd.object_schema(crd.MODEL_DEPLOYMENT)["properties"]["spec"], model["spec"]) == []
+    return msgspec.convert(model["spec"], ModelDeploymentSpec)
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_is_what_the_types_take(path: Path) -> None:
+    model_of(path)
+
+
+def test_the_churn_table_has_the_declared_columns_and_meets_the_threshold() -> None:
+    path = CHECKOUT / "manifests" / "samples" / "configmap-churn.yaml"
+    (table,) = (one for one in documents(path) if one["kind"] == "ConfigMap")
+    spec = model_of(path)
+    assert spec.data.train.uri == f"configmap://{table['metadata']['name']}/customers.csv"
+    rows = list(csv.DictReader(io.StringIO(table["data"]["customers.csv"])))
+    named = [column for step in spec.training.preprocessing for column in step.columns]
+    assert set(rows[0]) == {*named, spec.data.target, spec.data.id_column}
+    (texts,) = (step.columns for step in spec.training.preprocessing if step.transformer is Transformer.ONE_HOT_ENCODER)
+
+    cells = [[row[name] if name in texts else float(row[name]) for name in named] for row in rows]
+    transformers = [
+        (step.transformer, STEPS[step.transformer](**step.parameters), [named.index(name) for name in step.columns])
+        for step in spec.training.preprocessing
+    ]
+    model = Pipeline(
+        [("columns", ColumnTransformer(transformers)), ("model", LogisticRegression(**spec.training.parameters))]
+    )
+    labels = np.array([row[spec.data.target] for row in rows])
+    scores = cross_val_score(model, np.array(cells, dtype=object), labels, cv=5)
+    assert scores.mean() > spec.objective.threshold + 0.05
+    assert max(np.mean(labels == "yes"), np.mean(labels == "no")) < spec.objective.threshold
