@@ -11,6 +11,7 @@ import numpy as np
 
 LOADERS = {"digits": "load_digits", "iris": "load_iris", "wine": "load_wine", "breast_cancer": "load_breast_cancer"}
 """Name in ``sklearn://NAME`` and the function of ``sklearn.datasets`` that loads it."""
+SLICE = re.compile(r"(\d*):(\d*)", re.ASCII)
 SHUFFLE_SEED = 0
 """Several bundled sets are sorted by class; rows come in one fixed shuffled order, so a slice holds all classes."""
 
@@ -32,13 +33,16 @@ def bundled_csv(name: str, rows: str = ":") -> bytes:
     Raises
     ------
     NoSuchBundledDataError
-        When there is no such data set, or the slice is empty.
+        When there is no such data set, or the slice is empty or none.
     """
     if name not in LOADERS:
         raise NoSuchBundledDataError(f"sklearn://{name} is not bundled: choose one of {', '.join(LOADERS)}.")
     bunch = getattr(importlib.import_module("sklearn.datasets"), LOADERS[name])()
     order = np.random.default_rng(SHUFFLE_SEED).permutation(len(bunch.target))
-    start, _, stop = rows.partition(":")
+    ends = SLICE.fullmatch(rows)
+    if ends is None:
+        raise NoSuchBundledDataError(f"rows={rows} is no slice: write START:STOP, such as rows=0:1200.")
+    start, stop = ends.groups()
     chosen = order[int(start or 0) : int(stop) if stop else len(order)]
     if not len(chosen):
         raise NoSuchBundledDataError(f"rows={rows} of sklearn://{name} is empty: it has {len(order)} rows.")

@@ -1,0 +1,130 @@
+"""A Job's process: what its environment says, and what becomes of a signal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from evermodel.contract import (
+    RUN_ENV,
+    SOURCE_MOUNT,
+    TOKEN_ENV,
+    EvaluateRun,
+    FailureReason,
+    FailureReport,
+    FreshRange,
+    HeldoutUse,
+    LabelledRecord,
+    RunConfig,
+    RunReport,
+    TrainRun,
+)
+from evermodel_runtime.artifacts.hub_client import PATIENCE_SECONDS, HubClient, Waiting
+from evermodel_runtime.artifacts.manifests import BlobStore
+from evermodel_runtime.artifacts.outcome import (
+    CRASH_EXIT_CODE,
+    DISRUPTION_EXIT_CODE,
+    TERMINATION_LOG,
+    ReportStore,
+    conclude,
+    write_termination_message,
+)
+from evermodel_runtime.data.source import DatasetStore
+
+SOURCE_ENV = "EVERMODEL_SOURCE_DIR"
+"""Folder of a configmap:// source, where it is not the one of the contract."""
+TERMINATION_LOG_ENV = "EVERMODEL_TERMINATION_LOG"
+PATIENCE_ENV = "EVERMODEL_HUB_PATIENCE_SECONDS"
+Run = TypeVar("Run", TrainRun, EvaluateRun)
+
+
+class Progress:
+    """Plain lines for ``kubectl logs``, each with the seconds since the start."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._start = now()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start, to a hundredth."""
+        return round(self._now() - self._start, 2)
+
+    def __call__(self, line: str) -> None:
+        """Print a line."""
+        print(f"{self.seconds:8.2f} s  {line}", flush=True)
+
+
+class Hub(BlobStore, DatasetStore, ReportStore, Protocol):
+    """What a Job wants of the hub."""
+
+    def records(self, wanted: FreshRange) -> tuple[LabelledRecord, ...]:
+        """Return the labelled records of a range of the ledger."""
+        ...
+
+    def use_heldout(self, use: HeldoutUse) -> int:
+        """Say that held-out rows are used to decide; returns k."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a Job's work needs from outside."""
+
+    hub: Hub
+    mount: Path
+    progress: Progress
+
+
+def run_job(kind: type[Run], stage: str, work: Callable[[Run, Surroundings], RunReport]) -> int:
+    """Run a Job as its environment says; returns the exit code."""
+    # Process 1 of a container ignores SIGTERM unless it handles it, and the node would wait 30 seconds for the pod.
+    signal.signal(signal.SIGTERM, _interrupted)
+    warnings.simplefilter("ignore")  # scikit-learn's hints would bury the progress
+    termination_log = Path(os.environ.get(TERMINATION_LOG_ENV, TERMINATION_LOG))
+    try:
+        run = _read_run(kind, os.environ)
+        surroundings = _read_surroundings(run, os.environ)
+    except (msgspec.DecodeError, LookupError, ValueError) as error:
+        message = f"The Job's environment is not as the operator writes it: {error}"
+        print(message, file=sys.stderr, flush=True)
+        write_termination_message(FailureReport(reason=FailureReason.CRASHED, message=message), termination_log)
+        return CRASH_EXIT_CODE
+    return conclude(
+        lambda: work(run, surroundings),
+        surroundings.hub,
+        version=run.version,
+        stage=stage,
+        termination_log=termination_log,
+    )
+
+
+def _read_run(kind: type[Run], environ: Mapping[str, str]) -> Run:
+    run: RunConfig = msgspec.json.decode(environ[RUN_ENV], type=TrainRun | EvaluateRun)
+    if not isinstance(run, kind):
+        raise ValueError(f"{RUN_ENV} holds a {type(run).__name__}, the command takes a {kind.__name__}")  # noqa: TRY004
+    return run
+
+
+def _read_surroundings(run: RunConfig, environ: Mapping[str, str]) -> Surroundings:
+    waiting = Waiting(patience=float(environ.get(PATIENCE_ENV, PATIENCE_SECONDS)))
+    return Surroundings(
+        hub=HubClient(run.hub_url.rstrip("/"), run.model, environ[TOKEN_ENV], waiting),
+        mount=Path(environ.get(SOURCE_ENV, SOURCE_MOUNT)),
+        progress=Progress(time.monotonic),
+    )
+
+
+def _interrupted(_number: int, _frame: FrameType | None) -> None:
+    print("interrupted: the Job will be started again", file=sys.stderr, flush=True)
+    raise SystemExit(DISRUPTION_EXIT_CODE)

@@ -1,0 +1,43 @@
+"""Why a Job gives up, in words for the person who wrote the ModelDeployment."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Sequence
+
+from evermodel.contract import FailureReason
+
+SHOWN = 5
+"""How many rows or names a message lists before it only counts."""
+
+
+class JobError(Exception):
+    """A known reason to give up; becomes the FailureReport."""
+
+    def __init__(self, reason: FailureReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+def data_error(message: str) -> JobError:
+    """Say that the file is at fault."""
+    return JobError(FailureReason.DATA_INVALID, message)
+
+
+def spec_error(message: str) -> JobError:
+    """Say that the ModelDeployment is at fault."""
+    return JobError(FailureReason.SPEC_INVALID, message)
+
+
+def listed(items: Sequence[object]) -> str:
+    """Join a few items and count the others: ``3, 17, 20 and 14 more``."""
+    shown = ", ".join(str(item) for item in items[:SHOWN])
+    return f"{shown} and {len(items) - SHOWN:,} more" if len(items) > SHOWN else shown
+
+
+def did_you_mean(name: str, names: Collection[str]) -> str:
+    """Return a question with the nearest of the names, or nothing when none is near."""
+    by_folded = {other.strip().casefold(): other for other in names}
+    near = difflib.get_close_matches(name.strip().casefold(), list(by_folded), n=1)
+    return f" Did you mean {by_folded[near[0]]!r}?" if near else ""

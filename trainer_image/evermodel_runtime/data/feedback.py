@@ -1,0 +1,73 @@
+"""Labelled production records as rows like those of the source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evermodel.contract import Column, ColumnKind, LabelledRecord, Scalar, label_text
+from evermodel_runtime.data.columns import LARGEST
+from evermodel_runtime.data.rows import ColumnValues, FeatureRows
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """Usable records, oldest prediction first.
+
+    Attributes
+    ----------
+    rows : FeatureRows
+        What was asked.
+    labels : tuple of str
+        What was true, as ``label_text`` spells it.
+    unusable : int
+        Records left out: other columns than these, or values missing.
+    """
+
+    rows: FeatureRows
+    labels: tuple[str, ...]
+    unusable: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def read_feedback(records: Sequence[LabelledRecord], columns: tuple[Column, ...]) -> Feedback:
+    """Turn records, whose values are in the order of ``columns``, into rows."""
+    ordered = sorted(records, key=lambda record: (record.predicted_at, record.seq))
+    usable = [(record, row) for record in ordered if (row := _row(record, columns)) is not None]
+    by_column = zip(*(row for _, row in usable), strict=True) if usable else ((),) * len(columns)
+    rows = FeatureRows(columns, tuple(_array(c, values) for c, values in zip(columns, by_column, strict=True)))
+    return Feedback(rows, tuple(record.label for record, _ in usable), len(records) - len(usable))
+
+
+def _row(record: LabelledRecord, columns: tuple[Column, ...]) -> list[Scalar] | None:
+    if len(record.row) != len(columns):
+        return None
+    row: list[Scalar] = []
+    for value, column in zip(record.row, columns, strict=True):
+        cell = _text(value) if column.kind is ColumnKind.TEXT else _number(value)
+        if cell is None:
+            return None
+        row.append(cell)
+    return row
+
+
+def _number(value: Scalar | None) -> float | None:
+    if value is None or isinstance(value, str):
+        return None
+    return float(value) if abs(value) <= LARGEST else None
+
+
+def _text(value: Scalar | None) -> str | None:
+    return None if value is None else label_text(value)
+
+
+def _array(column: Column, values: Sequence[Scalar]) -> ColumnValues:
+    if column.kind is ColumnKind.NUMBER:
+        return np.array(values, dtype=np.float32)
+    texts = np.empty(len(values), dtype=np.object_)
+    texts[:] = values
+    return texts
