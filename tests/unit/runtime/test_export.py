@@ -1,0 +1,157 @@
+"""What is exported answers as what was trained."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tests.unit.runtime.made_runs import ENCODE_COLOUR, as_csv, make_source, make_table, make_train_run
+
+from evermodel.contract import FailureReason, Manifest, PreprocessingStep, TrainRun
+from evermodel_runtime.artifacts.scorer import Scorer
+from evermodel_runtime.data.bundled import bundled_csv
+from evermodel_runtime.data.csvfile import read_csv
+from evermodel_runtime.data.dataset import Dataset, read_dataset
+from evermodel_runtime.data.failure import JobError
+from evermodel_runtime.train.estimators import ESTIMATORS
+from evermodel_runtime.train.export import check_parity, export, layout_of
+from evermodel_runtime.train.pipeline import make_recipe, table
+
+pytestmark = [  # small models do not converge, and skl2onnx reads attributes that scikit-learn will drop
+    pytest.mark.filterwarnings("ignore:.*converge"),
+    pytest.mark.filterwarnings("ignore:Attribute `prob[AB]_`:FutureWarning"),
+]
+SMALL = {
+    "AdaBoostClassifier": {"n_estimators": 5},
+    "ExtraTreesClassifier": {"n_estimators": 5},
+    "GradientBoostingClassifier": {"n_estimators": 5},
+    "RandomForestClassifier": {"n_estimators": 20},
+    "MLPClassifier": {"hidden_layer_sizes": [8], "max_iter": 30},
+}
+SCALE_HEIGHT = PreprocessingStep(transformer="StandardScaler", columns=("height", "width"))
+MIXED = read_csv(as_csv(make_table(200)), "mixed")
+WINE = read_csv(bundled_csv("wine"), "wine")
+
+
+def wine(**changes: Any) -> tuple[TrainRun, Dataset]:
+    run = make_train_run(data=make_source(target="target"), **changes)
+    return run, read_dataset(WINE, run.data, run.preprocessing)
+
+
+def mixed(**changes: Any) -> tuple[TrainRun, Dataset]:
+    run = make_train_run(data=make_source(id_column="id"), **changes)
+    return run, read_dataset(MIXED, run.data, run.preprocessing)
+
+
+def fitted(run: TrainRun, dataset: Dataset) -> tuple[Any, Scorer]:
+    columns = dataset.features.columns
+    pipeline = make_recipe(run, columns).fit(dataset.features, dataset.target.labels)
+    return pipeline, Scorer.load(export(pipeline, columns, "m"), manifest(dataset))
+
+
+def manifest(dataset: Dataset) -> Manifest:
+    return Manifest(
+        model="m",
+        version=1,
+        columns=dataset.features.columns,
+        classes=(),
+        onnx="",
+        onnx_inputs=layout_of(dataset.features.columns),
+        training_rows="",
+        majority=0,
+        data_sha256="",
+        feedback_through=None,
+        estimator="",
+        parameters={},
+        libraries={},
+    )
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize(
+    "made", [pytest.param(wine, id="three classes of numbers"), pytest.param(mixed, id="two classes of text")]
+)
+@pytest.mark.parametrize("scaled", [pytest.param(False, id="as it is"), pytest.param(True, id="scaled")])
+def test_every_estimator_passes_the_parity_gate(estimator: str, made: Any, *, scaled: bool) -> None:
+    steps: tuple[PreprocessingStep, ...] = () if made is wine else (ENCODE_COLOUR,)
+    if scaled:
+        scale = PreprocessingStep(transformer="StandardScaler", columns=WINE.header[:-1])
+        steps = (scale,) if made is wine else (SCALE_HEIGHT, ENCODE_COLOUR)
+    run, dataset = made(estimator=estimator, parameters=SMALL.get(estimator, {}), preprocessing=steps)
+
+    figures = check_parity(*fitted(run, dataset), dataset.features)
+
+    assert figures.startswith("labels equal on 100.00%")
+
+
+def test_numbers_are_one_matrix_and_text_has_an_input_for_each_column() -> None:
+    assert layout_of(wine()[1].features.columns) == "matrix"
+    assert layout_of(mixed(preprocessing=(ENCODE_COLOUR,))[1].features.columns) == "columns"
+
+
+def test_a_model_without_probabilities_says_so() -> None:
+    _, scorer = fitted(*wine(estimator="SVC"))
+
+    assert not scorer.has_probabilities
+    assert scorer.predict_with_probabilities(wine()[1].features.inputs())[1] is None
+
+
+def test_a_matrix_scores_as_its_columns_do() -> None:
+    _, dataset = wine()
+    _, scorer = fitted(*wine())
+    by_matrix, by_column = scorer.predict(dataset.features.matrix()), scorer.predict(dataset.features.values)
+
+    assert by_matrix.tolist() == by_column.tolist()
+
+
+def test_a_category_that_was_never_seen_is_none_of_the_known() -> None:
+    run, dataset = mixed(preprocessing=(ENCODE_COLOUR,))
+    _, scorer = fitted(run, dataset)
+    height, width, colour = dataset.features.values
+    colour = np.full(len(colour), "ultraviolet", dtype=np.object_)
+
+    labels = scorer.predict((height, width, colour))
+
+    assert set(labels.tolist()) <= {"rose", "tulip"}
+
+
+def test_a_model_that_answers_otherwise_is_refused() -> None:
+    run, dataset = wine()
+    _, scorer = fitted(run, dataset)
+    other = make_recipe(run, dataset.features.columns).fit(dataset.features, shifted(dataset.target.labels))
+
+    with pytest.raises(JobError, match=r"labels equal on \d+\.\d+% of 178 rows") as failure:
+        check_parity(other, scorer, dataset.features)
+
+    assert failure.value.reason is FailureReason.PARITY_FAILED
+
+
+def shifted(labels: NDArray[Any]) -> NDArray[Any]:
+    return np.roll(labels, 5)
+
+
+def test_at_most_five_thousand_rows_are_compared() -> None:
+    run, dataset = wine()
+    pipeline, scorer = fitted(run, dataset)
+    many = dataset.features[np.tile(np.arange(len(dataset.features)), 60)]
+
+    assert "of 5,000 rows" in check_parity(pipeline, scorer, many)
+
+
+def test_categories_that_are_fractions_cannot_be_exported_and_it_is_told() -> None:
+    encode = PreprocessingStep(transformer="OneHotEncoder", columns=("alcohol",))
+
+    with pytest.raises(JobError, match=r"alcohol.*whole numbers") as failure:
+        fitted(*wine(preprocessing=(encode,)))
+
+    assert failure.value.reason is FailureReason.SPEC_INVALID
+
+
+def test_what_scikit_learn_refuses_is_told_in_its_words() -> None:
+    run, dataset = wine(estimator="KNeighborsClassifier", parameters={"n_neighbors": 500})
+    pipeline = make_recipe(run, dataset.features.columns)
+
+    with pytest.raises(JobError, match="n_neighbors") as failure:
+        pipeline.fit(dataset.features, dataset.target.labels).predict(table(dataset.features))
+
+    assert failure.value.reason is FailureReason.SPEC_INVALID

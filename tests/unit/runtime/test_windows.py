@@ -1,0 +1,90 @@
+"""Which data are fitted on, with a made-up accuracy in place of a model."""
+
+import numpy as np
+import pytest
+
+from evermodel.contract import Column, ColumnKind
+from evermodel_runtime.data.rows import FeatureRows
+from evermodel_runtime.train.windows import Accuracy, LabelledRows, Window, choose_data, window_starts
+
+COLUMNS = (Column(name="n", kind=ColumnKind.NUMBER),)
+
+
+def rows(count: int, first: int = 0, classes: int = 2) -> LabelledRows:
+    numbers = np.arange(first, first + count)
+    return LabelledRows(FeatureRows(COLUMNS, (numbers.astype(np.float32),)), numbers % classes)
+
+
+def oldest(data: LabelledRows) -> int:
+    return int(data.rows.values[0][0])
+
+
+def always_the_same(_candidate: LabelledRows, _newest: LabelledRows) -> float:
+    return 0.9
+
+
+def shorter_is_better(candidate: LabelledRows, _newest: LabelledRows) -> float:
+    return 1 / len(candidate)
+
+
+def longer_is_better(candidate: LabelledRows, _newest: LabelledRows) -> float:
+    return float(len(candidate))
+
+
+SOURCE = rows(1000)
+
+
+@pytest.mark.parametrize(
+    ("feedback", "accuracy", "window", "fitted", "of_feedback"),
+    [
+        pytest.param(rows(0, 1000), shorter_is_better, Window.ALL, 1000, 0, id="no feedback, all data"),
+        pytest.param(rows(79, 1000), shorter_is_better, Window.ALL, 1079, 79, id="too little to validate on, all data"),
+        pytest.param(rows(400, 1000), always_the_same, Window.ALL, 1400, 400, id="a tie, all data"),
+        pytest.param(rows(400, 1000), longer_is_better, Window.ALL, 1400, 400, id="more is better, all data"),
+        # 300 rows before the newest 100: windows of 300, 150 and 75, of which 75 + 100 are fitted on in the end
+        pytest.param(rows(400, 1000), shorter_is_better, Window.RECENT, 175, 175, id="less is better, newest window"),
+        pytest.param(rows(400, 1000, 1), shorter_is_better, Window.ALL, 1400, 400, id="one class only is no window"),
+    ],
+)
+def test_the_choice(feedback: LabelledRows, accuracy: Accuracy, window: Window, fitted: int, of_feedback: int) -> None:
+    choice = choose_data(SOURCE, feedback, accuracy)
+
+    assert (choice.window, len(choice.data), choice.feedback_rows) == (window, fitted, of_feedback)
+
+
+def test_the_newest_rows_judge_and_are_fitted_on_in_the_end() -> None:
+    judged_on: list[tuple[int, int]] = []
+
+    def accuracy(candidate: LabelledRows, newest: LabelledRows) -> float:
+        assert int(candidate.rows.values[0][-1]) < oldest(newest)
+        judged_on.append((oldest(newest), len(newest)))
+        return shorter_is_better(candidate, newest)
+
+    choice = choose_data(SOURCE, rows(400, 1000), accuracy)
+
+    assert set(judged_on) == {(1300, 100)}
+    assert int(choice.data.rows.values[0][-1]) == 1399
+
+
+def test_no_more_rows_judge_than_a_changed_world_has_shown() -> None:
+    sizes = []
+
+    def accuracy(_candidate: LabelledRows, newest: LabelledRows) -> float:
+        sizes.append(len(newest))
+        return 0.5
+
+    choose_data(SOURCE, rows(4000, 1000), accuracy)
+
+    assert set(sizes) == {200}
+
+
+@pytest.mark.parametrize(
+    ("count", "starts"),
+    [
+        pytest.param(49, [], id="too few"),
+        pytest.param(50, [0], id="just enough"),
+        pytest.param(400, [0, 200, 300, 350], id="halves"),
+    ],
+)
+def test_windows_halve(count: int, starts: list[int]) -> None:
+    assert list(window_starts(count)) == starts

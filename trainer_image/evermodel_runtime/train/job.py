@@ -1,0 +1,162 @@
+"""The training Job, read from top to bottom."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from importlib.metadata import version
+from platform import python_version
+from typing import Any
+
+import numpy as np
+
+from evermodel.contract import Column, FreshRange, Manifest, Scalar, TrainReport, TrainRun
+from evermodel_runtime.artifacts.job import Hub, Progress, Surroundings, run_job
+from evermodel_runtime.artifacts.manifests import encode_manifest
+from evermodel_runtime.artifacts.scorer import Scorer
+from evermodel_runtime.data.csvfile import read_csv
+from evermodel_runtime.data.dataset import Dataset, TrainingPart, read_dataset, training_part, whole_where_encoded
+from evermodel_runtime.data.failure import JobError
+from evermodel_runtime.data.feedback import read_feedback
+from evermodel_runtime.data.labels import Target, as_texts
+from evermodel_runtime.data.rows import Labels, encode_hashes, row_hashes
+from evermodel_runtime.data.source import read_source
+from evermodel_runtime.train.windows import Choice, LabelledRows, choose_data
+
+LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "scipy", "skl2onnx")
+
+
+def main() -> int:
+    """Train as the environment says; returns the exit code."""
+    return run_job(TrainRun, "train", train)
+
+
+def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
+    """Make one version and publish it."""
+    say, hub = surroundings.progress, surroundings.hub
+    say(f"version {run.version} of {run.namespace}/{run.model}: {run.estimator} on {run.data.uri}")
+    content, digest = read_source(run.data, datasets=hub, mount=surroundings.mount)
+    dataset = read_dataset(read_csv(content, run.data.uri), run.data, run.preprocessing)
+    part = training_part(dataset)
+    say(f"read {len(dataset.hashes):,} rows of {len(dataset.features.columns)} features, sha256 {digest}")
+    say(
+        f"split: {int(dataset.reference.sum()):,} rows held out, {len(part.hashes):,} to learn from, "
+        f"{part.excluded:,} left out as copies of held-out rows"
+    )
+    source = LabelledRows(part.features, part.target.labels)
+    feedback = usable_feedback(run, hub, dataset, part, say)
+    fitted = fit(run, source, feedback, say)
+    model = export_checked(run, fitted, dataset, source.followed_by(feedback), say)
+    manifest = publish(run, hub, fitted, model, digest)
+    say(f"published as manifest {manifest}")
+    return TrainReport(
+        manifest=manifest,
+        data_sha256=digest,
+        rows=len(fitted.choice.data),
+        feedback_rows=fitted.choice.feedback_rows,
+        window=fitted.choice.window.value,
+        validation=fitted.choice.validation,
+        classes=len(fitted.classes),
+        seconds=say.seconds,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A fitted pipeline and what it was fitted on."""
+
+    pipeline: Any
+    choice: Choice
+    classes: tuple[Scalar, ...]
+    columns: tuple[Column, ...]
+
+
+def usable_feedback(run: TrainRun, hub: Hub, dataset: Dataset, part: TrainingPart, say: Progress) -> LabelledRows:
+    """Fetch labelled production records that may be learnt from; none when the run wants none."""
+    columns = dataset.features.columns
+    wanted = run.feedback_through or 0
+    records = hub.records(FreshRange(after=0, through=wanted)) if wanted else ()
+    feedback = read_feedback(records, columns)
+    labels = part.target.parse(feedback.labels)
+    fits = np.array([label is not None for label in labels], dtype=np.bool_)
+    held_out = np.isin(row_hashes(feedback.rows), dataset.hashes[dataset.reference])
+    encodable = whole_where_encoded(feedback.rows, run.preprocessing)
+    chosen = np.flatnonzero(fits & encodable & ~held_out)
+    if records:
+        say(
+            f"feedback: {len(records):,} labelled records, {len(chosen):,} to learn from; left out: "
+            f"{int(held_out.sum()):,} equal to held-out rows, {int((~fits).sum()):,} with a label of another type, "
+            f"{feedback.unusable + int((~encodable).sum()):,} with other columns, missing values or broken categories"
+        )
+    return LabelledRows(feedback.rows[chosen], _labels([labels[index] for index in chosen], part.target))
+
+
+def _labels(labels: list[Scalar | None], target: Target) -> Labels:
+    if target.whole_numbers:
+        return np.array(labels, dtype=np.int64)
+    return as_texts(label for label in labels if label is not None)
+
+
+def fit(run: TrainRun, source: LabelledRows, feedback: LabelledRows, say: Progress) -> Fitted:
+    """Choose the data and fit on them."""
+    from evermodel_runtime.train.pipeline import make_recipe, table  # noqa: PLC0415 - bad data are told without the wait
+
+    columns = source.rows.columns
+    recipe = make_recipe(run, columns)
+
+    def accuracy(candidate: LabelledRows, newest: LabelledRows) -> float | None:
+        try:
+            predicted = recipe.fit(candidate.rows, candidate.labels).predict(table(newest.rows))
+        except JobError as error:  # a short window may have too few rows for these parameters
+            say(f"validation: {len(candidate):,} rows are no choice: {error.message}")
+            return None
+        score = float(np.mean(predicted == newest.labels))
+        say(f"validation: fitted on {len(candidate):,} rows, accuracy {score:.4f} on the newest {len(newest):,}")
+        return score
+
+    choice = choose_data(source, feedback, accuracy)
+    say(f"fit on {len(choice.data):,} rows ({choice.window}), {choice.feedback_rows:,} of them feedback")
+    pipeline = recipe.fit(choice.data.rows, choice.data.labels)
+    classes: tuple[Scalar, ...] = tuple(pipeline.classes_.tolist())
+    say(f"fitted {len(classes)} classes")
+    return Fitted(pipeline, choice, classes, columns)
+
+
+def export_checked(run: TrainRun, fitted: Fitted, dataset: Dataset, learnt: LabelledRows, say: Progress) -> bytes:
+    """Export, and compare the export with the pipeline on all rows there are."""
+    from evermodel_runtime.train.export import check_parity, export  # noqa: PLC0415 - as above
+
+    model = export(fitted.pipeline, fitted.columns, run.model)
+    say(f"exported {len(model):,} bytes of ONNX")
+    scorer = Scorer.load(model, make_manifest(run, fitted, "", "", ""))
+    rows = learnt.rows.followed_by(dataset.features[dataset.reference])
+    say(f"parity: {check_parity(fitted.pipeline, scorer, rows)}")
+    return model
+
+
+def publish(run: TrainRun, hub: Hub, fitted: Fitted, model: bytes, data_sha256: str) -> str:
+    """Store the model and the hashes of its rows, then the manifest that names them; returns the manifest's sha256."""
+    onnx = hub.put_blob(model)
+    training_rows = hub.put_blob(encode_hashes(row_hashes(fitted.choice.data.rows)))
+    return hub.put_blob(encode_manifest(make_manifest(run, fitted, onnx, training_rows, data_sha256)))
+
+
+def make_manifest(run: TrainRun, fitted: Fitted, onnx: str, training_rows: str, data_sha256: str) -> Manifest:
+    """Write down what was made."""
+    counts = Counter(fitted.choice.data.labels.tolist())
+    majority: Scalar = max(fitted.classes, key=lambda label: counts[label])
+    return Manifest(
+        model=run.model,
+        version=run.version,
+        columns=fitted.columns,
+        classes=fitted.classes,
+        onnx=onnx,
+        onnx_inputs="matrix" if fitted.choice.data.rows.all_numbers else "columns",
+        training_rows=training_rows,
+        majority=majority,
+        data_sha256=data_sha256,
+        feedback_through=run.feedback_through,
+        estimator=run.estimator,
+        parameters=run.parameters,
+        libraries={"python": python_version()} | {name: version(name) for name in LIBRARIES},
+    )
