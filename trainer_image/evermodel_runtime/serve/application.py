@@ -1,0 +1,201 @@
+"""The ASGI application: routes of the Open Inference Protocol v2, feedback and metrics."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import evermodel
+from evermodel.contract import ServeConfig
+from evermodel_runtime.serve.answers import Answer, error_answer, json_answer
+from evermodel_runtime.serve.feedback import FeedbackForwarder
+from evermodel_runtime.serve.inference import Inference
+from evermodel_runtime.serve.measures import Measures
+from evermodel_runtime.serve.metadata import model_metadata
+from evermodel_runtime.serve.protocol import MAX_BODY_BYTES, RequestError, ServerMetadata
+from evermodel_runtime.serve.readiness import Readiness
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+BODY_SECONDS = 30.0
+NOT_READY_RETRY = "5"
+
+_CLOSE = (b"connection", b"close")
+_PLAIN_ENCODINGS = (b"", b"identity")
+
+log = logging.getLogger(__name__)
+
+
+class CallerGoneError(Exception):
+    """The caller closed the connection before the request was complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One path: its name in metrics and what answers it, by method."""
+
+    name: str
+    get: Callable[[], Answer] | None = None
+    post: Callable[[bytes], Answer | Awaitable[Answer]] | None = None
+
+    def allowed(self) -> str:
+        """Return the value of the Allow header."""
+        return "GET, HEAD" if self.get is not None else "POST"
+
+
+class Application:
+    """Answers HTTP for one model. ``inference`` is set once the model is loaded."""
+
+    def __init__(
+        self, config: ServeConfig, readiness: Readiness, feedback: FeedbackForwarder, measures: Measures
+    ) -> None:
+        self.inference: Inference | None = None
+        self.before_metrics: Callable[[], None] = lambda: None
+        self._config = config
+        self._readiness = readiness
+        self._feedback = feedback
+        self._measures = measures
+        self._model_path = f"/v2/models/{config.model}"
+        self._version_path = f"{self._model_path}/versions/{config.version}"
+        self._routes = self._make_routes()
+
+    def _make_routes(self) -> dict[str, Route]:
+        routes = {
+            "/v2": Route("server", get=_server_metadata),
+            "/v2/health/live": Route("live", get=lambda: json_answer({"live": True})),
+            "/v2/health/ready": Route("ready", get=self._ready),
+            f"{self._model_path}/feedback": Route("feedback", post=self._feedback.answer),
+            "/metrics": Route("metrics", get=self._metrics),
+        }
+        for path in (self._model_path, self._version_path):
+            routes[path] = Route("model", get=self._model)
+            routes[f"{path}/ready"] = Route("model_ready", get=self._model_ready)
+            routes[f"{path}/infer"] = Route("infer", post=self._infer)
+        return routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request: the outermost frame of every handler."""
+        route = self._routes.get(scope["path"])
+        try:
+            answer = await self._answer(route, scope, receive)
+        except RequestError as error:
+            answer = error_answer(error.status, str(error))
+        except CallerGoneError:
+            return
+        except Exception:
+            log.exception("a request failed", extra={"path": scope["path"]})
+            answer = error_answer(500, "internal error: the pod's log has the details")
+        self._measures.request(route.name if route is not None else "unknown", answer.status)
+        await _send(send, answer, close=self._readiness.draining)
+
+    async def _answer(self, route: Route | None, scope: Scope, receive: Receive) -> Answer:
+        method = scope["method"]
+        if route is None:
+            return error_answer(404, self._unknown(scope["path"]))
+        if method == "POST" and route.post is not None:
+            answer = route.post(await _body(scope, receive))
+            return answer if isinstance(answer, Answer) else await answer
+        if method in ("GET", "HEAD") and route.get is not None:
+            return route.get()
+        refusal = error_answer(405, f"{method} is not possible here: use {route.allowed()}")
+        return Answer(refusal.status, refusal.body, headers=((b"allow", route.allowed().encode()),))
+
+    def _infer(self, body: bytes) -> Answer:
+        if self.inference is None:
+            return self._not_ready()
+        return self.inference.answer(body)
+
+    def _model(self) -> Answer:
+        if self.inference is None:
+            return self._not_ready()
+        return json_answer(model_metadata(self._config, self.inference.model))
+
+    def _ready(self) -> Answer:
+        reason = self._readiness.why_not()
+        if reason is not None:
+            return json_answer({"ready": False, "error": reason}, 503)
+        return json_answer({"ready": True})
+
+    def _model_ready(self) -> Answer:
+        reason = self._readiness.why_not()
+        if reason is not None:
+            return json_answer({"name": self._config.model, "ready": False, "error": reason}, 503)
+        return json_answer({"name": self._config.model, "ready": True})
+
+    def _not_ready(self) -> Answer:
+        reason = self._readiness.reason or "starting"
+        return error_answer(503, f"the model is not ready: {reason}", retry_after=NOT_READY_RETRY)
+
+    def _metrics(self) -> Answer:
+        self._measures.ready.set(0 if self._readiness.why_not() else 1)
+        self.before_metrics()
+        return self._measures.answer()
+
+    def _unknown(self, path: str) -> str:
+        match path.split("/")[1:]:
+            case ["v2", "models", model, *_] if model != self._config.model:
+                return f"model {model[:80]!r} is not here: this server has {self._config.model!r}"
+            case ["v2", "models", _, "versions", version, *_] if version != str(self._config.version):
+                return f"version {version[:20]!r} is not here: this server has version {self._config.version}"
+        return f"there is nothing at this path: see {self._model_path}"
+
+
+def _server_metadata() -> Answer:
+    return json_answer(ServerMetadata(name="evermodel", version=evermodel.__version__, extensions=()))
+
+
+async def _body(scope: Scope, receive: Receive) -> bytes:
+    _check_headers(scope["headers"])
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        first: bytes = message.get("body", b"")
+        _check_size(len(first))
+        return first
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _long_body(message, receive)
+    except TimeoutError as error:
+        raise RequestError(f"the body did not arrive within {BODY_SECONDS:g} seconds", 408) from error
+
+
+async def _long_body(message: Message, receive: Receive) -> bytes:
+    body = bytearray()
+    while True:
+        if message["type"] != "http.request":
+            raise CallerGoneError
+        body += message.get("body", b"")
+        _check_size(len(body))
+        if not message.get("more_body", False):
+            return bytes(body)
+        message = await receive()
+
+
+def _check_headers(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    for name, value in headers:
+        if name == b"content-length":
+            _check_size(int(value))
+        if name == b"content-encoding" and value.strip().lower() not in _PLAIN_ENCODINGS:
+            raise RequestError(f"content-encoding {value.decode('latin-1')!r} is not supported: send plain JSON", 415)
+        if name == b"inference-header-content-length":
+            raise RequestError("the binary tensor extension is not supported: send the data as JSON", 415)
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_BODY_BYTES:
+        raise RequestError(f"the body is larger than {MAX_BODY_BYTES >> 20} MiB: send several requests", 413)
+
+
+async def _send(send: Send, answer: Answer, *, close: bool) -> None:
+    headers = [
+        (b"content-type", answer.content_type),
+        (b"content-length", str(len(answer.body)).encode()),
+        *answer.headers,
+    ]
+    if close:
+        headers.append(_CLOSE)
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -1,0 +1,85 @@
+"""uvicorn's server with a drain before its shutdown."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterator
+
+import uvicorn
+
+from evermodel_runtime.serve.readiness import Readiness
+
+SETTLE_SECONDS = 3.0
+"""Time in which kube-proxy on every node takes the pod out of its Service, with room to spare."""
+IN_FLIGHT_SECONDS = 15
+KEEP_ALIVE_SECONDS = 120
+"""Longer than any usual client keeps an idle connection, so that the client and not the pod closes it."""
+
+log = logging.getLogger(__name__)
+
+
+class DrainingServer(uvicorn.Server):
+    """Goes on accepting and answering for a while after it was told to stop.
+
+    When a pod is deleted, it gets SIGTERM at the same time as its removal from the Service begins: connections keep
+    coming until every node knows. Answers carry ``Connection: close`` meanwhile, so that clients with kept connections
+    open their next one elsewhere.
+    """
+
+    def __init__(self, config: uvicorn.Config, readiness: Readiness, drain_seconds: float) -> None:
+        super().__init__(config)
+        self._readiness = readiness
+        self._drain_seconds = drain_seconds
+        self._drain_began: float | None = None
+
+    def begin_drain(self) -> None:
+        """Start to drain; the second call ends it at once."""
+        if self._drain_began is not None:
+            self.should_exit = True
+            return
+        self._drain_began = asyncio.get_running_loop().time()
+        log.info(
+            "draining",
+            extra={"seconds": self._drain_seconds, "connections": len(self.server_state.connections)},
+        )
+        if self._readiness.reason is not None:
+            self.should_exit = True  # it never was ready: no Service sends anything here
+        self._readiness.draining = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the process: uvicorn's own handlers would shut down at once."""
+        yield
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tell, ten times a second, whether it is time to stop."""
+        return await super().on_tick(counter) or self._drained()
+
+    def _drained(self) -> bool:
+        if self._drain_began is None:
+            return False
+        elapsed = asyncio.get_running_loop().time() - self._drain_began
+        if elapsed >= self._drain_seconds:
+            return True
+        return elapsed >= SETTLE_SECONDS and not self.server_state.connections
+
+
+def make_server(app: object, host: str, port: int, readiness: Readiness, drain_seconds: float) -> DrainingServer:
+    """Configure uvicorn for the serving pod."""
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]  # our ASGI types are plain mappings, uvicorn's are private
+        host=host,
+        port=port,
+        interface="asgi3",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=2048,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=IN_FLIGHT_SECONDS,
+    )
+    return DrainingServer(config, readiness, drain_seconds)

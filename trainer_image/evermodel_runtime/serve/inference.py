@@ -1,0 +1,148 @@
+"""One inference request: body in, answer out."""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from evermodel.contract import ServeConfig
+from evermodel_runtime.quality.prediction_id import Signer
+from evermodel_runtime.serve.answers import Answer, error_answer, json_answer
+from evermodel_runtime.serve.captures import CaptureBuffer
+from evermodel_runtime.serve.measures import Measures
+from evermodel_runtime.serve.model import ModelMismatchError, ModelRunError, Prediction, ServedModel
+from evermodel_runtime.serve.protocol import (
+    Datatype,
+    InferOutput,
+    InferRequest,
+    InferResponse,
+    RequestError,
+    ResponseParameters,
+    decode_request,
+)
+from evermodel_runtime.serve.rows import Rows, read_rows
+
+LABEL = "label"
+PROBABILITIES = "probabilities"
+NONCE_BYTES = 8
+NONCES_AT_ONCE = 512
+
+log = logging.getLogger(__name__)
+
+
+class PredictionIds:
+    """Issues signed ids, drawing random bytes for many at once."""
+
+    def __init__(self, signer: Signer, version: int, entropy: Callable[[int], bytes] = os.urandom) -> None:
+        self._signer = signer
+        self._version = version
+        self._entropy = entropy
+        self._block = b""
+        self._at = 0
+
+    def issue(self, texts: Sequence[str], at: float) -> list[str]:
+        """Return one id for each predicted class."""
+        return [self._signer.issue(self._version, at, text, self._nonce()) for text in texts]
+
+    def _nonce(self) -> bytes:
+        if self._at >= len(self._block):
+            self._block = self._entropy(NONCE_BYTES * NONCES_AT_ONCE)
+            self._at = 0
+        start = self._at
+        self._at = start + NONCE_BYTES
+        return self._block[start : self._at]
+
+
+class Inference:
+    """Answers POST …/infer with a loaded model."""
+
+    def __init__(
+        self,
+        config: ServeConfig,
+        model: ServedModel,
+        ids: PredictionIds,
+        *,
+        measures: Measures,
+        captures: CaptureBuffer | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.model = model
+        self._name = config.model
+        self._version = str(config.version)
+        self._ids = ids
+        self._captures = captures
+        self._measures = measures
+        self._clock = clock
+        self._all_outputs = (LABEL, PROBABILITIES) if model.has_probabilities else (LABEL,)
+
+    def answer(self, body: bytes) -> Answer:
+        """Answer one request; never raises for what a caller sent."""
+        started = time.perf_counter()
+        try:
+            response, rows = self._respond(body)
+        except RequestError as error:
+            return error_answer(error.status, str(error))
+        except ModelRunError as error:
+            return self._refused(error)
+        answer = json_answer(response)
+        self._measures.inference(rows, time.perf_counter() - started)
+        return answer
+
+    def _respond(self, body: bytes) -> tuple[InferResponse, int]:
+        request = decode_request(body)
+        wanted = self._wanted(request)
+        rows = read_rows(self.model.schema, request.inputs)
+        prediction = self.model.predict(rows)
+        ids = self._ids.issue(prediction.texts, self._clock())
+        if self._captures is not None:
+            _capture(self._captures, ids, rows)
+        response = InferResponse(
+            model_name=self._name,
+            model_version=self._version,
+            id=request.id or ids[0],
+            parameters=ResponseParameters(ids),
+            outputs=[self._output(name, prediction) for name in wanted],
+        )
+        return response, rows.count
+
+    def _wanted(self, request: InferRequest) -> Sequence[str]:
+        if not request.outputs:
+            return self._all_outputs
+        for output in request.outputs:
+            if output.name not in self._all_outputs:
+                known = " and ".join(repr(name) for name in self._all_outputs)
+                raise RequestError(f"output {output.name!r} is not known: this model answers with {known}")
+            if output.parameters and output.parameters.get("binary_data"):
+                raise RequestError(
+                    f"output {output.name!r} is asked for as binary data, which is not supported: use JSON"
+                )
+        return [output.name for output in request.outputs]
+
+    def _output(self, name: str, prediction: Prediction) -> InferOutput:
+        count = len(prediction.labels)
+        if name == PROBABILITIES and prediction.probabilities is not None:
+            width = prediction.probabilities.shape[1]
+            return InferOutput(name, Datatype.FP64, (count, width), prediction.probabilities.ravel().tolist())
+        labels: list[Any] = prediction.labels
+        if self.model.label_type is Datatype.BYTES:
+            labels = prediction.texts
+        return InferOutput(name, self.model.label_type, (count,), labels)
+
+    def _refused(self, error: ModelRunError) -> Answer:
+        """With text columns a run fails for a category that training has not seen; with numbers it never should."""
+        if self.model.schema.texts and not isinstance(error, ModelMismatchError):
+            return error_answer(400, f"the model cannot score these rows, perhaps for a text it does not know: {error}")
+        log.error("the model failed", extra={"error": str(error)})
+        self._measures.errors += 1
+        return error_answer(500, f"the model failed on these rows: {error}")
+
+
+def _capture(captures: CaptureBuffer, ids: Sequence[str], rows: Rows) -> None:
+    raw = rows.as_received()
+    if not rows.texts:
+        for prediction_id, row in zip(ids, raw, strict=True):
+            captures.add(prediction_id, row)
+        return
+    for prediction_id, row, texts in zip(ids, raw, zip(*rows.texts, strict=True), strict=True):
+        captures.add(prediction_id, row, sum(map(len, texts)))

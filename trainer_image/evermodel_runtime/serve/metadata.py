@@ -1,0 +1,38 @@
+"""What a model takes and answers, as the protocol describes it."""
+
+from evermodel.contract import ColumnKind, ServeConfig
+from evermodel_runtime.serve.inference import LABEL, PROBABILITIES
+from evermodel_runtime.serve.model import PLATFORM, ServedModel
+from evermodel_runtime.serve.protocol import Datatype, ModelMetadata, TensorMetadata
+
+MATRIX = "X"
+
+
+def model_metadata(config: ServeConfig, model: ServedModel) -> ModelMetadata:
+    """Describe a model: one matrix when all columns are numbers (single columns work too), else an input per column."""
+    return ModelMetadata(
+        name=config.model,
+        versions=(str(config.version),),
+        platform=PLATFORM,
+        inputs=_inputs(model),
+        outputs=_outputs(model),
+    )
+
+
+def _inputs(model: ServedModel) -> tuple[TensorMetadata, ...]:
+    schema = model.schema
+    if not schema.texts:
+        return (TensorMetadata(MATRIX, Datatype.FP64, (-1, len(schema.names)), {"columns": list(schema.names)}),)
+    types = {ColumnKind.NUMBER: Datatype.FP64, ColumnKind.TEXT: Datatype.BYTES}
+    return tuple(
+        TensorMetadata(name, types[kind], (-1, 1)) for name, kind in zip(schema.names, schema.kinds, strict=True)
+    )
+
+
+def _outputs(model: ServedModel) -> tuple[TensorMetadata, ...]:
+    classes = {"classes": list(model.manifest.classes)}
+    outputs = [TensorMetadata(LABEL, model.label_type, (-1,), classes)]
+    if model.has_probabilities:
+        shape = (-1, len(model.manifest.classes))
+        outputs.append(TensorMetadata(PROBABILITIES, Datatype.FP64, shape, classes))
+    return tuple(outputs)

@@ -1,0 +1,124 @@
+"""One verified model in memory: from checked rows to labels and probabilities."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from evermodel.contract import ColumnKind, Manifest, Scalar, label_text
+from evermodel_runtime.artifacts.scorer import Scorer
+from evermodel_runtime.data.rows import Inputs
+from evermodel_runtime.serve.protocol import Datatype
+from evermodel_runtime.serve.rows import Rows, Schema
+
+PLATFORM = "onnxruntime_onnx"
+_onnx = onnxruntime.capi.onnxruntime_pybind11_state
+_ROW_ERRORS = (_onnx.Fail, _onnx.RuntimeException)
+"""What an operator raises for the values that it meets, such as a category that it does not know."""
+_SHAPE_ERRORS = (ValueError, _onnx.InvalidArgument, _onnx.NotImplemented)
+"""What ONNX Runtime raises for the names, types and shapes of inputs; checked rows never cause it."""
+_LOAD_ERRORS = (*_ROW_ERRORS, *_SHAPE_ERRORS, _onnx.InvalidProtobuf, _onnx.InvalidGraph, _onnx.ModelLoadCanceled)
+
+
+class ModelLoadError(Exception):
+    """The bytes are no model that this runtime can serve."""
+
+
+class ModelRunError(Exception):
+    """The model did not answer for these rows."""
+
+
+class ModelMismatchError(ModelRunError):
+    """The model is not what its manifest says: no rows will do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Answers for the rows of one request."""
+
+    labels: list[Scalar]
+    """As the training data has them."""
+    texts: list[str]
+    """The same as ``label_text`` spells them: what prediction ids carry."""
+    probabilities: NDArray[np.float32] | None
+    """Shape (rows, classes), in the order of the manifest's classes."""
+
+
+class ServedModel:
+    """A scorer behind the protocol: checked rows in, labels as the training data has them out."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.manifest = scorer.manifest
+        self.schema = Schema.of(self.manifest.columns)
+        self.label_type = _label_type(self.manifest.classes)
+        self.has_probabilities = scorer.has_probabilities
+        self._scorer = scorer
+        self._by_label = {label: (label, label_text(label)) for label in self.manifest.classes}
+        self._by_text = {text: (label, text) for label, text in self._by_label.values()}
+
+    def predict(self, rows: Rows) -> Prediction:
+        """Answer checked rows."""
+        try:
+            labels, probabilities = self._scorer.predict_with_probabilities(_inputs(rows))
+        except _ROW_ERRORS as error:
+            raise ModelRunError(_first_line(error)) from error
+        except _SHAPE_ERRORS as error:
+            raise ModelMismatchError(_first_line(error)) from error
+        pairs = [self._label(raw) for raw in labels.tolist()]
+        return Prediction([label for label, _ in pairs], [text for _, text in pairs], probabilities)
+
+    def warm_up(self) -> None:
+        """Answer one made-up row, so that no caller pays for the first, and a model that cannot answer is found.
+
+        A model of text columns may rightly refuse a category that it has never seen; that is no fault.
+        """
+        numbers = np.zeros((1, len(self.schema.numbers)))
+        rows = Rows(self.schema, 1, numbers, numbers.astype(np.float32), [[""] for _ in self.schema.texts])
+        try:
+            self.predict(rows)
+        except ModelMismatchError:
+            raise
+        except ModelRunError:
+            if not self.schema.texts:
+                raise
+
+    def _label(self, raw: Any) -> tuple[Scalar, str]:
+        pair = self._by_label.get(raw) or self._by_text.get(label_text(raw))
+        if pair is None:
+            raise ModelMismatchError(f"the model answered {raw!r}, which is none of its classes")
+        return pair
+
+
+def load_model(onnx: bytes, manifest: Manifest) -> ServedModel:
+    """Build the session of an artifact. Takes a moment for large models: not for the event loop."""
+    try:
+        return ServedModel(Scorer.load(onnx, manifest))
+    except _LOAD_ERRORS as error:
+        raise ModelLoadError(f"the ONNX model cannot be loaded: {_first_line(error)}") from error
+
+
+def _inputs(rows: Rows) -> Inputs:
+    if not rows.texts:
+        return rows.numbers32
+    numbers = iter(rows.numbers32.T)
+    texts = iter(rows.texts)
+    return [
+        next(numbers) if kind is ColumnKind.NUMBER else np.array(next(texts), dtype=object)
+        for kind in rows.schema.kinds
+    ]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _label_type(classes: Sequence[Scalar]) -> Datatype:
+    kinds = {type(label) for label in classes}
+    if kinds == {bool}:
+        return Datatype.BOOL
+    if kinds == {int}:
+        return Datatype.INT64
+    return Datatype.FP64 if kinds and kinds <= {int, float} else Datatype.BYTES

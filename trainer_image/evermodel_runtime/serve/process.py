@@ -1,0 +1,91 @@
+"""The serving process: reads the environment, listens, loads, reports, drains."""
+
+import asyncio
+import gc
+import logging
+import signal
+import sys
+
+import uvloop
+
+from evermodel_runtime.quality.prediction_id import Signer
+from evermodel_runtime.serve.application import Application
+from evermodel_runtime.serve.artifact import load_when_possible
+from evermodel_runtime.serve.captures import CaptureBuffer
+from evermodel_runtime.serve.draining import DrainingServer, make_server
+from evermodel_runtime.serve.feedback import FeedbackForwarder
+from evermodel_runtime.serve.heartbeat import Reporter
+from evermodel_runtime.serve.hub_client import HubClient, open_hub
+from evermodel_runtime.serve.inference import Inference, PredictionIds
+from evermodel_runtime.serve.log_lines import write_json_lines
+from evermodel_runtime.serve.measures import Measures
+from evermodel_runtime.serve.readiness import Readiness
+from evermodel_runtime.serve.settings import Settings, SettingsError, settings_from_process
+
+log = logging.getLogger(__name__)
+
+
+class ServingPod:
+    """The parts of one serving process, put together."""
+
+    def __init__(self, settings: Settings, hub: HubClient) -> None:
+        self._settings = settings
+        self._hub = hub
+        self._readiness = Readiness()
+        self._measures = Measures(settings.config)
+        self._captures = CaptureBuffer() if settings.config.capture else None
+        self._app = Application(settings.config, self._readiness, FeedbackForwarder(hub), self._measures)
+        self._app.before_metrics = self._count_captures
+        self._reporter = Reporter(hub, settings.pod, settings.config.version, self._measures, self._captures)
+
+    async def run(self) -> None:
+        """Serve until the process is told to stop and every request in flight is answered."""
+        settings = self._settings
+        server = make_server(self._app, settings.host, settings.port, self._readiness, settings.drain_seconds)
+        _drain_on_signals(server)
+        async with asyncio.TaskGroup() as tasks:
+            background = [tasks.create_task(self._load()), tasks.create_task(self._reporter.run())]
+            await server.serve()
+            for task in background:
+                task.cancel()
+        await self._reporter.last_words()
+        log.info("stopped", extra={"predictions": self._measures.predictions})
+
+    async def _load(self) -> None:
+        config = self._settings.config
+        model = await load_when_possible(self._hub, config, self._readiness)
+        ids = PredictionIds(Signer(self._settings.token, config.model), config.version)
+        self._app.inference = Inference(config, model, ids, measures=self._measures, captures=self._captures)
+        gc.collect()
+        gc.freeze()  # what is loaded stays: later collections need not walk it
+        self._readiness.reason = None
+        log.info("ready", extra={"model": config.model, "version": config.version, "manifest": config.manifest})
+
+    def _count_captures(self) -> None:
+        if self._captures is not None:
+            self._measures.captures_dropped.set(self._captures.dropped)
+            self._measures.captures_waiting.set(len(self._captures))
+
+
+def _drain_on_signals(server: DrainingServer) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.begin_drain)
+
+
+async def _run(settings: Settings) -> None:
+    async with open_hub(settings.config.hub_url, settings.config.model, settings.token) as hub:
+        await ServingPod(settings, hub).run()
+
+
+def main() -> int:
+    """Run the serving process; returns the exit code."""
+    write_json_lines()
+    try:
+        settings = settings_from_process()
+    except SettingsError as error:
+        print(f"cannot serve: {error}", file=sys.stderr)
+        return 2
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(settings))
+    return 0

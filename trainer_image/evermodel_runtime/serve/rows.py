@@ -1,0 +1,227 @@
+"""From the tensors of a request to rows in the order of the manifest's columns, with every element checked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evermodel.contract import Column, ColumnKind, Scalar
+from evermodel_runtime.serve.protocol import (
+    INTEGER_BOUNDS,
+    MAX_ROWS,
+    Datatype,
+    InferInput,
+    RequestError,
+)
+
+MATRIX_DIMENSIONS = 2
+_NUMBER_TYPES = frozenset({int, float})
+_BOOL_TYPES = frozenset({bool})
+_TEXT_TYPES = frozenset({str})
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The columns that a model takes, split by kind."""
+
+    names: tuple[str, ...]
+    kinds: tuple[ColumnKind, ...]
+    numbers: tuple[str, ...]
+    texts: tuple[str, ...]
+
+    @classmethod
+    def of(cls, columns: Sequence[Column]) -> "Schema":
+        """Build the schema of a manifest's columns."""
+        return cls(
+            names=tuple(column.name for column in columns),
+            kinds=tuple(column.kind for column in columns),
+            numbers=tuple(column.name for column in columns if column.kind is ColumnKind.NUMBER),
+            texts=tuple(column.name for column in columns if column.kind is ColumnKind.TEXT),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Checked features of the rows of one request."""
+
+    schema: Schema
+    count: int
+    numbers: NDArray[np.float64]
+    """As received, shape (rows, number columns)."""
+    numbers32: NDArray[np.float32]
+    """As the model takes them."""
+    texts: list[list[str]]
+    """One list of rows for each text column."""
+
+    def as_received(self) -> list[tuple[Scalar, ...]]:
+        """Return the raw rows in the order of the manifest's columns."""
+        if not self.texts:
+            return [tuple(row) for row in self.numbers.tolist()]
+        numbers = iter(self.numbers.T.tolist())
+        texts = iter(self.texts)
+        columns = [next(numbers) if kind is ColumnKind.NUMBER else next(texts) for kind in self.schema.kinds]
+        return list(zip(*columns, strict=True))
+
+
+def read_rows(schema: Schema, inputs: Sequence[InferInput]) -> Rows:
+    """Check the tensors of a request and put them in the order of the model's columns.
+
+    Either one numeric tensor of shape [rows, columns] under any name, when all columns are numbers, or one tensor of
+    shape [rows] or [rows, 1] for each column, by name and in any order.
+    """
+    if not inputs:
+        raise RequestError(f"the request has no inputs; {_wanted(schema)}")
+    for tensor in inputs:
+        _check_tensor(tensor)
+    if len(inputs) == 1 and not schema.texts:
+        return _from_matrix(schema, inputs[0])
+    return _from_columns(schema, inputs)
+
+
+def _wanted(schema: Schema) -> str:
+    names = ", ".join(repr(name) for name in schema.names[:8]) + (", …" if len(schema.names) > 8 else "")  # noqa: PLR2004
+    each = f"one tensor of shape [rows] for each column ({names})"
+    return each if schema.texts else f"send one numeric tensor of shape [rows, {len(schema.names)}] or {each}"
+
+
+def _check_tensor(tensor: InferInput) -> None:
+    if tensor.data is None:
+        hint = "binary tensors are not supported, " if tensor.parameters else ""
+        raise RequestError(f"input {tensor.name!r} has no data: {hint}send the elements as JSON in 'data'")
+    if not tensor.shape or any(size < 0 for size in tensor.shape):
+        raise RequestError(f"input {tensor.name!r} has shape {list(tensor.shape)}; sizes must be positive")
+    if tensor.shape[0] == 0:
+        raise RequestError(f"input {tensor.name!r} has no rows: send at least one")
+    if tensor.shape[0] > MAX_ROWS:
+        raise RequestError(
+            f"input {tensor.name!r} has {tensor.shape[0]:,} rows; a request may have {MAX_ROWS:,}: send several", 413
+        )
+
+
+def _from_matrix(schema: Schema, tensor: InferInput) -> Rows:
+    width = len(schema.names)
+    one_column = width == 1 and len(tensor.shape) == 1
+    if not one_column and (len(tensor.shape) != MATRIX_DIMENSIONS or tensor.shape[1] != width):
+        raise RequestError(f"input {tensor.name!r} has shape {list(tensor.shape)}; {_wanted(schema)}")
+    values = _numbers(tensor, schema.numbers)
+    return _rows(schema, values.reshape(tensor.shape[0], width), [])
+
+
+def _from_columns(schema: Schema, inputs: Sequence[InferInput]) -> Rows:
+    by_name = _by_name(schema, inputs)
+    count = inputs[0].shape[0]
+    for tensor in inputs:
+        if tensor.shape not in ((count,), (count, 1)):
+            raise RequestError(
+                f"input {tensor.name!r} has shape {list(tensor.shape)}; expected [{count}] or [{count}, 1], "
+                f"as many rows as input {inputs[0].name!r}"
+            )
+    numbers = np.empty((count, len(schema.numbers)))
+    for position, name in enumerate(schema.numbers):
+        numbers[:, position] = _numbers(by_name[name], (name,))
+    texts = [_strings(by_name[name]) for name in schema.texts]
+    return _rows(schema, numbers, texts)
+
+
+def _by_name(schema: Schema, inputs: Sequence[InferInput]) -> dict[str, InferInput]:
+    by_name: dict[str, InferInput] = {}
+    for tensor in inputs:
+        if tensor.name in by_name:
+            raise RequestError(f"input {tensor.name!r} is there twice: send each column once")
+        by_name[tensor.name] = tensor
+    if missing := [name for name in schema.names if name not in by_name]:
+        raise RequestError(f"input {missing[0]!r} is missing ({len(missing)} in all); {_wanted(schema)}")
+    if len(by_name) > len(schema.names):
+        unknown = next(name for name in by_name if name not in schema.names)
+        raise RequestError(f"input {unknown!r} is no column of the model: leave it out")
+    return by_name
+
+
+def _rows(schema: Schema, numbers: NDArray[np.float64], texts: list[list[str]]) -> Rows:
+    with np.errstate(over="ignore"):
+        numbers32 = numbers.astype(np.float32)
+    if not np.isfinite(numbers32).all():
+        row, position = np.argwhere(~np.isfinite(numbers32))[0].tolist()
+        raise RequestError(
+            f"row {row} of column {schema.numbers[position]!r} is {numbers[row, position]}; "
+            "numbers must be finite and fit into 32-bit floats"
+        )
+    return Rows(schema, len(numbers), numbers, numbers32, texts)
+
+
+def _numbers(tensor: InferInput, columns: tuple[str, ...]) -> NDArray[np.float64]:
+    if tensor.datatype is Datatype.BYTES:
+        what = f"column {columns[0]!r} is a number" if len(columns) == 1 else "the columns are numbers"
+        raise RequestError(f"input {tensor.name!r} has datatype BYTES, but {what}: send FP64, INT64 or BOOL")
+    values = _flat(tensor, len(columns))
+    allowed = _BOOL_TYPES if tensor.datatype is Datatype.BOOL else _NUMBER_TYPES
+    _check_types(tensor, values, allowed, columns)
+    try:
+        array = np.array(values, dtype=np.float64)
+    except OverflowError as error:
+        raise RequestError(f"input {tensor.name!r} has a number that is too large for 64-bit floats") from error
+    if tensor.datatype in INTEGER_BOUNDS:
+        _check_integers(tensor, array, columns)
+    return array
+
+
+def _strings(tensor: InferInput) -> list[str]:
+    if tensor.datatype is not Datatype.BYTES:
+        raise RequestError(
+            f"input {tensor.name!r} has datatype {tensor.datatype.value}, but the column is text: "
+            "send strings as datatype BYTES"
+        )
+    values = _flat(tensor, 1)
+    _check_types(tensor, values, _TEXT_TYPES, (tensor.name,))
+    return values
+
+
+def _flat(tensor: InferInput, width: int) -> list[Any]:
+    values = tensor.data or []
+    if values and type(values[0]) is list:
+        for row, elements in enumerate(values):
+            if type(elements) is not list or len(elements) != width:
+                size = f"{len(elements)} elements" if type(elements) is list else "no list"
+                raise RequestError(f"row {row} of input {tensor.name!r} has {size}; expected a list of {width}")
+        values = list(chain.from_iterable(values))
+    if len(values) != tensor.shape[0] * width:
+        raise RequestError(
+            f"input {tensor.name!r} has {len(values):,} elements; its shape {list(tensor.shape)} "
+            f"needs {tensor.shape[0] * width:,}"
+        )
+    return values
+
+
+def _check_types(tensor: InferInput, values: list[Any], allowed: frozenset[type], columns: tuple[str, ...]) -> None:
+    if allowed.issuperset(map(type, values)):
+        return
+    index = next(index for index, value in enumerate(values) if type(value) not in allowed)
+    raise RequestError(f"{_place(tensor, index, columns)} is {_shown(values[index])}, not {tensor.datatype.value}")
+
+
+def _check_integers(tensor: InferInput, array: NDArray[np.float64], columns: tuple[str, ...]) -> None:
+    low, high = INTEGER_BOUNDS[tensor.datatype]
+    wrong = (array != np.floor(array)) | (array < low) | (array > high)
+    if wrong.any():
+        index = int(np.argmax(wrong))
+        raise RequestError(f"{_place(tensor, index, columns)} is {array[index]:g}, not {tensor.datatype.value}")
+
+
+def _place(tensor: InferInput, index: int, columns: tuple[str, ...]) -> str:
+    row, position = divmod(index, len(columns))
+    return f"row {row} of column {columns[position]!r} (input {tensor.name!r})"
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "null (missing values are not accepted)"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f"the text {value[:40]!r}"
+    if isinstance(value, int | float):
+        return f"the number {value!r:.40}"
+    return "a list" if isinstance(value, list) else "an object"
