@@ -1,0 +1,155 @@
+"""A real hub process on loopback, and Jobs as processes that speak to it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import requests
+
+from evermodel.contract import (
+    HUB_KEY_ENV,
+    RUN_ENV,
+    TOKEN_ENV,
+    Capture,
+    FeedbackRequest,
+    FeedbackRow,
+    Heartbeat,
+    Role,
+    RunConfig,
+    RunReport,
+    Scalar,
+    role_token,
+)
+from evermodel_runtime.artifacts.hub_client import FIRST_PAUSE_SECONDS, HubClient
+from evermodel_runtime.quality.prediction_id import Signer
+
+KEY = "3d" * 32
+MODEL = "digits"
+SOURCES = os.pathsep.join(str(Path(__file__).parents[2] / folder) for folder in ("operator", "trainer_image"))
+START_SECONDS = 30.0
+JOB_SECONDS = 120.0
+
+
+@dataclass
+class Hub:
+    """One hub process and what its callers say to it."""
+
+    folder: Path
+    port: int = 0
+    process: subprocess.Popen[bytes] | None = None
+    predictions: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        environ = {
+            HUB_KEY_ENV: KEY,
+            "EVERMODEL_HUB_DATA": str(self.folder),
+            "EVERMODEL_HUB_HOST": "127.0.0.1",
+            "EVERMODEL_HUB_PORT": str(self.port),
+        }
+        self.process = _start(["hub"], environ)
+        session = requests.Session()
+        retries = requests.adapters.HTTPAdapter(max_retries=_until_up())
+        session.mount(self.url, retries)
+        session.get(f"{self.url}/readyz", timeout=START_SECONDS).raise_for_status()
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(START_SECONDS)
+
+    def client(self, role: Role = Role.TRAINER) -> HubClient:
+        return HubClient(self.url, MODEL, role_token(KEY, MODEL, role))
+
+    def report(self, version: int, stage: str) -> RunReport:
+        answer = self._ask("GET", f"/v1/models/{MODEL}/runs/{version}/{stage}", Role.OPERATOR)
+        report: RunReport = msgspec.json.decode(answer, type=RunReport)
+        return report
+
+    def upload(self, name: str, content: bytes) -> None:
+        self._ask("PUT", f"/v1/datasets/{name}", Role.UPLOADER, content, model="*")
+
+    def label(self, rows: list[list[float]], labels: list[Scalar]) -> int:
+        """Let a serving pod capture rows and pass on their labels; returns how many were accepted."""
+        signer = Signer(role_token(KEY, MODEL, Role.SERVER), MODEL)
+        ids = []
+        for _ in rows:
+            self.predictions += 1
+            ids.append(signer.issue(1, time.time(), "0", self.predictions.to_bytes(8, "big")))
+        captures = tuple(Capture(id=name, row=tuple(row)) for name, row in zip(ids, rows, strict=True))
+        beat = Heartbeat(pod="pod", version=1, predictions=self.predictions, captures=captures)
+        self._ask("POST", f"/v1/models/{MODEL}/heartbeat", Role.SERVER, msgspec.json.encode(beat))
+        told = FeedbackRequest(
+            labels=tuple(FeedbackRow(id=name, label=label) for name, label in zip(ids, labels, strict=True))
+        )
+        answer = self._ask("POST", f"/v1/models/{MODEL}/feedback", Role.SERVER, msgspec.json.encode(told))
+        accepted: int = msgspec.json.decode(answer)["accepted"]
+        return accepted
+
+    def _ask(self, method: str, path: str, role: Role, body: bytes | None = None, model: str = MODEL) -> bytes:
+        headers = {"authorization": f"Bearer {role_token(KEY, model, role)}", "x-evermodel-model": model}
+        response = requests.request(method, self.url + path, data=body, headers=headers, timeout=30)
+        response.raise_for_status()
+        return response.content
+
+
+@dataclass
+class Ended:
+    """What is left of a Job."""
+
+    exit_code: int
+    output: str
+    errors: str
+    report: Any
+
+
+@dataclass
+class Jobs:
+    """Starts Jobs as the operator's pods would."""
+
+    folder: Path
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def run(self, command: str, config: RunConfig | bytes, *, token: str | None = None) -> Ended:
+        log = self.folder / "termination-log"
+        log.unlink(missing_ok=True)
+        process = self.start(command, config, token=token)
+        output, errors = process.communicate(timeout=JOB_SECONDS)
+        report: RunReport = msgspec.json.decode(log.read_bytes(), type=RunReport)
+        return Ended(process.returncode, output.decode(), errors.decode(), report)
+
+    def start(self, command: str, config: RunConfig | bytes, *, token: str | None = None) -> subprocess.Popen[bytes]:
+        environ = {
+            RUN_ENV: config.decode() if isinstance(config, bytes) else msgspec.json.encode(config).decode(),
+            TOKEN_ENV: token or role_token(KEY, MODEL, Role.TRAINER),
+            "EVERMODEL_TERMINATION_LOG": str(self.folder / "termination-log"),
+            "EVERMODEL_SOURCE_DIR": str(self.folder / "source"),
+            **self.environ,
+        }
+        return _start([command], environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def _start(arguments: list[str], environ: Mapping[str, str], **options: Any) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "evermodel_runtime", *arguments]
+    return subprocess.Popen(command, env={"PATH": os.environ["PATH"], "PYTHONPATH": SOURCES, **environ}, **options)
+
+
+def _until_up() -> Any:
+    from urllib3.util import Retry  # noqa: PLC0415 - only here
+
+    return Retry(total=100, backoff_factor=FIRST_PAUSE_SECONDS, backoff_max=FIRST_PAUSE_SECONDS)

@@ -1,0 +1,226 @@
+"""Jobs as processes with a real hub process: version 1, a world that turns, a better version 2, and failures."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.contract.job_processes import MODEL, Hub, Jobs
+from tests.unit.runtime.made_runs import (
+    as_csv,
+    digits,
+    make_evaluate_run,
+    make_numbers,
+    make_source,
+    make_train_run,
+    turned,
+)
+from tests.unit.runtime.memory_hub import MemoryHub
+
+from evermodel.contract import (
+    EvaluateRun,
+    EvaluationReport,
+    FailureReason,
+    FailureReport,
+    FreshRange,
+    HeldoutUse,
+    LabelledRecord,
+    Manifest,
+    Role,
+    TrainReport,
+    TrainRun,
+    hub_key,
+    role_token,
+)
+from evermodel_runtime.artifacts.job import Hub as JobHub
+
+DIGITS = make_source(uri="sklearn://digits?rows=:700", target="target")
+FOREST = {"estimator": "RandomForestClassifier", "parameters": {"n_estimators": 30}}
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    made = Hub(tmp_path / "hub")
+    made.folder.mkdir()
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Jobs:
+    return Jobs(tmp_path)
+
+
+def train_run(hub: Hub, **changes: object) -> TrainRun:
+    return make_train_run(**{"model": MODEL, "hub_url": hub.url, "data": DIGITS, **FOREST, **changes})
+
+
+def test_a_turned_camera_from_version_1_to_a_better_version_2(hub: Hub, jobs: Jobs) -> None:
+    first = jobs.run("train", train_run(hub))
+    assert (first.exit_code, type(first.report)) == (0, TrainReport), first.errors
+    judged_first = jobs.run("evaluate", evaluation(hub, 1, first.report, None))
+    images, labels = digits("700:")
+    assert hub.label(turned(images[:450]), list(labels[:450])) == 450
+    second = jobs.run("train", train_run(hub, version=2, feedback_through=450))
+    assert hub.label(turned(images[450:900]), list(labels[450:900])) == 450
+    fresh = FreshRange(after=450, through=900)
+    judged_second = jobs.run("evaluate", evaluation(hub, 2, second.report, first.report, fresh))
+
+    assert judged_first.exit_code == judged_second.exit_code == 0, judged_second.errors
+    assert isinstance(judged_first.report, EvaluationReport)
+    assert judged_first.report.reference is not None
+    assert judged_first.report.reference.candidate > 0.9
+    assert (judged_first.report.reference.champion, judged_first.report.fresh) == (None, None)
+    assert isinstance(judged_second.report, EvaluationReport)
+    better = judged_second.report.fresh
+    assert better is not None
+    assert better.champion is not None
+    assert (better.rows, better.use) == (450, 1)
+    assert better.champion < 0.4
+    assert better.candidate > 0.85
+    assert better.candidate_only > better.champion_only
+    assert judged_second.report.reference is not None
+    assert judged_second.report.reference.use == 2
+    assert hub.report(2, "train") == second.report
+    assert hub.report(2, "evaluate") == judged_second.report
+
+
+def evaluation(
+    hub: Hub, version: int, candidate: TrainReport, champion: TrainReport | None, fresh: FreshRange | None = None
+) -> EvaluateRun:
+    return make_evaluate_run(
+        candidate.manifest,
+        candidate.data_sha256,
+        model=MODEL,
+        version=version,
+        hub_url=hub.url,
+        data=DIGITS,
+        champion=None if champion is None else champion.manifest,
+        fresh=fresh,
+    )
+
+
+def test_what_a_job_publishes_is_in_the_hub_by_digest(hub: Hub, jobs: Jobs) -> None:
+    hub.upload("flowers.csv", as_csv(make_numbers(200)))
+
+    ended = jobs.run("train", train_run(hub, data=make_source(), estimator="GaussianNB", parameters={}))
+
+    assert ended.exit_code == 0, ended.errors
+    content = hub.client().blob(ended.report.manifest)
+    manifest = msgspec.json.decode(content, type=Manifest)
+    assert (manifest.model, manifest.estimator) == (MODEL, "GaussianNB")
+    assert hashlib.sha256(hub.client().blob(manifest.onnx)).hexdigest() == manifest.onnx
+    assert len(hub.client().blob(manifest.training_rows)) == 8 * ended.report.rows
+    again = jobs.run("train", train_run(hub, data=make_source(), estimator="GaussianNB", parameters={}))
+    assert again.report.manifest == ended.report.manifest
+
+
+@pytest.mark.parametrize("estimator", ["ExtraTreesClassifier", "LogisticRegression", "MLPClassifier", "SVC"])
+def test_two_processes_make_the_same_bytes(estimator: str, hub: Hub, jobs: Jobs) -> None:
+    made = []
+    for seed in ("1", "2"):
+        jobs.environ["PYTHONHASHSEED"] = seed
+        made.append(jobs.run("train", train_run(hub, estimator=estimator, parameters={})).report)
+
+    assert made[0].manifest == made[1].manifest
+
+
+def test_bad_data_end_with_3_and_are_told_to_operator_and_hub(hub: Hub, jobs: Jobs) -> None:
+    table = make_numbers(200)
+    table[11]["width"] = "wide"
+    (jobs.folder / "source").mkdir()
+    (jobs.folder / "source" / "train.csv").write_bytes(as_csv(table))
+    run = train_run(hub, data=make_source(uri="configmap://flowers/train.csv"))
+
+    ended = jobs.run("train", run)
+
+    assert ended.exit_code == 3
+    assert isinstance(ended.report, FailureReport)
+    assert ended.report.reason is FailureReason.DATA_INVALID
+    assert "row 12 (line 13) holds 'wide'" in ended.report.message
+    assert hub.report(1, "train") == ended.report
+
+
+def test_an_away_hub_ends_with_4(hub: Hub, jobs: Jobs) -> None:
+    hub.stop()
+    jobs.environ["EVERMODEL_HUB_PATIENCE_SECONDS"] = "0.5"
+
+    ended = jobs.run("train", train_run(hub, data=make_source()))
+
+    assert ended.exit_code == 4
+    assert ended.report.reason is FailureReason.HUB_UNAVAILABLE
+
+
+def test_a_token_of_another_namespace_is_told(hub: Hub, jobs: Jobs) -> None:
+    token = role_token(hub_key(b"other", "other"), MODEL, Role.TRAINER)
+
+    ended = jobs.run("train", train_run(hub, data=make_source()), token=token)
+
+    assert ended.exit_code == 1
+    assert ended.report.reason is FailureReason.CRASHED
+    assert "the hub answered 401" in ended.report.message
+    assert token not in ended.output + ended.errors + ended.report.message
+
+
+@pytest.mark.parametrize(
+    ("command", "config"),
+    [
+        pytest.param("train", b"{}", id="no run"),
+        pytest.param("train", b"not JSON", id="no JSON"),
+        pytest.param("evaluate", msgspec.json.encode(make_train_run()), id="the run of another command"),
+    ],
+)
+def test_an_unreadable_run_is_told(command: str, config: bytes, jobs: Jobs) -> None:
+    ended = jobs.run(command, config)
+
+    assert ended.exit_code == 1
+    assert ended.report.reason is FailureReason.CRASHED
+
+
+def test_a_job_that_is_told_to_stop_ends_at_once_as_a_disruption(hub: Hub, jobs: Jobs) -> None:
+    slow = {"estimator": "GradientBoostingClassifier", "parameters": {"n_estimators": 100_000}}
+    process = jobs.start("train", train_run(hub, **slow))
+    assert process.stdout is not None
+    while b"fit on" not in process.stdout.readline():
+        assert process.poll() is None
+
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(20) == 4
+
+
+@pytest.fixture(params=["memory", "process"])
+def job_hub(request: pytest.FixtureRequest, hub: Hub) -> JobHub:
+    """Give the hub in memory that unit tests use, and the real one: both must answer alike."""
+    rows, labels = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], [1, 0, 1]
+    if request.param == "process":
+        hub.upload("flowers", b"a,b\n")
+        hub.label(rows, list(labels))
+        return hub.client()
+    labelled = tuple(
+        LabelledRecord(seq=place + 1, predicted_at=time.time(), row=tuple(row), label=str(label))
+        for place, (row, label) in enumerate(zip(rows, labels, strict=True))
+    )
+    return MemoryHub(datasets={"flowers": b"a,b\n"}, labelled=labelled)
+
+
+def test_both_hubs_answer_alike(job_hub: JobHub) -> None:
+    def use(kind: str, version: int, after: int = 0, through: int = 0) -> int:
+        return job_hub.use_heldout(
+            HeldoutUse(set=kind, version=version, rows_key=f"{kind} rows", after=after, through=through)  # type: ignore[arg-type] # one of two
+        )
+
+    assert job_hub.blob(job_hub.put_blob(b"artifact")) == b"artifact"
+    assert (job_hub.dataset("flowers"), job_hub.dataset("roses")) == (b"a,b\n", None)
+    found = job_hub.records(FreshRange(after=1, through=2))
+    assert [(record.seq, record.row, record.label) for record in found] == [(2, (3.0, 4.0), "0")]
+    assert len(job_hub.records(FreshRange(after=0, through=100))) == 3
+    assert job_hub.records(FreshRange(after=0, through=100, predicted_after=time.time() + 60)) == ()
+    assert [use("reference", version) for version in (1, 1, 2)] == [1, 1, 2]
+    assert [use("fresh", version, 0, 10) for version in (1, 2, 2)] == [1, 2, 2]
