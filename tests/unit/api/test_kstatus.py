@@ -2,50 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from tests.kstatus.build import kstatus, program, readings
+from tests.unit.api.scenes import CHAMPION, DECLARED, FALLEN, GENERATION, GOOD, NOW, look, version
+from tests.unit.api.schemas import MINIMAL, filled
 
-from evermodel.api import API_VERSION
-from evermodel.api.conditions import Condition, ConditionStatus, ConditionType, Reason
-from evermodel.api.modeldeployment import ModelDeploymentStatus, Phase
+from evermodel.api import API_VERSION, crd
+from evermodel.api.conditions import ConditionType, Reason
+from evermodel.api.modeldeployment import Phase
+from evermodel.api.modelversion import VersionPhase
+from evermodel.contract import FailureReason
+from evermodel.core.conditions import find
+from evermodel.core.observed import Observed
+from evermodel.core.plan import plan
+from evermodel.resources import BUILDERS
 
-TRUE, FALSE = ConditionStatus.TRUE, ConditionStatus.FALSE
-GENERATION = 3
-
-
-def condition(kind: ConditionType, status: ConditionStatus, reason: str) -> Condition:
-    return Condition(
-        type=kind,
-        status=status,
-        reason=reason,
-        message="in a sentence",
-        last_transition_time="2026-01-01T00:00:00Z",
-        observed_generation=GENERATION,
-    )
-
-
-def status(phase: Phase, *conditions: Condition, observed: int = GENERATION) -> ModelDeploymentStatus:
-    return ModelDeploymentStatus(phase=phase, observed_generation=observed, conditions=conditions)
-
-
-def model(given: ModelDeploymentStatus | None, **metadata: Any) -> dict[str, Any]:
-    written: Mapping[str, Any] = {} if given is None else {"status": msgspec.to_builtins(given)}
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "ModelDeployment",
-        "metadata": {"name": "digits", "namespace": "ml", "generation": GENERATION, **metadata},
-        **written,
-    }
-
-
-SERVES = condition(ConditionType.READY, TRUE, Reason.SERVING)
-NOT_YET = condition(ConditionType.READY, FALSE, Reason.NO_VERSION)
-PROGRESSES = condition(ConditionType.RECONCILING, TRUE, Reason.PROGRESSING)
-HOLDS = condition(ConditionType.HEALTHY, TRUE, Reason.ABOVE_THRESHOLD)
+pytestmark = pytest.mark.timeout(900)  # the first build downloads its modules
+SCALED = replace(DECLARED, serving=replace(DECLARED.serving, replicas=2))
+ATTEMPTS = [version(number, VersionPhase.REJECTED, Reason.REJECTED) for number in (2, 3, 4)]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,67 +31,123 @@ def _built() -> None:
     program()
 
 
-@pytest.mark.timeout(900)  # the first build downloads its modules
+def stored(status: object, **metadata: Any) -> dict[str, Any]:
+    """Return the object as the API server shows it, defaults filled in."""
+    given = {
+        "apiVersion": API_VERSION,
+        "kind": "ModelDeployment",
+        "metadata": {"name": "iris", "namespace": "ml", "generation": GENERATION, **metadata},
+        "spec": MINIMAL,
+        **({"status": msgspec.to_builtins(status)} if status is not None else {}),
+    }
+    shown: dict[str, Any] = filled(crd.object_schema(crd.MODEL_DEPLOYMENT), given)
+    return shown
+
+
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("observed", "phase", "expected"),
     [
+        pytest.param(look(), Phase.PENDING, "InProgress", id="no run has started"),
+        pytest.param(look(version(1, VersionPhase.TRAINING)), Phase.TRAINING, "InProgress", id="the first training"),
         pytest.param(
-            # As the API server shows an object that nobody has looked at: by the schema's default.
-            {**model(None), "status": {"observedGeneration": -1, "phase": "Pending"}},
+            look(version(1, VersionPhase.EVALUATING)), Phase.EVALUATING, "InProgress", id="the first evaluation"
+        ),
+        pytest.param(look(version(1, VersionPhase.CANDIDATE)), Phase.DEPLOYING, "InProgress", id="the first roll-out"),
+        pytest.param(
+            look(version(1, VersionPhase.FAILED, FailureReason.HUB_UNAVAILABLE)),
+            Phase.PENDING,
             "InProgress",
-            id="a new object is not done",
-        ),
-        pytest.param(model(status(Phase.TRAINING, NOT_YET, PROGRESSES)), "InProgress", id="the first training"),
-        pytest.param(model(status(Phase.EVALUATING, NOT_YET, PROGRESSES)), "InProgress", id="the first evaluation"),
-        pytest.param(model(status(Phase.DEPLOYING, NOT_YET, PROGRESSES)), "InProgress", id="the first roll-out"),
-        pytest.param(model(status(Phase.READY, SERVES, HOLDS)), "Current", id="ready"),
-        pytest.param(
-            model(status(Phase.TRAINING, SERVES, condition(ConditionType.HEALTHY, FALSE, Reason.RETRAINING))),
-            "Current",
-            id="a retraining in the background",
+            id="the first training is tried again",
         ),
         pytest.param(
-            model(status(Phase.COLLECTING_LABELS, SERVES, HOLDS)), "Current", id="labels of a good model are collected"
-        ),
-        pytest.param(
-            model(status(Phase.DEGRADED, SERVES, condition(ConditionType.HEALTHY, FALSE, Reason.RETRAINING_EXHAUSTED))),
-            "Current",
-            id="retraining gave up and the champion serves",
-        ),
-        pytest.param(
-            model(status(Phase.FAILED, NOT_YET, condition(ConditionType.STALLED, TRUE, "DataInvalid"))),
+            look(version(1, VersionPhase.FAILED, FailureReason.DATA_INVALID)),
+            Phase.FAILED,
             "Failed",
-            id="the first version failed",
+            id="the first training failed for its data",
         ),
         pytest.param(
-            model(status(Phase.READY, SERVES, HOLDS, observed=GENERATION - 1)),
-            "InProgress",
-            id="the spec is newer than the status",
+            look(version(1, VersionPhase.REJECTED, Reason.REJECTED)),
+            Phase.FAILED,
+            "Failed",
+            id="the first version misses the threshold",
         ),
         pytest.param(
-            model(status(Phase.READY, SERVES, condition(ConditionType.RECONCILING, TRUE, Reason.RETRYING))),
-            "InProgress",
-            id="a changed spec is being rolled out",
+            look(spec=replace(DECLARED, paused=True)), Phase.PAUSED, "InProgress", id="paused before the first version"
+        ),
+        pytest.param(look(CHAMPION, quality=GOOD), Phase.READY, "Current", id="serves well"),
+        pytest.param(look(CHAMPION), Phase.READY, "Current", id="serves and nothing is known of its accuracy"),
+        pytest.param(
+            look(CHAMPION, quality=FALLEN), Phase.COLLECTING_LABELS, "Current", id="collects labels after an alarm"
         ),
         pytest.param(
-            model(status(Phase.DEGRADED, condition(ConditionType.READY, FALSE, Reason.REPLICAS_UNAVAILABLE))),
-            "InProgress",
-            id="no pod answers",
+            look(CHAMPION, version(2, VersionPhase.TRAINING), quality=FALLEN),
+            Phase.TRAINING,
+            "Current",
+            id="retrains in the background",
         ),
-        pytest.param(model(status(Phase.PAUSED, SERVES, HOLDS)), "Current", id="paused while it serves"),
         pytest.param(
-            model(status(Phase.READY, SERVES), deletionTimestamp="2026-01-01T00:00:00Z"), "Terminating", id="deleted"
+            look(CHAMPION, version(2, VersionPhase.AWAITING_LABELS), quality=FALLEN),
+            Phase.COLLECTING_LABELS,
+            "Current",
+            id="waits for labels to judge a candidate on",
+        ),
+        pytest.param(
+            look(CHAMPION, version(2, VersionPhase.CANDIDATE), quality=FALLEN),
+            Phase.DEPLOYING,
+            "Current",
+            id="rolls out a better version beside the champion",
+        ),
+        pytest.param(
+            look(CHAMPION, *ATTEMPTS, quality=FALLEN), Phase.DEGRADED, "Current", id="retraining is exhausted"
+        ),
+        pytest.param(
+            look(CHAMPION, quality=GOOD, spec=SCALED), Phase.DEPLOYING, "InProgress", id="a changed serving spec"
+        ),
+        pytest.param(look(CHAMPION, ready_replicas=0), Phase.DEGRADED, "InProgress", id="no pod answers"),
+        pytest.param(
+            look(CHAMPION, quality=GOOD, spec=replace(DECLARED, paused=True)),
+            Phase.PAUSED,
+            "Current",
+            id="paused while it serves",
+        ),
+        pytest.param(
+            look(CHAMPION, spec=replace(DECLARED, version=7)), Phase.DEGRADED, "Failed", id="a pin to no version"
         ),
     ],
 )
-def test_reads(given: Mapping[str, Any], expected: str) -> None:
-    assert kstatus([given]) == [expected]
+def test_reads_the_status_of_a_plan(observed: Observed, phase: Phase, expected: str) -> None:
+    planned = plan(observed, NOW, BUILDERS).status
+    assert planned.phase is phase
+    assert kstatus([stored(planned)]) == [expected]
 
 
-@pytest.mark.timeout(900)
+def test_exhausted_means_that_the_champion_serves_and_is_not_healthy() -> None:
+    conditions = plan(look(CHAMPION, *ATTEMPTS, quality=FALLEN), NOW, BUILDERS).status.conditions
+    reasons = {condition.type: (condition.status, condition.reason) for condition in conditions}
+    assert reasons[ConditionType.READY] == ("True", Reason.SERVING)
+    assert reasons[ConditionType.HEALTHY] == ("False", Reason.RETRAINING_EXHAUSTED)
+    assert not {ConditionType.RECONCILING, ConditionType.STALLED} & reasons.keys()
+
+
+def test_an_object_that_nobody_has_looked_at_is_in_progress() -> None:
+    assert kstatus([stored(None)]) == ["InProgress"]
+
+
+def test_a_spec_newer_than_the_status_is_in_progress() -> None:
+    ready = plan(look(CHAMPION, quality=GOOD), NOW, BUILDERS).status
+    assert kstatus([stored(ready), stored(ready, generation=GENERATION + 1)]) == ["Current", "InProgress"]
+
+
+def test_an_object_that_is_being_deleted_is_terminating() -> None:
+    ready = plan(look(CHAMPION, quality=GOOD), NOW, BUILDERS).status
+    assert kstatus([stored(ready, deletionTimestamp="2026-01-01T00:00:00Z")]) == ["Terminating"]
+
+
 def test_lists_are_read_item_by_item_and_a_failure_has_its_message() -> None:
-    failed = model(status(Phase.FAILED, condition(ConditionType.STALLED, TRUE, "DataInvalid")))
-    ready = model(status(Phase.READY, SERVES))
-    answer = readings([{"apiVersion": "v1", "kind": "List", "items": [failed, ready]}, ready])
-    assert [one["status"] for one in answer] == ["Failed", "Current", "Current"]
-    assert answer[0]["message"] == "in a sentence"
+    failed = plan(look(version(1, VersionPhase.FAILED, FailureReason.DATA_INVALID)), NOW, BUILDERS).status
+    stalled = find(failed.conditions, ConditionType.STALLED)
+    listed = {"apiVersion": "v1", "kind": "List", "items": [stored(failed), stored(None)]}
+    answer = readings([listed, stored(failed)])
+    assert [one["status"] for one in answer] == ["Failed", "InProgress", "Failed"]
+    assert stalled is not None
+    assert answer[0]["message"] == stalled.message == "Version 1 failed: The table has no column target."
