@@ -29,6 +29,8 @@ SOURCE_MOUNT = "/var/run/evermodel/source"
 """Folder at which the operator mounts the ConfigMap of a configmap:// source."""
 DATA_ERROR_EXIT_CODE = 3
 """A Job that ends so found bad data or a bad specification: running it again cannot help."""
+DISRUPTION_EXIT_CODE = 4
+"""A Job that ends so was interrupted, or the hub was away: its pod is started again, and nothing is counted."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=False):

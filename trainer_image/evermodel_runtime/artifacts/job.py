@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from evermodel.contract import (
+    DISRUPTION_EXIT_CODE,
     RUN_ENV,
     SOURCE_MOUNT,
     TOKEN_ENV,
@@ -33,7 +34,6 @@ from evermodel_runtime.artifacts.hub_client import PATIENCE_SECONDS, HubClient, 
 from evermodel_runtime.artifacts.manifests import BlobStore
 from evermodel_runtime.artifacts.outcome import (
     CRASH_EXIT_CODE,
-    DISRUPTION_EXIT_CODE,
     TERMINATION_LOG,
     ReportStore,
     conclude,

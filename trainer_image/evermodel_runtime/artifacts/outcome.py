@@ -13,6 +13,7 @@ import msgspec
 
 from evermodel.contract import (
     DATA_ERROR_EXIT_CODE,
+    DISRUPTION_EXIT_CODE,
     TERMINATION_MESSAGE_LIMIT,
     FailureReason,
     FailureReport,
@@ -21,7 +22,6 @@ from evermodel.contract import (
 from evermodel_runtime.data.failure import JobError
 
 CRASH_EXIT_CODE = 1
-DISRUPTION_EXIT_CODE = 4
 """A Job that ends so was interrupted by something outside: running it again may help."""
 TERMINATION_LOG = Path("/dev/termination-log")
 CUT = " …"
