@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from evermodel.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from evermodel.api.modelversion import ModelVersionSpec, ModelVersionStatus
-from evermodel.contract import FailureReason, LineageEntry, Quality, RunReport
+from evermodel.contract import FailureReason, LineageEntry, Quality, QualityQuery, RunReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -84,6 +84,10 @@ class JobView:
     """A pod waits for a Secret that is not there."""
     live_pods: int = 0
     """Pods that have not ended; a run that supersedes this one waits for 0."""
+    pending_since: datetime | None = None
+    """When the newest pod was made, which may be long after the Job: one that was disrupted is made again."""
+    finished_at: datetime | None = None
+    """When the Job's Complete or Failed condition became true; a report that does not come is waited for from then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +107,8 @@ class DeploymentView:
     """An owned field differs from what was applied: somebody edited it by hand."""
     message: str = ""
     missing_secret: bool = False
+    stuck: bool = False
+    """The Deployment controller gave up: Progressing is False with ProgressDeadlineExceeded."""
     deleting: bool = False
 
 
@@ -150,12 +156,16 @@ class Observed:
     settings: OperatorSettings
     jobs: Mapping[str, JobView] = field(default_factory=dict)
     """By name."""
+    orphaned: frozenset[int] = frozenset()
+    """Versions with live pods whose Job is gone already: its deletion does not wait for them, the next run does."""
     deployments: Mapping[int, DeploymentView] = field(default_factory=dict)
     """By version."""
     service: ServiceView | None = None
     hub: HubView = field(default_factory=HubView)
     quality: Quality | None = None
     """Newest answer of the hub about the champion; None: not asked yet, or not reachable."""
+    quality_query: QualityQuery | None = None
+    """The question that ``quality`` answers: an answer to another one than ``quality_query(observed)`` is not used."""
     quality_error: str = ""
     lineage: tuple[LineageEntry, ...] | None = None
-    """Champions that the hub remembers under this name; None: not asked (only asked when there is no ModelVersion)."""
+    """Champions that the hub remembers under this name; None: not asked (only asked when ``needs_lineage`` says so)."""

@@ -1,0 +1,94 @@
+"""Events as the difference of two statuses: one for each transition, none for a repetition, none that status denies."""
+
+from __future__ import annotations
+
+from evermodel.api.conditions import Condition, ConditionStatus, ConditionType, Reason
+from evermodel.api.modeldeployment import ModelDeploymentStatus
+from evermodel.contract import FailureReason
+from evermodel.core import facts
+from evermodel.core.actions import Event, EventType
+from evermodel.core.conditions import find
+from evermodel.core.observed import Observed
+
+_TURNING_POINTS = frozenset({Reason.WOULD_RETRAIN, Reason.RETRAINING_EXHAUSTED, Reason.NOTHING_NEW})
+"""Reasons of Healthy=False that tell a person to act: said once more than the alarm itself."""
+_REASONS: dict[str, Reason | FailureReason] = {
+    **{reason.value: reason for reason in Reason},
+    **{reason.value: reason for reason in FailureReason},
+}
+
+
+def events(observed: Observed, status: ModelDeploymentStatus) -> tuple[Event, ...]:
+    """Return what to announce once the status is written, in the order of the loop."""
+    known = observed.model.status
+    found = (
+        _healthy(known, status),
+        _run_started(observed, known, status),
+        _run_ended(known, status),
+        _promoted(observed, known, status),
+        _pin_not_found(known, status),
+    )
+    return tuple(event for event in found if event is not None)
+
+
+def _run_started(observed: Observed, known: ModelDeploymentStatus, status: ModelDeploymentStatus) -> Event | None:
+    if status.candidate is None:
+        return None
+    number = status.candidate.version
+    if known.candidate is not None and known.candidate.version == number:
+        return None
+    version = facts.version_of(observed, number)
+    if version is None:
+        return None
+    if version.status.finished_at is not None and version.spec.adopted_manifest is None:
+        message = f"Version {number} passes the gate by the changed rules: {version.status.message}"
+        return _event(EventType.NORMAL, Reason.PROGRESSING, message)
+    what = "is adopted" if version.spec.adopted_manifest is not None else "is being made"
+    trigger = version.spec.trigger
+    return _event(EventType.NORMAL, trigger.reason, f"Version {number} {what}: {trigger.message}")
+
+
+def _run_ended(known: ModelDeploymentStatus, status: ModelDeploymentStatus) -> Event | None:
+    """Announce a run without a model; a promotion is announced when traffic has moved."""
+    before, after = find(known.conditions, ConditionType.TRAINED), find(status.conditions, ConditionType.TRAINED)
+    if after is None or after.status is not ConditionStatus.FALSE or (before and before.message == after.message):
+        return None
+    return _event(EventType.WARNING, after.reason, after.message)
+
+
+def _promoted(observed: Observed, known: ModelDeploymentStatus, status: ModelDeploymentStatus) -> Event | None:
+    if status.champion is None:
+        return None
+    before = (known.champion.version, known.champion.promoted_at) if known.champion is not None else None
+    if before == (status.champion.version, status.champion.promoted_at):
+        return None
+    version = facts.version_of(observed, status.champion.version)
+    why = version.status.message if version is not None else ""
+    return _event(EventType.NORMAL, Reason.PROMOTED, f"Version {status.champion.version} takes traffic: {why}")
+
+
+def _healthy(known: ModelDeploymentStatus, status: ModelDeploymentStatus) -> Event | None:
+    before, after = find(known.conditions, ConditionType.HEALTHY), find(status.conditions, ConditionType.HEALTHY)
+    if after is None:
+        return None
+    was_false = before is not None and before.status is ConditionStatus.FALSE
+    if after.status is ConditionStatus.FALSE:
+        if was_false and (before is None or before.reason == after.reason or after.reason not in _TURNING_POINTS):
+            return None
+        reason = after.reason if after.reason in _TURNING_POINTS else Reason.BELOW_THRESHOLD
+        return _event(EventType.WARNING, reason, after.message)
+    if was_false and after.status is ConditionStatus.TRUE:
+        return _event(EventType.NORMAL, Reason.ABOVE_THRESHOLD, after.message)
+    return None
+
+
+def _pin_not_found(known: ModelDeploymentStatus, status: ModelDeploymentStatus) -> Event | None:
+    before: Condition | None = find(known.conditions, ConditionType.STALLED)
+    after = find(status.conditions, ConditionType.STALLED)
+    if after is None or after.reason != Reason.PIN_NOT_FOUND or (before and before.message == after.message):
+        return None
+    return _event(EventType.WARNING, after.reason, after.message)
+
+
+def _event(kind: EventType, reason: str, message: str) -> Event:
+    return Event(type=kind, reason=_REASONS.get(reason, Reason.RUN_FAILED), message=message)

@@ -1,0 +1,201 @@
+"""What follows from one look at the cluster, without a decision: which version is what, and which run came before."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from evermodel.api.conditions import Reason
+from evermodel.api.modelversion import ACTIVE_PHASES, SERVABLE_PHASES, VersionPhase
+from evermodel.contract import FailureReason, LineageEntry
+from evermodel.core import names
+from evermodel.core.durations import parse_duration
+from evermodel.core.hashing import training_hash
+from evermodel.core.observed import JobState, JobView, Observed, VersionView
+from evermodel.core.timestamps import parse_time
+
+FINAL_REASONS = frozenset(
+    {
+        FailureReason.DATA_INVALID,
+        FailureReason.DATA_NOT_FOUND,
+        FailureReason.DIGEST_MISMATCH,
+        FailureReason.SPEC_INVALID,
+        FailureReason.PARITY_FAILED,
+        FailureReason.OUT_OF_MEMORY,
+        FailureReason.DEADLINE_EXCEEDED,
+        FailureReason.REPORT_LOST,
+    }
+)
+"""Failures that another run with the same data and settings would repeat: a person must change something."""
+RETRY_PAUSE = timedelta(seconds=30)
+"""Pause before the first retry of a run that failed through no fault of its data; it doubles with each."""
+_ENDED_WITHOUT_A_MODEL = frozenset({VersionPhase.REJECTED, VersionPhase.FAILED})
+_PROMOTED = frozenset({VersionPhase.CHAMPION, VersionPhase.ARCHIVED})
+_DOUBLINGS = 16
+
+
+def champion(observed: Observed) -> VersionView | None:
+    """Return the version that was promoted last.
+
+    An operator that died in the middle of a promotion leaves two with this phase: the one that has the traffic is it.
+    """
+    promoted = [version for version in observed.versions if version.status.phase is VersionPhase.CHAMPION]
+    serving = traffic_of(observed)
+    return max(
+        promoted,
+        key=lambda version: (version.number == serving, version.status.promoted_at or "", version.number),
+        default=None,
+    )
+
+
+def traffic_of(observed: Observed) -> int | None:
+    """Return the number of the version that the Service sends requests to."""
+    return observed.service.version if observed.service is not None else None
+
+
+def active(observed: Observed) -> VersionView | None:
+    """Return the version that is being made."""
+    making = [version for version in observed.versions if version.status.phase in ACTIVE_PHASES]
+    return making[-1] if making else None
+
+
+def version_of(observed: Observed, number: int | None) -> VersionView | None:
+    """Return the version with a number."""
+    return next((version for version in observed.versions if version.number == number), None)
+
+
+def job_of(observed: Observed, version: VersionView) -> JobView | None:
+    """Return the Job that the version's phase is about."""
+    model = observed.model.key.name
+    if version.status.phase is VersionPhase.EVALUATING:
+        return observed.jobs.get(names.evaluate_job_name(model, version.number))
+    return observed.jobs.get(names.train_job_name(model, version.number))
+
+
+def jobs_of(observed: Observed, version: VersionView) -> list[JobView]:
+    """Return all Jobs of a version."""
+    model = observed.model.key.name
+    both = (names.train_job_name(model, version.number), names.evaluate_job_name(model, version.number))
+    return [observed.jobs[name] for name in both if name in observed.jobs]
+
+
+def is_ended(job: JobView) -> bool:
+    """Tell whether a Job and all its pods have ended."""
+    return job.state in {JobState.SUCCEEDED, JobState.FAILED} and job.live_pods == 0
+
+
+def pinned(observed: Observed) -> VersionView | None:
+    """Return the version that spec.version names, when it may be served."""
+    version = version_of(observed, observed.model.spec.version)
+    return version if version is not None and version.status.phase in SERVABLE_PHASES else None
+
+
+def newest_run(observed: Observed) -> VersionView | None:
+    """Return the newest version whose run was not broken off."""
+    runs = [version for version in observed.versions if version.status.phase is not VersionPhase.SUPERSEDED]
+    return runs[-1] if runs else None
+
+
+def last_ended(observed: Observed) -> VersionView | None:
+    """Return the newest version whose run ended in a model or in a failure."""
+    ended = [version for version in observed.versions if is_promoted(version) or has_no_model(version)]
+    return ended[-1] if ended else None
+
+
+def is_promoted(version: VersionView) -> bool:
+    """Tell whether the version takes traffic or once did."""
+    return version.status.phase in _PROMOTED
+
+
+def has_no_model(version: VersionView) -> bool:
+    """Tell whether the run failed or was judged not good enough."""
+    return version.status.phase in _ENDED_WITHOUT_A_MODEL
+
+
+def next_number(observed: Observed) -> int:
+    """Return the number of the next version: never one that was given before, as far as anything remembers."""
+    status = observed.model.status
+    known = [version.number for version in observed.versions]
+    known += [entry.number for entry in observed.lineage or ()]
+    known += [part.version for part in (status.champion, status.candidate) if part is not None]
+    return max(known, default=0) + 1
+
+
+def may_be_cured(version: VersionView) -> bool:
+    """Tell whether another run could do better than one that failed: not when data or settings are to blame."""
+    failure = version.status.failure
+    return failure is None or failure.reason not in FINAL_REASONS
+
+
+def is_for(observed: Observed, version: VersionView) -> bool:
+    """Tell whether a version was made from what the spec declares today, pod settings and deadlines included."""
+    spec = observed.model.spec
+    return version.spec.data == spec.data and version.spec.training == spec.training
+
+
+def wants(observed: Observed, version: VersionView) -> bool:
+    """Tell whether a version was made from the data and training that the spec declares today."""
+    return version.spec.training_hash == training_hash(observed.model.spec)
+
+
+def failed_attempts(observed: Observed, *, alarm_seq: int | None = None, request: str = "") -> list[VersionView]:
+    """Return the newest runs in a row that gave no model, all for the same data, alarm and request; oldest first.
+
+    A promotion, a changed spec, another request or another alarm begins a new row. Versions that were superseded count
+    neither way. A run that was merely not better counts only after an alarm.
+    """
+    row: list[VersionView] = []
+    for version in reversed(observed.versions):
+        trigger = version.spec.trigger
+        if version.status.phase is VersionPhase.SUPERSEDED or version.status.phase in ACTIVE_PHASES:
+            continue
+        counts = version.status.phase is VersionPhase.FAILED or trigger.reason == Reason.ACCURACY_ALARM
+        same = (trigger.alarm_seq, trigger.request) == (alarm_seq, request) and is_for(observed, version)
+        if not (has_no_model(version) and counts and same):
+            break
+        row.append(version)
+    return row[::-1]
+
+
+def current_attempts(observed: Observed) -> list[VersionView]:
+    """Return the failed attempts that belong to the newest run."""
+    newest = newest_run(observed)
+    if newest is None or is_promoted(newest):
+        return []
+    trigger = newest.spec.trigger
+    return failed_attempts(observed, alarm_seq=trigger.alarm_seq, request=trigger.request)
+
+
+def ended_at(version: VersionView) -> datetime | None:
+    """Return when a run ended or, when that was later, when its version took the traffic."""
+    times = (parse_time(version.status.finished_at), parse_time(version.status.promoted_at))
+    return max((time for time in times if time is not None), default=None)
+
+
+def doubled(pause: timedelta, attempts: int) -> timedelta:
+    """Return a pause that doubles with each failed attempt after the first."""
+    return pause * (1 << min(max(attempts, 1) - 1, _DOUBLINGS))
+
+
+def retry_at(version: VersionView, attempts: int) -> datetime:
+    """Return when a run that failed through no fault of its data may be repeated."""
+    return (ended_at(version) or version.created_at) + doubled(RETRY_PAUSE, attempts)
+
+
+def alarm_may_run_at(observed: Observed, attempts: int) -> datetime | None:
+    """Return when an alarm may start a run: ``cooldown`` after the last run, doubled with each failed attempt."""
+    ends = [ended_at(version) for version in observed.versions if is_promoted(version) or has_no_model(version)]
+    last = max((end for end in ends if end is not None), default=None)
+    if last is None:
+        return None
+    return last + doubled(parse_duration(observed.model.spec.retraining.cooldown), attempts)
+
+
+def adoptable(observed: Observed) -> LineageEntry | None:
+    """Return the champion that the hub remembers and that the spec still asks for; only before the first version."""
+    if observed.versions or not observed.lineage:
+        return None
+    pin = observed.model.spec.version
+    if pin is not None:
+        return next((entry for entry in reversed(observed.lineage) if entry.number == pin), None)
+    newest = observed.lineage[-1]
+    return newest if newest.training_hash == training_hash(observed.model.spec) else None

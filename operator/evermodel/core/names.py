@@ -1,0 +1,113 @@
+"""Every name, label and annotation that the operator gives, formatted in this one place."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from evermodel.contract import TrainRun
+
+DOMAIN: Final = "evermodel.dev"
+MODEL_LABEL: Final = f"{DOMAIN}/model"
+VERSION_LABEL: Final = f"{DOMAIN}/version"
+COMPONENT_LABEL: Final = f"{DOMAIN}/component"
+APP_NAME_LABEL: Final = "app.kubernetes.io/name"
+APP_INSTANCE_LABEL: Final = "app.kubernetes.io/instance"
+APP_COMPONENT_LABEL: Final = "app.kubernetes.io/component"
+MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
+MANAGER: Final = "evermodel"
+"""Field manager of server-side apply and value of the managed-by label."""
+
+RETRAIN_ANNOTATION: Final = f"{DOMAIN}/retrain"
+"""A person asks for a run with a token that has not been handled."""
+APPLIED_ANNOTATION: Final = f"{DOMAIN}/applied"
+"""Digest of the manifest as it was built, to tell without a diff whether it must be applied."""
+
+HUB: Final = "evermodel-hub"
+"""Name of the StatefulSet, of the Service and of the volume claim's owner."""
+HUB_PORT: Final = 8080
+SERVE_PORT: Final = 8080
+SERVICE_PORT: Final = 80
+HUB_KEY_ENTRY: Final = "key"
+"""Entry of the hub's Secret that only its pod uses."""
+UPLOAD_TOKEN_ENTRY: Final = "upload"  # noqa: S105 - the name of an entry
+"""Entry of the hub's Secret that people take to upload data."""
+CONTAINER: Final = "evermodel"
+"""Name of the one container of every pod of ours."""
+
+
+class Component(StrEnum):
+    """What a pod is there for: value of the component label."""
+
+    TRAIN = "train"
+    EVALUATE = "evaluate"
+    SERVE = "serve"
+    HUB = "hub"
+
+
+class SecretEntry(StrEnum):
+    """Keys inside a model's Secret, one for each role that a pod may have."""
+
+    TRAINER = "trainer"
+    SERVER = "server"
+
+
+def version_name(model: str, number: int) -> str:
+    """Name of a ModelVersion and of its serving Deployment."""
+    return f"{model}-v{number}"
+
+
+def train_job_name(model: str, number: int, attempt: int = 1) -> str:
+    """Name of a version's training Job."""
+    return f"{version_name(model, number)}-train-{attempt}"
+
+
+def evaluate_job_name(model: str, number: int) -> str:
+    """Name of a version's evaluation Job."""
+    return f"{version_name(model, number)}-evaluate"
+
+
+def model_secret_name(model: str, fingerprint: str) -> str:
+    """Name of the Secret with a model's role tokens, made from the hub key with this fingerprint."""
+    return f"{model}-tokens-{fingerprint}"
+
+
+def hub_secret_name(fingerprint: str) -> str:
+    """Name of the Secret with the hub's key of this fingerprint."""
+    return f"{HUB}-key-{fingerprint}"
+
+
+def model_url(namespace: str, model: str) -> str:
+    """Where a model answers inside the cluster."""
+    return f"http://{model}.{namespace}.svc"
+
+
+def component_of(run: object) -> Component:
+    """Component of the Job that does a run."""
+    return Component.TRAIN if isinstance(run, TrainRun) else Component.EVALUATE
+
+
+def labels(component: Component, *, model: str | None = None, version: int | None = None) -> dict[str, str]:
+    """Labels of an object of ours; without a model it is the namespace's hub."""
+    given = {
+        APP_NAME_LABEL: "evermodel",
+        APP_INSTANCE_LABEL: model or HUB,
+        APP_COMPONENT_LABEL: component.value,
+        MANAGED_BY_LABEL: MANAGER,
+        COMPONENT_LABEL: component.value,
+    }
+    if model is not None:
+        given[MODEL_LABEL] = model
+    if version is not None:
+        given[VERSION_LABEL] = str(version)
+    return given
+
+
+def serving_selector(model: str, version: int) -> dict[str, str]:
+    """Labels that match the serving pods of one version and nothing else."""
+    return {MODEL_LABEL: model, VERSION_LABEL: str(version), COMPONENT_LABEL: Component.SERVE.value}
+
+
+def selector_text(selector: dict[str, str]) -> str:
+    """Write a selector as the scale subresource and kubectl -l do."""
+    return ",".join(f"{key}={value}" for key, value in sorted(selector.items()))

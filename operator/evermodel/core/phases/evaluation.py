@@ -1,0 +1,137 @@
+"""A trained version on its way through the gate: labels to judge it on, its evaluation Job, the verdict."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from evermodel.api.conditions import Reason
+from evermodel.api.modeldeployment import ModelDeploymentSpec
+from evermodel.api.modelversion import ModelVersionStatus, VersionFailure, VersionPhase
+from evermodel.contract import EvaluationReport, FailureReason
+from evermodel.core import facts, names
+from evermodel.core.actions import CreateJob
+from evermodel.core.gate import GateRules, Outcome, Verdict, decide
+from evermodel.core.observed import Observed, VersionView
+from evermodel.core.phases import jobs
+from evermodel.core.questions import current_quality, judged_after_alarm, records_counted
+from evermodel.core.runs import evaluate_run, measured, recorded
+from evermodel.core.step import NOTHING, Step
+from evermodel.core.timestamps import rfc3339
+
+
+def wait_for_labels(observed: Observed, version: VersionView, trained: ModelVersionStatus) -> Step:
+    """Hold a trained version until enough records are there that neither model has seen; then begin to judge it."""
+    spec = observed.model.spec
+    if not spec.retraining.data.include_feedback:  # none will come any more: the gate says that it cannot tell
+        return begin(observed, version, trained)
+    counted = records_counted(observed)
+    if counted is not None and counted >= spec.monitoring.min_samples:
+        return begin(observed, version, trained)
+    waiting = msgspec.structs.replace(
+        trained,
+        phase=VersionPhase.AWAITING_LABELS,
+        message=f"Trained; waits for {spec.monitoring.min_samples} labelled records that neither model has seen.",
+    )
+    return Step(actions=(jobs.write(version, waiting),)) if waiting != version.status else NOTHING
+
+
+def begin(observed: Observed, version: VersionView, trained: ModelVersionStatus) -> Step:
+    """Fix the rows that decide, before the Job that looks at them exists."""
+    quality = current_quality(observed)
+    captured = observed.model.spec.retraining.data.include_feedback or judged_after_alarm(version)
+    status = msgspec.structs.replace(
+        trained,
+        phase=VersionPhase.EVALUATING,
+        message="Trained; is compared on rows that it has not seen.",
+        fresh_through=quality.last_seq if quality is not None and captured else None,
+    )
+    return Step(actions=(jobs.write(version, status),))
+
+
+def step(observed: Observed, version: VersionView, now: datetime) -> Step:
+    """Take a version in evaluation one step further."""
+    job = facts.job_of(observed, version)
+    manifest, data_sha256 = version.status.manifest, version.status.data_sha256
+    if manifest is None or data_sha256 is None:
+        return jobs.failure(version, FailureReason.REPORT_LOST, "The version's status has lost its artifact.", now)
+    if job is None:
+        name = names.evaluate_job_name(observed.model.key.name, version.number)
+        run = evaluate_run(observed, version, manifest=manifest, data_sha256=data_sha256)
+        return Step(actions=(CreateJob(name=name, version=version.name, run=run),))
+    report = jobs.result(version, job, now)
+    if isinstance(report, Step):
+        return report
+    if not isinstance(report, EvaluationReport):
+        return jobs.failure(
+            version, FailureReason.CRASHED, f"Job {job.name} left the report of another kind of run.", now
+        )
+    scored = msgspec.structs.replace(
+        version.status, reference=recorded(report.reference), fresh=recorded(report.fresh), finished_at=rfc3339(now)
+    )
+    return Step(actions=(jobs.write(version, judged(observed, version, scored)),))
+
+
+def judge_again(observed: Observed) -> Step:
+    """Let a changed threshold or constraint change the verdict on recorded scores: it starts no Job."""
+    version = facts.newest_run(observed)
+    if version is None or version.status.phase is not VersionPhase.REJECTED or facts.active(observed) is not None:
+        return NOTHING
+    champion = facts.champion(observed)
+    same_champion = version.spec.parent == (champion.number if champion is not None else None)
+    if not same_champion or not facts.wants(observed, version) or observed.model.spec.version is not None:
+        return NOTHING
+    status = judged(observed, version, version.status)
+    return Step(actions=(jobs.write(version, status),)) if status.phase is VersionPhase.CANDIDATE else NOTHING
+
+
+def still_passes(observed: Observed, version: VersionView) -> bool:
+    """Tell whether today's rules let a candidate through as well.
+
+    One that traffic already goes to is finished first; one that a person pinned or that was adopted is not judged.
+    """
+    spared = version.number in {facts.traffic_of(observed), observed.model.spec.version}
+    if spared or version.spec.adopted_manifest is not None:
+        return True
+    return judged(observed, version, version.status).phase is VersionPhase.CANDIDATE
+
+
+def withdraw(observed: Observed, version: VersionView) -> Step:
+    """Take back a candidate that the changed rules no longer let through."""
+    return Step(actions=(jobs.write(version, judged(observed, version, version.status)),))
+
+
+def judged(observed: Observed, version: VersionView, scored: ModelVersionStatus) -> ModelVersionStatus:
+    """Return the status of a version whose scores are known, by today's rules."""
+    verdict = _verdict(observed.model.spec, version, scored)
+    message = verdict.message[:1].upper() + verdict.message[1:]
+    if verdict.outcome is Outcome.PROMOTE:
+        phase, failure = VersionPhase.CANDIDATE, None
+    else:
+        reason = Reason.REJECTED if verdict.outcome is Outcome.REJECT else Reason.INCONCLUSIVE
+        phase, failure = VersionPhase.REJECTED, VersionFailure(reason=reason.value, message=message)
+    return msgspec.structs.replace(
+        scored,
+        phase=phase,
+        message=message,
+        failure=failure,
+        holdout=verdict.holdout,
+        holdout_set=verdict.decided_on,
+    )
+
+
+def _verdict(spec: ModelDeploymentSpec, version: VersionView, scored: ModelVersionStatus) -> Verdict:
+    rules = GateRules(
+        threshold=spec.objective.threshold,
+        min_samples=spec.monitoring.min_samples,
+        confidence=spec.evaluation.improvement.confidence,
+        min_absolute=spec.evaluation.improvement.min_absolute,
+        reference_tolerance=spec.evaluation.reference_tolerance,
+    )
+    return decide(
+        rules,
+        reference=measured(scored.reference),
+        fresh=measured(scored.fresh),
+        after_alarm=judged_after_alarm(version),
+    )

@@ -1,0 +1,203 @@
+"""When a run begins: one question per policy, asked in order; the first that wants a run gets it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from evermodel.api.conditions import Reason
+from evermodel.api.modelversion import ModelVersionSpec, VersionPhase, VersionTrigger
+from evermodel.contract import LineageEntry
+from evermodel.core import facts, names
+from evermodel.core.actions import CreateVersion
+from evermodel.core.hashing import training_hash
+from evermodel.core.observed import Observed
+from evermodel.core.phases.jobs import SOON
+from evermodel.core.phases.monitoring import alarm_text, assess
+from evermodel.core.phases.superseding import leftover
+from evermodel.core.questions import current_quality
+from evermodel.core.step import NOTHING, Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """Why a run begins."""
+
+    reason: Reason
+    message: str
+    request: str = ""
+
+
+Policy = Callable[[Observed, datetime], Trigger | None]
+
+
+def a_person_asked(observed: Observed, _now: datetime) -> Trigger | None:
+    """Honour a token that has not been handled, in any mode; once more when its run was superseded."""
+    token = observed.model.retrain_request
+    if not token:
+        return None
+    asked = [version for version in observed.versions if version.spec.trigger.request == token]
+    broken_off = bool(asked) and asked[-1].status.phase is VersionPhase.SUPERSEDED
+    is_newest = bool(asked) and asked[-1] == observed.versions[-1]
+    handled = bool(asked) or token == observed.model.status.retraining.handled_request
+    if handled and not (broken_off and is_newest):
+        return None
+    return Trigger(
+        reason=Reason.REQUESTED, message=f"Annotation {names.RETRAIN_ANNOTATION} asks for a run.", request=token
+    )
+
+
+def data_or_training_changed(observed: Observed, _now: datetime) -> Trigger | None:
+    """Run for a spec that neither the champion nor the newest run was made from.
+
+    A failed run is repeated for changed pod settings as well: they may be what it failed for.
+    """
+    newest, champion = facts.newest_run(observed), facts.champion(observed)
+    if newest is None or (champion is not None and facts.wants(observed, champion)):
+        return None
+    if not facts.wants(observed, newest):
+        return _changed(f"Data or training differ from those of version {newest.number}.")
+    failed = newest.status.phase is VersionPhase.FAILED
+    if failed and not facts.is_for(observed, newest):
+        return _changed(f"The settings with which version {newest.number} failed were changed.")
+    return None
+
+
+def no_version_yet(observed: Observed, _now: datetime) -> Trigger | None:
+    """Make the first version, or a new one where the champion's record was deleted."""
+    newest = facts.newest_run(observed)
+    if facts.champion(observed) is not None or (newest is not None and facts.has_no_model(newest)):
+        return None
+    return Trigger(reason=Reason.FIRST_VERSION, message="The model has no version yet.")
+
+
+def last_run_may_be_repeated(observed: Observed, now: datetime) -> Trigger | None:
+    """Repeat a run that failed through no fault of its data; alarms have their own count and pauses."""
+    due = retry_due(observed)
+    newest = facts.newest_run(observed)
+    if due is None or now < due or newest is None or newest.status.failure is None:
+        return None
+    number = len(facts.current_attempts(observed)) + 1
+    limit = observed.model.spec.retraining.max_attempts
+    reason = Reason(newest.spec.trigger.reason)
+    return Trigger(
+        reason=Reason.FIRST_VERSION if reason is Reason.ADOPTED else reason,
+        message=f"Attempt {number} of {limit}: version {newest.number} failed with {newest.status.failure.reason}.",
+        request=newest.spec.trigger.request,
+    )
+
+
+def live_metric_fell(observed: Observed, now: datetime) -> Trigger | None:
+    """Retrain once the detector has evidence, at the declared false-alarm rate, that the threshold no longer holds."""
+    quality = current_quality(observed)
+    if quality is None or quality.alarm is None or assess(observed, now).reason is not Reason.RETRAINING:
+        return None
+    return Trigger(reason=Reason.ACCURACY_ALARM, message=f"{alarm_text(observed, quality.alarm)}.")
+
+
+TRIGGERS: tuple[Policy, ...] = (
+    a_person_asked,
+    data_or_training_changed,
+    no_version_yet,
+    last_run_may_be_repeated,
+    live_metric_fell,
+)
+"""What may begin a run; their order is the precedence."""
+
+
+def step(observed: Observed, now: datetime) -> Step:
+    """Begin a run when there is a reason, nothing is being made, and the hub can take what it makes."""
+    if observed.model.spec.paused or facts.active(observed) is not None:
+        return NOTHING
+    if leftover(observed) is not None or not observed.hub.ready:
+        return Step(due=now + SOON)
+    if not observed.versions and observed.lineage is None:
+        return Step(due=now + SOON)
+    entry = facts.adoptable(observed)
+    if entry is not None:
+        return Step(actions=(_adopt(observed, entry),))
+    return _begin(observed, now) if observed.model.spec.version is None else NOTHING
+
+
+def _begin(observed: Observed, now: datetime) -> Step:
+    trigger = next((found for policy in TRIGGERS if (found := policy(observed, now)) is not None), None)
+    if trigger is None:
+        return Step(due=retry_due(observed))
+    if _feedback_is_unknown(observed):
+        return Step(due=now + SOON)
+    return Step(actions=(_create(observed, trigger),))
+
+
+def retry_due(observed: Observed) -> datetime | None:
+    """Return when the newest run may be repeated; None when it did not fail, or no repetition would help."""
+    newest = facts.newest_run(observed)
+    if newest is None or newest.status.phase is not VersionPhase.FAILED or not facts.may_be_cured(newest):
+        return None
+    if newest.spec.trigger.reason == Reason.ACCURACY_ALARM or not facts.is_for(observed, newest):
+        return None
+    attempts = facts.current_attempts(observed)
+    if len(attempts) >= observed.model.spec.retraining.max_attempts:
+        return None
+    return facts.retry_at(newest, len(attempts))
+
+
+def _changed(message: str) -> Trigger:
+    return Trigger(reason=Reason.SPEC_CHANGED, message=message)
+
+
+def _feedback_is_unknown(observed: Observed) -> bool:
+    """Tell whether the ledger's end, up to which the run should learn, has yet to be asked for."""
+    learns = observed.model.spec.retraining.data.include_feedback and facts.champion(observed) is not None
+    return learns and current_quality(observed) is None
+
+
+def _create(observed: Observed, trigger: Trigger) -> CreateVersion:
+    spec = observed.model.spec
+    champion = facts.champion(observed)
+    quality = current_quality(observed) if spec.retraining.data.include_feedback else None
+    alarm = quality.alarm if quality is not None else None
+    number = facts.next_number(observed)
+    return CreateVersion(
+        name=names.version_name(observed.model.key.name, number),
+        spec=ModelVersionSpec(
+            number=number,
+            trigger=VersionTrigger(
+                reason=trigger.reason.value,
+                message=trigger.message,
+                request=trigger.request,
+                alarm_seq=alarm.seq if alarm is not None else None,
+                alarm_at=alarm.at if alarm is not None else None,
+            ),
+            training_hash=training_hash(spec),
+            image=_image(observed),
+            data=spec.data,
+            training=spec.training,
+            parent=champion.number if champion is not None else None,
+            feedback_through=quality.last_seq if quality is not None else None,
+        ),
+    )
+
+
+def _adopt(observed: Observed, entry: LineageEntry) -> CreateVersion:
+    spec = observed.model.spec
+    message = f"Version {entry.number} was champion before and is still in the hub: adopted without a run."
+    return CreateVersion(
+        name=names.version_name(observed.model.key.name, entry.number),
+        spec=ModelVersionSpec(
+            number=entry.number,
+            trigger=VersionTrigger(reason=Reason.ADOPTED.value, message=message),
+            training_hash=entry.training_hash,
+            image=_image(observed),
+            data=spec.data,
+            training=spec.training,
+            parent=entry.parent,
+            feedback_through=entry.feedback_through,
+            adopted_manifest=entry.manifest,
+        ),
+    )
+
+
+def _image(observed: Observed) -> str:
+    """Return the image that the version is trained and served with for good."""
+    return observed.model.spec.training.template.image or observed.settings.runtime_image

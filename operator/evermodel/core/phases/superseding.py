@@ -1,0 +1,75 @@
+"""Runs that nobody wants any more: broken off, their Jobs deleted, and waited for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from evermodel.api.modelversion import ACTIVE_PHASES, VersionPhase
+from evermodel.core import facts
+from evermodel.core.actions import Action, DeleteJob
+from evermodel.core.observed import JobState, Observed, VersionView
+from evermodel.core.phases import jobs
+from evermodel.core.step import Step
+from evermodel.core.timestamps import rfc3339
+
+_UNENDED = frozenset({JobState.PENDING, JobState.RUNNING})
+
+
+def is_outdated(observed: Observed, version: VersionView) -> bool:
+    """Tell whether a run makes what the spec no longer asks for.
+
+    A version that traffic already goes to, one that is pinned and one that is adopted are finished first. Changed pod
+    settings alone replace only a run that has not started: they are what keeps it from starting.
+    """
+    spec = observed.model.spec
+    if spec.paused or version.spec.adopted_manifest is not None:
+        return False
+    if version.number in {facts.traffic_of(observed), spec.version}:
+        return False
+    if not facts.wants(observed, version):
+        return True
+    job = facts.job_of(observed, version)
+    waits = version.status.phase is VersionPhase.TRAINING and job is not None and job.state is JobState.PENDING
+    return waits and not facts.is_for(observed, version)
+
+
+def supersede(version: VersionView, now: datetime) -> Step:
+    """Break a run off; its Job is deleted once the version says so."""
+    status = msgspec.structs.replace(
+        version.status,
+        phase=VersionPhase.SUPERSEDED,
+        message="The spec was changed while this version was being made.",
+        started_at=version.status.started_at or rfc3339(version.created_at),
+        finished_at=rfc3339(now),
+    )
+    return Step(actions=(jobs.write(version, status),))
+
+
+def clean_up(observed: Observed, now: datetime) -> Step:
+    """Delete Jobs that run for a version which is not being made, and break off all runs but the newest."""
+    run = facts.active(observed)
+    actions: list[Action] = []
+    for version in observed.versions:
+        if version.status.phase in ACTIVE_PHASES:
+            if run is not None and version.number != run.number:
+                actions += supersede(version, now).actions
+            continue
+        actions += [
+            DeleteJob(name=job.name, uid=job.uid)
+            for job in facts.jobs_of(observed, version)
+            if job.state in _UNENDED and not job.deleting and job.owner_uid == version.uid
+        ]
+    return Step(actions=tuple(actions))
+
+
+def leftover(observed: Observed) -> int | None:
+    """Return a version that is not being made, yet whose Job or pods are still there: the next run waits for them."""
+    run = facts.active(observed)
+    left = observed.orphaned | {
+        version.number
+        for version in observed.versions
+        if any(not facts.is_ended(job) for job in facts.jobs_of(observed, version))
+    }
+    return min(left - {run.number if run is not None else None}, default=None)

@@ -1,0 +1,79 @@
+"""A version in training: its Job is made once, watched, and its report read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from evermodel.api.modelversion import VersionPhase
+from evermodel.contract import FailureReason, TrainReport
+from evermodel.core import facts, names
+from evermodel.core.actions import Action, CreateJob, EnsureSecrets
+from evermodel.core.observed import Observed, VersionView
+from evermodel.core.phases import jobs
+from evermodel.core.phases.evaluation import begin, wait_for_labels
+from evermodel.core.questions import judged_after_alarm
+from evermodel.core.runs import train_run
+from evermodel.core.step import Step
+from evermodel.core.timestamps import rfc3339
+
+
+def step(observed: Observed, version: VersionView, now: datetime) -> Step:
+    """Take a version in training one step further."""
+    if version.spec.adopted_manifest is not None:
+        return _adopt(observed, version, now)
+    job = facts.job_of(observed, version)
+    if job is None:
+        return _start(observed, version)
+    report = jobs.result(version, job, now)
+    if isinstance(report, Step):
+        return report
+    if not isinstance(report, TrainReport):
+        return jobs.failure(
+            version, FailureReason.CRASHED, f"Job {job.name} left the report of another kind of run.", now
+        )
+    trained = msgspec.structs.replace(
+        version.status,
+        manifest=report.manifest,
+        data_sha256=report.data_sha256,
+        rows=report.rows,
+        feedback_rows=report.feedback_rows,
+        window=report.window,
+        started_at=version.status.started_at or rfc3339(version.created_at),
+    )
+    if judged_after_alarm(version):
+        return wait_for_labels(observed, version, trained)
+    return begin(observed, version, trained)
+
+
+def _start(observed: Observed, version: VersionView) -> Step:
+    """Create the Job; with the object's first one come the tokens that its pods need."""
+    actions: list[Action] = []
+    if all(known.status.manifest is None for known in observed.versions):
+        actions.append(EnsureSecrets(hub=False, model=True))
+    name = names.train_job_name(observed.model.key.name, version.number)
+    actions.append(CreateJob(name=name, version=version.name, run=train_run(observed, version)))
+    if version.status.started_at is None:
+        started = msgspec.structs.replace(version.status, started_at=rfc3339(version.created_at))
+        actions.append(jobs.write(version, started))
+    return Step(actions=tuple(actions))
+
+
+def _adopt(observed: Observed, version: VersionView, now: datetime) -> Step:
+    """Take over a champion that the hub remembers: its artifact is there, so no Job is needed."""
+    if observed.lineage is None:
+        return Step(due=now + jobs.SOON)
+    entry = next((entry for entry in observed.lineage if entry.number == version.number), None)
+    status = msgspec.structs.replace(
+        version.status,
+        phase=VersionPhase.CANDIDATE,
+        message=version.spec.trigger.message,
+        manifest=version.spec.adopted_manifest,
+        data_sha256=entry.data_sha256 if entry is not None else None,
+        holdout=entry.holdout if entry is not None else None,
+        holdout_set=entry.holdout_set if entry is not None else None,
+        started_at=rfc3339(version.created_at),
+        finished_at=rfc3339(now),
+    )
+    return Step(actions=(EnsureSecrets(hub=False, model=True), jobs.write(version, status)))

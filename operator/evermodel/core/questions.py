@@ -1,0 +1,88 @@
+"""What to ask the hub about the champion, and whether its answer is to the question that matters now."""
+
+from __future__ import annotations
+
+import msgspec
+
+from evermodel.api.modelversion import VersionPhase
+from evermodel.contract import Quality, QualityQuery
+from evermodel.core import facts
+from evermodel.core.durations import parse_duration
+from evermodel.core.observed import Observed, VersionView
+
+_BEFORE_JUDGEMENT = frozenset({VersionPhase.TRAINING, VersionPhase.AWAITING_LABELS})
+
+
+def quality_query(observed: Observed) -> QualityQuery | None:
+    """Return the question to ask now; None while no version takes traffic.
+
+    Records are counted for the next thing that needs them: rows to judge a waiting candidate on, else rows since the
+    alarm to train on. The alarm is the one of the last answer, so that the question after an alarm counts from it.
+    """
+    champion = facts.champion(observed)
+    if champion is None:
+        return None
+    after, since = _records_wanted(observed, champion)
+    return msgspec.structs.replace(_watched(observed, champion), records_after=after, predicted_after=since)
+
+
+def needs_lineage(observed: Observed) -> bool:
+    """Tell whether to ask the hub for its lineage: before the first version, and while one is being adopted."""
+    adopted = (version.spec.adopted_manifest is not None for version in observed.versions if _in_training(version))
+    return not observed.versions or any(adopted)
+
+
+def current_quality(observed: Observed) -> Quality | None:
+    """Return the hub's answer when it is about the champion and today's threshold; its record count may be stale."""
+    champion = facts.champion(observed)
+    quality, query = observed.quality, observed.quality_query
+    if champion is None or quality is None or quality.version != champion.number:
+        return None
+    if query is None:
+        return quality
+    watched = msgspec.structs.replace(query, records_after=0, predicted_after=0.0)
+    return quality if watched == _watched(observed, champion) else None
+
+
+def records_counted(observed: Observed) -> int | None:
+    """Return how many records the next step can use; None until the hub has answered the question about them."""
+    quality = current_quality(observed)
+    if quality is None or observed.quality_query != quality_query(observed):
+        return None
+    return quality.records_counted
+
+
+def judged_after_alarm(version: VersionView) -> bool:
+    """Tell whether only records later than an alarm may judge a version; recorded only where records are captured."""
+    return version.spec.trigger.alarm_at is not None
+
+
+def trained_through(version: VersionView, champion: VersionView | None) -> int:
+    """Return the ledger number up to which either model may have been trained on records."""
+    return max(version.spec.feedback_through or 0, (champion and champion.spec.feedback_through) or 0)
+
+
+def _in_training(version: VersionView) -> bool:
+    return version.status.phase is VersionPhase.TRAINING
+
+
+def _watched(observed: Observed, champion: VersionView) -> QualityQuery:
+    """Return the question without what it counts: of which version, against which threshold."""
+    spec = observed.model.spec
+    return QualityQuery(
+        version=champion.number,
+        threshold=spec.objective.threshold,
+        tolerance=spec.monitoring.tolerance,
+        false_alarm_every=float(spec.monitoring.false_alarm_every),
+        window=spec.monitoring.window,
+        label_delay=parse_duration(spec.monitoring.label_delay).total_seconds(),
+    )
+
+
+def _records_wanted(observed: Observed, champion: VersionView) -> tuple[int, float]:
+    run = facts.active(observed)
+    if run is not None and run.status.phase in _BEFORE_JUDGEMENT and judged_after_alarm(run):
+        return trained_through(run, champion), run.spec.trigger.alarm_at or 0.0
+    quality = current_quality(observed)
+    alarm = quality.alarm if quality is not None else None
+    return 0, alarm.at if alarm is not None else 0.0

@@ -1,0 +1,82 @@
+"""What a run's Jobs are told.
+
+It is made from the immutable record of the run, never from a spec that may have moved on.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from evermodel.api.modelversion import SetScore
+from evermodel.contract import DataSource, EvaluateRun, FreshRange, PairedScore, PreprocessingStep, TrainRun
+from evermodel.core import facts
+from evermodel.core.observed import Observed, VersionView
+from evermodel.core.questions import trained_through
+
+
+def data_source(version: VersionView) -> DataSource:
+    """Return where the rows of a run are."""
+    data = version.spec.data
+    return DataSource(
+        uri=data.train.uri,
+        target=data.target,
+        sha256=data.train.sha256,
+        features=data.features,
+        id_column=data.id_column,
+        holdout_fraction=data.holdout.fraction,
+    )
+
+
+def train_run(observed: Observed, version: VersionView) -> TrainRun:
+    """Return what the training Job is told."""
+    training = version.spec.training
+    key = observed.model.key
+    return TrainRun(
+        namespace=key.namespace,
+        model=key.name,
+        version=version.number,
+        hub_url=observed.settings.hub_url,
+        data=data_source(version),
+        estimator=training.estimator.value,
+        parameters=training.parameters,
+        preprocessing=tuple(
+            PreprocessingStep(transformer=step.transformer.value, columns=step.columns, parameters=step.parameters)
+            for step in training.preprocessing
+        ),
+        feedback_through=version.spec.feedback_through,
+    )
+
+
+def evaluate_run(observed: Observed, version: VersionView, *, manifest: str, data_sha256: str) -> EvaluateRun:
+    """Return what the evaluation Job of a trained version is told."""
+    champion = facts.champion(observed)
+    key = observed.model.key
+    through = version.status.fresh_through
+    fresh = None
+    if champion is not None and through is not None:
+        fresh = FreshRange(
+            after=trained_through(version, champion),
+            through=through,
+            predicted_after=version.spec.trigger.alarm_at or 0.0,
+        )
+    return EvaluateRun(
+        namespace=key.namespace,
+        model=key.name,
+        version=version.number,
+        hub_url=observed.settings.hub_url,
+        data=data_source(version),
+        data_sha256=data_sha256,
+        candidate=manifest,
+        champion=champion.status.manifest if champion is not None else None,
+        fresh=fresh,
+    )
+
+
+def recorded(score: PairedScore | None) -> SetScore | None:
+    """Return a Job's score as it is kept in the version's status."""
+    return SetScore(**msgspec.structs.asdict(score)) if score is not None else None
+
+
+def measured(score: SetScore | None) -> PairedScore | None:
+    """Return a kept score as the gate reads it."""
+    return PairedScore(**msgspec.structs.asdict(score)) if score is not None else None

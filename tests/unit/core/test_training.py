@@ -1,0 +1,163 @@
+"""A version in training: what its Job says decides what becomes of it."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.unit.core.made import ALARM, NOW, actions_of, make_job, make_observed, make_spec, make_version, planned
+
+from evermodel.api.modelversion import VersionPhase, VersionTrigger
+from evermodel.contract import EvaluationReport, FailureReason, FailureReport, TrainReport, TrainRun
+from evermodel.core.actions import CreateJob, EnsureSecrets, WriteVersionStatus
+from evermodel.core.observed import JobState, JobView, Observed
+from evermodel.core.phases.jobs import REPORT_PATIENCE
+
+REPORT = TrainReport(
+    manifest="m" * 64, data_sha256="d" * 64, rows=1400, feedback_rows=0, window="all", validation=None, classes=10,
+    seconds=3.0,
+)  # fmt: skip
+BAD_DATA = FailureReport(reason=FailureReason.DATA_INVALID, message="Column 'target' is missing: add it.")
+TRAINING = make_version(1, VersionPhase.TRAINING, started_at="2030-01-01T06:00:00Z")
+AFTER_ALARM = make_version(
+    2,
+    VersionPhase.TRAINING,
+    started_at="2030-01-01T06:00:00Z",
+    trigger=VersionTrigger(reason="AccuracyAlarm", message="", alarm_seq=ALARM.seq, alarm_at=ALARM.at),
+    run={"feedback_through": 1300},
+)
+FEEDBACK = make_spec(retraining={"data": {"includeFeedback": True}})
+
+
+def in_training(job: JobView | None = None) -> Observed:
+    return make_observed(TRAINING, jobs=[job] if job is not None else [])
+
+
+def written(observed: Observed) -> WriteVersionStatus | None:
+    writes = actions_of(observed, WriteVersionStatus)
+    assert len(writes) <= 1
+    return writes[0] if writes else None
+
+
+def test_a_job_is_made_once_with_what_the_record_says() -> None:
+    [job] = actions_of(in_training(), CreateJob)
+    assert isinstance(job.run, TrainRun)
+    assert (job.name, job.version, job.run.estimator) == ("digits-v1-train-1", "digits-v1", "RandomForestClassifier")
+    assert actions_of(in_training(make_job(TRAINING, JobState.PENDING)), CreateJob) == []
+
+
+def test_the_spec_of_a_run_is_its_record_and_not_a_spec_that_moved_on() -> None:
+    paused = make_spec(paused=True, training={"estimator": "SVC"})  # paused: the run is not superseded
+    [job] = actions_of(make_observed(TRAINING, spec=paused), CreateJob)
+    assert job.run.estimator == "RandomForestClassifier"
+
+
+def test_the_tokens_of_the_pods_come_before_the_first_job_and_not_again() -> None:
+    first = [type(action) for action in planned(in_training()).actions]
+    assert first.index(EnsureSecrets) < first.index(CreateJob)
+    second = make_observed(make_version(1), make_version(2, VersionPhase.TRAINING))
+    assert actions_of(second, CreateJob) != []
+    assert actions_of(second, EnsureSecrets) == []
+
+
+@pytest.mark.parametrize(
+    ("job", "expected"),
+    [
+        pytest.param({"state": JobState.PENDING}, None, id="a pod that waits is waited for"),
+        pytest.param({"state": JobState.RUNNING}, None, id="a run is waited for, however long it takes"),
+        pytest.param(
+            {"state": JobState.SUCCEEDED, "report": REPORT}, (VersionPhase.EVALUATING, None), id="a model is judged"
+        ),
+        pytest.param(
+            {"state": JobState.FAILED, "report": BAD_DATA, "exit_code": 3},
+            (VersionPhase.FAILED, "DataInvalid"),
+            id="bad data fails with the Job's own words",
+        ),
+        pytest.param(
+            {"state": JobState.FAILED, "exit_code": 3, "message": "lost"},
+            (VersionPhase.FAILED, "DataInvalid"),
+            id="the exit code tells bad data when the message is lost",
+        ),
+        pytest.param(
+            {"state": JobState.FAILED, "failure": FailureReason.OUT_OF_MEMORY, "exit_code": 137},
+            (VersionPhase.FAILED, "OutOfMemory"),
+            id="out of memory is what Kubernetes says",
+        ),
+        pytest.param(
+            {"state": JobState.FAILED, "exit_code": 1}, (VersionPhase.FAILED, "Crashed"), id="anything else crashed"
+        ),
+        pytest.param({"state": JobState.SUCCEEDED}, None, id="a report that is late is waited for"),
+        pytest.param(
+            {"state": JobState.SUCCEEDED, "finished_at": NOW - REPORT_PATIENCE},
+            (VersionPhase.FAILED, "ReportLost"),
+            id="a report that does not come is lost, and nothing is trained again for it",
+        ),
+        pytest.param(
+            {"state": JobState.SUCCEEDED, "report": EvaluationReport(reference=None, fresh=None, seconds=1.0)},
+            (VersionPhase.FAILED, "Crashed"),
+            id="the report of another kind of run is none",
+        ),
+        pytest.param(
+            {"state": JobState.SUCCEEDED, "report": REPORT, "owner_uid": "another"},
+            None,
+            id="a Job of an earlier object of this name says nothing",
+        ),
+        pytest.param({"state": JobState.FAILED, "deleting": True}, None, id="a Job on its way out says nothing"),
+        pytest.param(
+            {"state": JobState.PENDING, "created_at": NOW - timedelta(minutes=15)},
+            (VersionPhase.FAILED, "CannotStart"),
+            id="a pod that has waited for pendingDeadline fails",
+        ),
+        pytest.param(
+            {"state": JobState.PENDING, "created_at": NOW - timedelta(minutes=15), "pending_since": NOW},
+            None,
+            id="a pod that was made again after a disruption has its own pendingDeadline",
+        ),
+    ],
+)
+def test_what_becomes_of_a_job(job: dict[str, Any], expected: tuple[VersionPhase, str | None] | None) -> None:
+    write = written(in_training(make_job(TRAINING, **job)))
+    status = write.status if write is not None else None
+    found = (status.phase, status.failure and status.failure.reason) if status is not None else None
+    assert found == expected
+
+
+def test_a_failure_keeps_the_words_for_the_person_and_the_time() -> None:
+    write = written(in_training(make_job(TRAINING, JobState.FAILED, report=BAD_DATA, exit_code=3)))
+    assert write is not None
+    assert write.status.failure is not None
+    assert write.status.failure.message == BAD_DATA.message
+    assert (write.status.failure.exit_code, write.status.finished_at) == (3, "2030-01-01T12:00:00Z")
+
+
+def test_a_missing_secret_is_made_again() -> None:
+    waiting = make_job(TRAINING, JobState.PENDING, missing_secret=True)
+    assert actions_of(in_training(waiting), EnsureSecrets) == [EnsureSecrets(hub=False, model=True)]
+
+
+def test_the_pending_deadline_is_looked_at_when_it_ends() -> None:
+    waiting = make_job(TRAINING, JobState.PENDING, created_at=NOW - timedelta(minutes=14))
+    assert planned(in_training(waiting)).requeue_after == timedelta(minutes=1)
+
+
+def test_the_model_is_recorded_with_what_it_was_made_of() -> None:
+    write = written(in_training(make_job(TRAINING, JobState.SUCCEEDED, report=REPORT)))
+    assert write is not None
+    status = write.status
+    assert (status.manifest, status.data_sha256, status.rows, status.window) == ("m" * 64, "d" * 64, 1400, "all")
+
+
+@pytest.mark.parametrize(
+    ("observed", "phase"),
+    [
+        pytest.param(make_observed(make_version(1), AFTER_ALARM, spec=FEEDBACK), VersionPhase.AWAITING_LABELS,
+                     id="after an alarm it waits for labels"),
+        pytest.param(make_observed(make_version(1), AFTER_ALARM), VersionPhase.EVALUATING,
+                     id="without feedback no label will come, so it is judged at once"),
+    ],
+)  # fmt: skip
+def test_a_model_made_after_an_alarm(observed: Observed, phase: VersionPhase) -> None:
+    job = make_job(AFTER_ALARM, JobState.SUCCEEDED, report=REPORT)
+    write = written(replace(observed, jobs={job.name: job}))
+    assert write is not None
+    assert write.status.phase is phase
