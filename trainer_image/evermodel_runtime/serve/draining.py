@@ -1,13 +1,13 @@
-"""uvicorn's server with a drain before its shutdown."""
+"""A web server with a drain before its shutdown."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Iterator
+from typing import Any
 
 import uvicorn
 
 from evermodel_runtime.serve.readiness import Readiness
+from evermodel_runtime.web import WebServer, web_config
 
 SETTLE_SECONDS = 3.0
 """Time in which kube-proxy on every node takes the pod out of its Service, with room to spare."""
@@ -18,7 +18,7 @@ KEEP_ALIVE_SECONDS = 120
 log = logging.getLogger(__name__)
 
 
-class DrainingServer(uvicorn.Server):
+class DrainingServer(WebServer):
     """Goes on accepting and answering for a while after it was told to stop.
 
     When a pod is deleted, it gets SIGTERM at the same time as its removal from the Service begins: connections keep
@@ -32,7 +32,7 @@ class DrainingServer(uvicorn.Server):
         self._drain_seconds = drain_seconds
         self._drain_began: float | None = None
 
-    def begin_drain(self) -> None:
+    def stop(self) -> None:
         """Start to drain; the second call ends it at once."""
         if self._drain_began is not None:
             self.should_exit = True
@@ -45,11 +45,6 @@ class DrainingServer(uvicorn.Server):
         if self._readiness.reason is not None:
             self.should_exit = True  # it never was ready: no Service sends anything here
         self._readiness.draining = True
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the process: uvicorn's own handlers would shut down at once."""
-        yield
 
     async def on_tick(self, counter: int) -> bool:
         """Tell, ten times a second, whether it is time to stop."""
@@ -64,22 +59,14 @@ class DrainingServer(uvicorn.Server):
         return elapsed >= SETTLE_SECONDS and not self.server_state.connections
 
 
-def make_server(app: object, host: str, port: int, readiness: Readiness, drain_seconds: float) -> DrainingServer:
-    """Configure uvicorn for the serving pod."""
-    config = uvicorn.Config(
-        app,  # type: ignore[arg-type]  # our ASGI types are plain mappings, uvicorn's are private
+def make_server(app: Any, host: str, port: int, readiness: Readiness, drain_seconds: float) -> DrainingServer:
+    """Make the web server of a serving pod."""
+    config = web_config(
+        app,
         host=host,
         port=port,
-        interface="asgi3",
-        http="httptools",
-        ws="none",
         lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        backlog=2048,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=IN_FLIGHT_SECONDS,
+        keep_alive_seconds=KEEP_ALIVE_SECONDS,
+        grace_seconds=IN_FLIGHT_SECONDS,
     )
     return DrainingServer(config, readiness, drain_seconds)

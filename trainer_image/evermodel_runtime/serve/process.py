@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import logging
-import signal
 import sys
 
 import uvloop
@@ -12,7 +11,7 @@ from evermodel_runtime.quality.prediction_id import Signer
 from evermodel_runtime.serve.application import Application
 from evermodel_runtime.serve.artifact import load_when_possible
 from evermodel_runtime.serve.captures import CaptureBuffer
-from evermodel_runtime.serve.draining import DrainingServer, make_server
+from evermodel_runtime.serve.draining import make_server
 from evermodel_runtime.serve.feedback import FeedbackForwarder
 from evermodel_runtime.serve.heartbeat import Reporter
 from evermodel_runtime.serve.hub_client import HubClient, open_hub
@@ -42,7 +41,6 @@ class ServingPod:
         """Serve until the process is told to stop and every request in flight is answered."""
         settings = self._settings
         server = make_server(self._app, settings.host, settings.port, self._readiness, settings.drain_seconds)
-        _drain_on_signals(server)
         async with asyncio.TaskGroup() as tasks:
             background = [tasks.create_task(self._load()), tasks.create_task(self._reporter.run())]
             await server.serve()
@@ -65,12 +63,6 @@ class ServingPod:
         if self._captures is not None:
             self._measures.captures_dropped.set(self._captures.dropped)
             self._measures.captures_waiting.set(len(self._captures))
-
-
-def _drain_on_signals(server: DrainingServer) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.begin_drain)
 
 
 async def _run(settings: Settings) -> None:
