@@ -53,9 +53,10 @@ class Hub:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        if not self.port:  # a second start takes the same address, as a Service does
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                self.port = probe.getsockname()[1]
         environ = {
             HUB_KEY_ENV: KEY,
             "EVERMODEL_HUB_DATA": str(self.folder),

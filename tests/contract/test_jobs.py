@@ -157,6 +157,20 @@ def test_an_away_hub_ends_with_4(hub: Hub, jobs: Jobs) -> None:
     assert ended.report.reason is FailureReason.HUB_UNAVAILABLE
 
 
+def test_a_hub_that_comes_back_in_time_is_waited_for(hub: Hub, jobs: Jobs) -> None:
+    hub.upload("flowers.csv", as_csv(make_numbers(200)))
+    hub.stop()
+    process = jobs.start("train", train_run(hub, data=make_source(), estimator="GaussianNB", parameters={}))
+    assert process.stdout is not None
+    assert b"GaussianNB on hub://flowers.csv" in process.stdout.readline()  # it is about to ask
+
+    hub.start()
+    output, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 0, (output, errors)
+    assert isinstance(hub.report(1, "train"), TrainReport)
+
+
 def test_a_token_of_another_namespace_is_told(hub: Hub, jobs: Jobs) -> None:
     token = role_token(hub_key(b"other", "other"), MODEL, Role.TRAINER)
 

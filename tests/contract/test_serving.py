@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
+from tests.demo.traffic import Clients
 from tests.unit.serve.made_models import Made, mixed, numeric
 
 from evermodel.contract import (
@@ -250,6 +251,28 @@ async def test_many_callers_with_one_label_each_get_their_own_answer(stocked: Si
     assert [answer["results"][0]["id"] for _, answer in answers] == [*ids, *ids]
     assert sum(answer["accepted"] for _, answer in answers) == 50
     assert (await stocked.quality()).labels == 50
+
+
+async def test_two_hundred_requests_a_second_all_count(stocked: Site) -> None:
+    pod = await stocked.ready_pod(numeric(), capture=True)
+    clients = Clients(url=pod.url, model=MODEL, photograph=lambda: ([0.1, 5, 1], 1), rate=200)
+    sending = asyncio.create_task(clients.run())
+    await until(lambda: reached(lambda: clients.tally.labels >= 600 or bool(clients.tally.failures)))
+    sending.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await sending
+
+    assert clients.tally.failures == []
+    await until(lambda: has_records_of_all_labels(stocked))
+    quality = await stocked.quality()
+    assert clients.tally.labels <= quality.labels <= quality.predictions  # the last answers met nobody
+    assert quality.window is not None
+    assert quality.window.value == 1.0
+
+
+async def has_records_of_all_labels(site: Site) -> bool:
+    quality = await site.quality()
+    return quality.records == quality.labels
 
 
 async def test_predictions_outlive_the_hub_and_reach_it_later(stocked: Site) -> None:
