@@ -1,0 +1,294 @@
+"""Mistakes that people make, where the API server points, and what it tells them to do."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import EllipsisType
+from typing import Any
+
+from evermodel.api import API_VERSION
+
+MINIMAL: Mapping[str, Any] = {
+    "objective": {"threshold": 0.9},
+    "data": {"train": {"uri": "sklearn://iris"}, "target": "target"},
+    "training": {"estimator": "LogisticRegression"},
+}
+Value = Mapping[str, Any] | list[Any] | str | float | bool | EllipsisType | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """A valid object with one or two things changed, and the answer."""
+
+    what: str
+    spec: Mapping[str, Value] = field(default_factory=dict)
+    """Values by dotted path below spec; ... takes the field away."""
+    at: str
+    """Path in the answer."""
+    says: str
+    name: str = "iris"
+
+
+def model(name: str = "iris", changes: Mapping[str, Value] | None = None) -> dict[str, Any]:
+    """Return the smallest ModelDeployment with some fields changed."""
+    spec = copy.deepcopy(dict(MINIMAL))
+    for path, value in (changes or {}).items():
+        *parents, last = path.split(".")
+        place = spec
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        if value is ...:
+            del place[last]
+        else:
+            place[last] = value
+    return {"apiVersion": API_VERSION, "kind": "ModelDeployment", "metadata": {"name": name}, "spec": spec}
+
+
+def version(name: str, **changes: Any) -> dict[str, Any]:
+    """Return a ModelVersion as the operator writes it."""
+    spec = {
+        "number": 1,
+        "trigger": {"reason": "FirstVersion", "message": "There is no version yet."},
+        "trainingHash": "1:0123456789abcdef",
+        "image": "runtime:1",
+        "data": MINIMAL["data"],
+        "training": MINIMAL["training"],
+    }
+    return {"apiVersion": API_VERSION, "kind": "ModelVersion", "metadata": {"name": name}, "spec": spec | changes}
+
+
+FRACTION = "accuracy is a fraction between 0 and 1: write 0.93, not 93"
+NO_SOURCE = "is no data source: write configmap://NAME/KEY, hub://NAME or sklearn://NAME"
+NO_DURATION = "is not a duration: write 30s, 15m or 1h30m"
+TOO_SHORT = "is too short: write 1s or more"
+OWN_LABELS = "labels under evermodel.dev/ and app.kubernetes.io/ are the operator's: choose another prefix"
+OWN_VARIABLES = "names that begin with EVERMODEL_ are the operator's: choose another"
+BUNDLED = "scikit-learn's data sets are breast_cancer, digits, iris and wine, with or without ?rows=START:STOP"
+
+MISTAKES = (
+    Mistake(what="a percentage", spec={"objective.threshold": 93}, at="spec.objective.threshold", says=FRACTION),
+    Mistake(what="threshold 1", spec={"objective.threshold": 1.0}, at="spec.objective.threshold", says=FRACTION),
+    Mistake(what="threshold 0", spec={"objective.threshold": 0}, at="spec.objective.threshold", says=FRACTION),
+    Mistake(
+        what="a threshold in words",
+        spec={"objective.threshold": "high"},
+        at="spec.objective.threshold",
+        says="must be of type number",
+    ),
+    Mistake(what="no threshold", spec={"objective": {}}, at="spec.objective.threshold", says="Required value"),
+    Mistake(
+        what="a metric of later",
+        spec={"objective.metric": "rmse"},
+        at="spec.objective.metric",
+        says='supported values: "accuracy"',
+    ),
+    Mistake(
+        what="an unknown estimator",
+        spec={"training.estimator": "XGBClassifier"},
+        at="spec.training.estimator",
+        says='Unsupported value: "XGBClassifier": supported values: "AdaBoostClassifier"',
+    ),
+    Mistake(
+        what="an unknown transformer",
+        spec={"training.preprocessing": [{"transformer": "PCA", "columns": ["a"]}]},
+        at="spec.training.preprocessing[0].transformer",
+        says='supported values: "StandardScaler", "OneHotEncoder"',
+    ),
+    Mistake(
+        what="a transformer of no column",
+        spec={"training.preprocessing": [{"transformer": "StandardScaler", "columns": []}]},
+        at="spec.training.preprocessing[0].columns",
+        says="should have at least 1 items",
+    ),
+    Mistake(
+        what="the target transformed",
+        spec={"training.preprocessing": [{"transformer": "OneHotEncoder", "columns": ["a", "target"]}]},
+        at="spec.training.preprocessing",
+        says="the target is what is predicted: no step may transform it",
+    ),
+    Mistake(
+        what="parameters that are a list",
+        spec={"training.parameters": [1, 2]},
+        at="spec.training.parameters",
+        says="must be of type object",
+    ),
+    Mistake(what="no source", spec={"data.train.uri": ""}, at="spec.data.train.uri", says=NO_SOURCE),
+    Mistake(what="a web address", spec={"data.train.uri": "https://x.y/z"}, at="spec.data.train.uri", says=NO_SOURCE),
+    Mistake(what="no key", spec={"data.train.uri": "configmap://data"}, at="spec.data.train.uri", says=NO_SOURCE),
+    Mistake(what="a folder up", spec={"data.train.uri": "hub://../x"}, at="spec.data.train.uri", says=NO_SOURCE),
+    Mistake(what="no such set", spec={"data.train.uri": "sklearn://mnist"}, at="spec.data.train.uri", says=BUNDLED),
+    Mistake(
+        what="rows in words", spec={"data.train.uri": "sklearn://iris?rows=all"}, at="spec.data.train.uri", says=BUNDLED
+    ),
+    Mistake(
+        what="rows that end before they start",
+        spec={"data.train.uri": "sklearn://digits?rows=500:100"},
+        at="spec.data.train.uri",
+        says="?rows=START:STOP is empty: START must be below STOP",
+    ),
+    Mistake(
+        what="a digest that is none",
+        spec={"data.train.sha256": "abc"},
+        at="spec.data.train.sha256",
+        says="should match '^[0-9a-f]{64}$'",
+    ),
+    Mistake(what="no target", spec={"data.target": ...}, at="spec.data.target", says="Required value"),
+    Mistake(
+        what="learning from the target",
+        spec={"data.features": ["a", "target"]},
+        at="spec.data.features",
+        says="the target is what is predicted: take it out of the features",
+    ),
+    Mistake(
+        what="a feature twice",
+        spec={"data.features": ["a", "b", "a"]},
+        at="spec.data.features[2]",
+        says='Duplicate value: "a"',
+    ),
+    Mistake(
+        what="rows named by the target",
+        spec={"data.idColumn": "target"},
+        at="spec.data.idColumn",
+        says="the target cannot name the rows: choose another idColumn",
+    ),
+    Mistake(
+        what="learning from the rows' names",
+        spec={"data.idColumn": "id", "data.features": ["id", "a"]},
+        at="spec.data.idColumn",
+        says="the idColumn names rows and is not learnt from: take it out of the features",
+    ),
+    Mistake(
+        what="nothing held out",
+        spec={"data.holdout.fraction": 0},
+        at="spec.data.holdout.fraction",
+        says="must be at least 0.05 and at most 0.5",
+    ),
+    Mistake(
+        what="no confidence, as a whole number",
+        spec={"evaluation.improvement": {"confidence": 0}},
+        at="spec.evaluation.improvement.confidence",
+        says="must be at least 0.5 and below 1",
+    ),
+    Mistake(
+        what="too tolerant",
+        spec={"monitoring.tolerance": 0.5},
+        at="spec.monitoring.tolerance",
+        says="must be at least 0 and below 0.5",
+    ),
+    Mistake(
+        what="a number for a duration",
+        spec={"monitoring.interval": 30},
+        at="spec.monitoring.interval",
+        says="must be of type string",
+    ),
+    Mistake(what="no unit", spec={"monitoring.interval": "30"}, at="spec.monitoring.interval", says=NO_DURATION),
+    Mistake(what="days", spec={"retraining.cooldown": "1d"}, at="spec.retraining.cooldown", says=NO_DURATION),
+    Mistake(what="a negative time", spec={"training.deadline": "-5m"}, at="spec.training.deadline", says=NO_DURATION),
+    Mistake(
+        what="delay in words", spec={"monitoring.labelDelay": "soon"}, at="spec.monitoring.labelDelay", says=NO_DURATION
+    ),
+    Mistake(what="no time", spec={"training.deadline": "0s"}, at="spec.training.deadline", says=TOO_SHORT),
+    Mistake(
+        what="no time to start",
+        spec={"training.pendingDeadline": "500ms"},
+        at="spec.training.pendingDeadline",
+        says=TOO_SHORT,
+    ),
+    Mistake(
+        what="asking too often", spec={"monitoring.interval": "10ms"}, at="spec.monitoring.interval", says=TOO_SHORT
+    ),
+    Mistake(
+        what="a tolerance above the threshold",
+        spec={"objective.threshold": 0.3, "monitoring.tolerance": 0.4},
+        at="spec.monitoring.tolerance",
+        says="must be below objective.threshold",
+    ),
+    Mistake(
+        what="a name of 41 characters",
+        name="m" * 41,
+        at="metadata.name",
+        says="write 40 characters or fewer",
+    ),
+    Mistake(what="a name that begins with a digit", name="7digits", at="metadata.name", says="beginning with a letter"),
+    Mistake(
+        what="the hub's name",
+        name="evermodel-hub",
+        at="metadata.name",
+        says="the namespace's hub has this name: choose another",
+    ),
+    Mistake(what="a name with a dot", name="fraud.v2", at="metadata.name", says="write a-z, 0-9 and -"),
+    Mistake(
+        what="a variable of the operator",
+        spec={"training.template.env": [{"name": "EVERMODEL_TOKEN", "value": "x"}]},
+        at="spec.training.template.env[0].name",
+        says=OWN_VARIABLES,
+    ),
+    Mistake(
+        what="a variable twice",
+        spec={"serving.template.env": [{"name": "A"}, {"name": "A"}]},
+        at="spec.serving.template.env[1]",
+        says='Duplicate value: {"name":"A"}',
+    ),
+    Mistake(
+        what="a label of the operator",
+        spec={"serving.template.labels": {"evermodel.dev/model": "x"}},
+        at="spec.serving.template.labels",
+        says=OWN_LABELS,
+    ),
+    Mistake(
+        what="a label of the application",
+        spec={"training.template.labels": {"app.kubernetes.io/name": "x"}},
+        at="spec.training.template.labels",
+        says=OWN_LABELS,
+    ),
+    Mistake(
+        what="an annotation of the operator",
+        spec={"serving.template.annotations": {"evermodel.dev/applied": "x"}},
+        at="spec.serving.template.annotations",
+        says="annotations under evermodel.dev/ are the operator's: choose another prefix",
+    ),
+    Mistake(
+        what="a label's value with a blank",
+        spec={"serving.template.labels": {"team": "fraud scoring"}},
+        at="spec.serving.template.labels.team",
+        says="should match",
+    ),
+    Mistake(
+        what="an unknown effect of a taint",
+        spec={"training.template.tolerations": [{"key": "gpu", "effect": "Never"}]},
+        at="spec.training.template.tolerations[0].effect",
+        says='supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"',
+    ),
+    Mistake(
+        what="memory in words",
+        spec={"training.template.resources.requests": {"memory": "lots"}},
+        at="spec.training.template.resources.requests.memory",
+        says="should match",
+    ),
+    Mistake(
+        what="version 0",
+        spec={"version": 0},
+        at="spec.version",
+        says="should be greater than or equal to 1",
+    ),
+    Mistake(
+        what="too many replicas",
+        spec={"serving.replicas": 1001},
+        at="spec.serving.replicas",
+        says="should be less than or equal to 1000",
+    ),
+    Mistake(
+        what="an unknown retraining mode",
+        spec={"retraining.mode": "Disabled"},
+        at="spec.retraining.mode",
+        says='supported values: "Automatic", "Observe", "Manual"',
+    ),
+    Mistake(
+        what="a misspelt field",
+        spec={"objective.treshold": 0.9},
+        at="spec.objective.treshold",
+        says='unknown field "spec.objective.treshold"',
+    ),
+)

@@ -1,0 +1,185 @@
+"""A real API server takes good objects, fills them in, and refuses bad ones with the field and what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.integration.admission_cases import MISTAKES, Mistake, Value, model, version
+from tests.integration.cluster import Cluster
+from tests.unit.api.schemas import filled
+
+from evermodel.api import API_VERSION, crd
+from evermodel.api.generated import CHECKOUT
+
+pytestmark = pytest.mark.cluster
+SAMPLES = sorted((CHECKOUT / "manifests" / "samples").glob("*.yaml"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Iris:
+    """A minimal ModelDeployment in a namespace of its own."""
+
+    cluster: Cluster
+    namespace: str
+
+    def kubectl(self, verb: str, *arguments: str) -> str:
+        return self.cluster.kubectl(verb, "-n", self.namespace, *arguments)
+
+    def stored(self) -> dict[str, Any]:
+        return self.cluster.read("get", "-n", self.namespace, "model/iris")
+
+    def write_status(self, status: Mapping[str, Any]) -> None:
+        patch = json.dumps({"status": status})
+        self.kubectl("patch", "model/iris", "--subresource=status", "--type=merge", "-p", patch)
+
+
+@pytest.fixture
+def iris(cluster: Cluster, namespace: str) -> Iris:
+    cluster.kubectl("create", "-n", namespace, "-f", "-", given=model("iris"))
+    return Iris(cluster=cluster, namespace=namespace)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.what)
+def test_refuses(cluster: Cluster, mistake: Mistake) -> None:
+    bad = model(mistake.name, mistake.spec)
+    answer = cluster.try_kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", given=bad)
+    assert answer.returncode != 0
+    lines = [line for line in answer.stderr.splitlines() if mistake.at in line and mistake.says in line]
+    assert lines, answer.stderr
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({}, id="the minimum"),
+        pytest.param({"objective.threshold": 0.0001, "monitoring.tolerance": 0}, id="a threshold near 0"),
+        pytest.param({"data.train.uri": "sklearn://digits?rows=:100"}, id="rows without a start"),
+        pytest.param({"data.train.uri": "sklearn://digits?rows=100:"}, id="rows without an end"),
+        pytest.param({"data.train.uri": "configmap://my.data/train_1.csv"}, id="a ConfigMap"),
+        pytest.param({"data.train.uri": "hub://train.csv"}, id="an uploaded file"),
+        pytest.param({"retraining.cooldown": "1h30m", "monitoring.interval": "1.5s"}, id="durations"),
+        pytest.param({"training.template.resources.limits": {"cpu": 2, "memory": "1.5Gi"}}, id="whole quantities"),
+        pytest.param({"training.parameters": {"hidden_layer_sizes": [8, 8], "a": {"b": None}}}, id="nested parameters"),
+        pytest.param({"data.features": [f"column {number}" for number in range(4096)]}, id="4,096 features"),
+        pytest.param(
+            {
+                "training.preprocessing": [
+                    {"transformer": "StandardScaler", "columns": [f"column {number}" for number in range(4096)]}
+                ]
+                * 32
+            },
+            id="32 steps over 4,096 columns",
+        ),
+        pytest.param({"version": 7, "paused": True}, id="pinned and paused"),
+    ],
+)
+def test_takes(cluster: Cluster, changes: Mapping[str, Value]) -> None:
+    cluster.kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", given=model("iris", changes))
+
+
+def test_takes_a_name_of_40_characters(cluster: Cluster) -> None:
+    cluster.kubectl("create", "--dry-run=server", "-f", "-", given=model("m" * 40))
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+def test_takes_the_sample(cluster: Cluster, sample: Path) -> None:
+    cluster.kubectl("create", "--dry-run=server", "--validate=strict", "-f", str(sample))
+
+
+def test_defaults_are_filled_in(iris: Iris) -> None:
+    stored = iris.stored()
+    expected = filled(crd.object_schema(crd.MODEL_DEPLOYMENT), model("iris"))
+    assert stored["spec"] == expected["spec"]
+    assert stored["status"] == expected["status"]
+    assert stored["status"]["observedGeneration"] == -1
+
+
+def test_parameters_are_kept_as_they_are(cluster: Cluster) -> None:
+    parameters = {"max_iter": 1000, "class_weight": {"yes": 2.5, "no": 1}, "penalty": None, "tags": [1, "a", True]}
+    given = model("free", {"training.parameters": parameters})
+    stored = cluster.read("create", "--dry-run=server", "-f", "-", given=given)
+    assert stored["spec"]["training"]["parameters"] == parameters
+
+
+@pytest.mark.parametrize("name", ["models", "model", "emd", "modeldeployments", "evermodel"])
+def test_kubectl_knows_the_name(iris: Iris, name: str) -> None:
+    assert iris.kubectl("get", name, "-o", "name") == "modeldeployment.evermodel.dev/iris"
+
+
+def test_kubectl_waits_for_a_model(iris: Iris) -> None:
+    iris.write_status({"conditions": [ready_condition()]})
+    iris.kubectl("wait", "model/iris", "--for=condition=Ready", "--timeout=10s")
+
+
+def test_columns_show_how_the_model_does(iris: Iris) -> None:
+    champion = {"version": 3, "holdout": 0.958, "trainingHash": "1:ab", "promotedAt": "2026-01-01T00:00:00Z"}
+    live = {"value": 0.931, "samples": 400}
+    iris.write_status(
+        {
+            "phase": "Ready",
+            "conditions": [ready_condition()],
+            "champion": champion,
+            "live": live,
+            "retraining": {"count": 2},
+            "url": "http://iris.ml.svc",
+        },
+    )
+    header, row = iris.kubectl("get", "models").splitlines()
+    assert header.split() == ["NAME", "READY", "PHASE", "VERSION", "METRIC", "HOLDOUT", "LIVE", "THRESHOLD", "AGE"]
+    assert row.split()[:-1] == ["iris", "True", "Ready", "3", "accuracy", "0.958", "0.931", "0.9"]
+    header, row = iris.kubectl("get", "models", "-o", "wide").splitlines()
+    assert header.split()[-3:] == ["CANDIDATE", "RETRAINS", "URL"]
+    assert row.split()[-2:] == ["2", "http://iris.ml.svc"]
+
+
+def test_scaling_changes_the_replicas_and_finds_the_pods(iris: Iris) -> None:
+    iris.write_status({"replicas": 1, "selector": "evermodel.dev/model=iris"})
+    iris.kubectl("scale", "model/iris", "--replicas=3")
+    assert iris.stored()["spec"]["serving"]["replicas"] == 3
+    path = f"/apis/{API_VERSION}/namespaces/{iris.namespace}/modeldeployments/iris/scale"
+    scale = json.loads(iris.kubectl("get", "--raw", path))
+    assert scale["spec"] == {"replicas": 3}
+    assert scale["status"] == {"replicas": 1, "selector": "evermodel.dev/model=iris"}
+
+
+def test_status_is_written_apart_and_moves_no_generation(iris: Iris) -> None:
+    iris.write_status({"observedGeneration": 1, "phase": "Training"})
+    iris.kubectl("patch", "model/iris", "--type=merge", "-p", json.dumps({"status": {"phase": "Failed"}}))
+    stored = iris.stored()
+    assert stored["status"]["phase"] == "Training"
+    assert stored["metadata"]["generation"] == 1
+
+
+def test_a_version_never_changes_but_its_status_does(cluster: Cluster, namespace: str) -> None:
+    cluster.kubectl("create", "-n", namespace, "-f", "-", given=version("iris-v1"))
+    change = json.dumps({"spec": {"trainingHash": "1:other"}})
+    answer = cluster.try_kubectl("patch", "-n", namespace, "modelversion/iris-v1", "--type=merge", "-p", change)
+    assert answer.returncode != 0
+    assert "spec: Invalid value" in answer.stderr
+    assert "a ModelVersion records one run and never changes: change its ModelDeployment instead" in answer.stderr
+    status = json.dumps({"status": {"phase": "Champion", "holdout": 0.95, "holdoutSet": "reference", "rows": 120}})
+    cluster.kubectl("patch", "-n", namespace, "mv/iris-v1", "--subresource=status", "--type=merge", "-p", status)
+    header, row = cluster.kubectl("get", "-n", namespace, "mv").splitlines()
+    assert header.split() == ["NAME", "PHASE", "TRIGGER", "HOLDOUT", "SET", "ROWS", "AGE"]
+    assert row.split()[:-1] == ["iris-v1", "Champion", "FirstVersion", "0.95", "reference", "120"]
+
+
+def test_a_version_without_a_trigger_is_refused(cluster: Cluster) -> None:
+    answer = cluster.try_kubectl("create", "--dry-run=server", "-f", "-", given=version("iris-v1", trigger={}))
+    assert "spec.trigger.reason: Required value" in answer.stderr
+
+
+def ready_condition() -> Mapping[str, Any]:
+    return {
+        "type": "Ready",
+        "status": "True",
+        "reason": "Serving",
+        "message": "Version 3 answers.",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+        "observedGeneration": 1,
+    }
