@@ -37,7 +37,8 @@ Quantity = Annotated[
 ]
 """A Kubernetes quantity such as 500m, 2 or 1Gi."""
 Quantities = Annotated[dict[str, Quantity], Meta(max_length=16)]
-Labels = Annotated[dict[str, Annotated[str, Meta(max_length=63)]], Meta(max_length=64)]
+LabelValue = Annotated[str, Meta(max_length=63, pattern=r"^([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?$")]
+Labels = Annotated[dict[str, LabelValue], Meta(max_length=64)]
 Annotations = Annotated[dict[str, Annotated[str, Meta(max_length=4096)]], Meta(max_length=64)]
 Parameters = Annotated[dict[str, Any], Meta(max_length=128)]
 """Constructor parameters: JSON values by name; what a name means is the library's business."""

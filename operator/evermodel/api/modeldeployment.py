@@ -243,7 +243,7 @@ class Retraining(Resource, frozen=True, kw_only=True):
         Meta(description="Pause after a run before an alarm may start the next; doubles with each failed attempt."),
     ] = "10m"
     max_attempts: Annotated[
-        int, Meta(ge=1, le=20, description="Attempts after one alarm before it is left to a person.")
+        int, Meta(ge=1, le=20, description="Attempts for one alarm, request or change before it is left to a person.")
     ] = 3
     data: RetrainingData = RetrainingData()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta
@@ -30,22 +31,30 @@ class Resources(Resource, frozen=True, kw_only=True):
     limits: Annotated[Quantities, Meta(description="What the container may use at most.")] = {}
 
 
+class TolerationOperator(StrEnum):
+    """How a toleration's value is compared."""
+
+    EXISTS = "Exists"
+    EQUAL = "Equal"
+
+
+class TaintEffect(StrEnum):
+    """What a taint does to pods that do not tolerate it."""
+
+    NO_SCHEDULE = "NoSchedule"
+    PREFER_NO_SCHEDULE = "PreferNoSchedule"
+    NO_EXECUTE = "NoExecute"
+
+
 class Toleration(Resource, frozen=True, kw_only=True):
     """A taint that the pod tolerates."""
 
     key: Annotated[str, Meta(max_length=253, description="Key of the taint; empty with Exists: any taint.")] = ""
-    operator: Annotated[
-        str, Meta(pattern=r"^(Exists|Equal)$", max_length=6, description="Exists: any value; Equal: this value.")
-    ] = "Equal"
+    operator: Annotated[TolerationOperator, Meta(description="Exists: any value; Equal: this value.")] = (
+        TolerationOperator.EQUAL
+    )
     value: Annotated[str, Meta(max_length=63, description="Value of the taint.")] = ""
-    effect: Annotated[
-        str,
-        Meta(
-            pattern=r"^(NoSchedule|PreferNoSchedule|NoExecute)?$",
-            max_length=16,
-            description="NoSchedule, PreferNoSchedule or NoExecute; empty: every effect.",
-        ),
-    ] = ""
+    effect: Annotated[TaintEffect, Meta(description="The effect that is tolerated; absent: every one.")] | None = None
 
 
 class PodTemplate(Resource, frozen=True, kw_only=True):
