@@ -8,12 +8,21 @@ CLUSTER := $(PYTHON) tests/cluster
 PROFILE ?= full
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lint format unit faults test lock clean cluster-up cluster-down cluster-status images
+.PHONY: help demo venv lint format unit faults test lock clean cluster-up cluster-down cluster-status images
+
+# $(call debian,TEST,PACKAGES) installs Debian packages when the test fails: a fresh machine needs no other step.
+debian = $(1) >/dev/null 2>&1 || { echo "installing $(2)"; \
+	  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(2); } >/dev/null \
+	  || { echo "error: install $(2), or run as root so that this does it" >&2; exit 1; }; }
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
+demo: venv ## Show the whole loop on a local Kubernetes: a model falls below its threshold and is retrained
+	@$(BIN)/python -m tests.demo
+
 $(VENV)/.ready: requirements-dev.lock pyproject.toml
+	@$(call debian,$(PYTHON) -c 'import ensurepip',python3-venv)
 	@echo "preparing $(VENV) from requirements-dev.lock"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
@@ -36,6 +45,7 @@ unit: venv ## Tests that need no cluster
 	@$(BIN)/pytest tests/unit
 
 faults: venv ## The hub killed and cut off from its disk, by real processes
+	@$(call debian,printf '#include <stdio.h>' | gcc -E -,gcc libc6-dev)
 	@$(BIN)/pytest tests/faults
 
 test: lint unit faults ## Everything: lint and all tests
