@@ -1,1 +1,1 @@
-"""The Kubernetes client behind a small protocol."""
+"""Talking to Kubernetes: a small protocol in JSON objects, its implementation on kubernetes.aio, errors as types."""

@@ -1,1 +1,1 @@
-"""Where the live quality comes from."""
+"""Where the live quality and the reports of Jobs come from."""

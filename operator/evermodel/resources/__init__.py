@@ -1,1 +1,12 @@
 """Builders of Kubernetes objects: values in, manifests out; no client, no clock."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from evermodel.core.builders import Builders
+from evermodel.resources.deployments import build_deployment
+from evermodel.resources.services import build_service
+
+BUILDERS: Final = Builders(deployment=build_deployment, service=build_service)
+"""What plans compare the cluster with."""

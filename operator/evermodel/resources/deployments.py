@@ -1,0 +1,102 @@
+"""The serving Deployment of one version."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from evermodel.contract import SERVE_ENV, TOKEN_ENV, ServeConfig
+from evermodel.core import names
+from evermodel.core.actions import Manifest
+from evermodel.core.observed import ModelView, OperatorSettings, VersionView
+from evermodel.resources.ownership import owned_by_model
+from evermodel.resources.pods import Part, container, from_secret, pod_template
+from evermodel.resources.stamp import stamped
+
+REQUESTS: Final = {"cpu": "100m", "memory": "192Mi"}
+_GRACE_SECONDS: Final = 45
+"""Longer than a pod takes to drain (10 s) and to finish what is in flight (15 s)."""
+_PROGRESS_SECONDS: Final = 300
+"""Pods that are not ready by then never will be: the candidate has failed."""
+_PORT: Final = "http"
+
+
+def build_deployment(model: ModelView, version: VersionView, settings: OperatorSettings) -> Manifest:
+    """Return the Deployment that serves a version. Its pods change with the version's artifact and pod settings only.
+
+    An upgrade of the operator, another threshold or another number of replicas leaves the template as it is: each
+    version is served by the image that it was trained with.
+    """
+    serving = model.spec.serving
+    selector = names.serving_selector(model.key.name, version.number)
+    labels = names.labels(names.Component.SERVE, model=model.key.name, version=version.number)
+    return stamped(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {
+                "name": names.version_name(model.key.name, version.number),
+                "labels": labels,
+                "ownerReferences": owned_by_model(model),
+            },
+            "spec": {
+                "replicas": serving.replicas,
+                "selector": {"matchLabels": selector},
+                "revisionHistoryLimit": 1,
+                "progressDeadlineSeconds": _PROGRESS_SECONDS,
+                "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+                "template": pod_template(
+                    labels=labels,
+                    settings=serving.template,
+                    container=container(
+                        image=serving.template.image or version.spec.image,
+                        command=names.Component.SERVE.value,
+                        settings=serving.template,
+                        env=(
+                            {"name": SERVE_ENV, "value": _config(model, version, settings)},
+                            from_secret(
+                                TOKEN_ENV,
+                                names.model_secret_name(model.key.name, settings.hub_key_fingerprint),
+                                names.SecretEntry.SERVER.value,
+                            ),
+                        ),
+                        requests=REQUESTS,
+                        ports=[{"name": _PORT, "containerPort": names.SERVE_PORT, "protocol": "TCP"}],
+                        readinessProbe=_probe("/v2/health/ready", period=2, failures=3),
+                        livenessProbe=_probe("/v2/health/live", period=10, failures=6),
+                    ),
+                    grace_seconds=_GRACE_SECONDS,
+                    topologySpreadConstraints=[
+                        {
+                            "maxSkew": 1,
+                            "topologyKey": "kubernetes.io/hostname",
+                            "whenUnsatisfiable": "ScheduleAnyway",
+                            "labelSelector": {"matchLabels": selector},
+                        }
+                    ],
+                ),
+            },
+        }
+    )
+
+
+def _config(model: ModelView, version: VersionView, settings: OperatorSettings) -> str:
+    config = ServeConfig(
+        namespace=model.key.namespace,
+        model=model.key.name,
+        version=version.number,
+        hub_url=settings.hub_url,
+        manifest=version.status.manifest or "",
+        capture=model.spec.retraining.data.include_feedback,
+    )
+    return msgspec.json.encode(config).decode()
+
+
+def _probe(path: str, *, period: int, failures: int) -> Part:
+    return {
+        "httpGet": {"path": path, "port": _PORT},
+        "periodSeconds": period,
+        "timeoutSeconds": 5,
+        "failureThreshold": failures,
+    }

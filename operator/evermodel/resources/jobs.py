@@ -1,0 +1,89 @@
+"""The Job of a run: one pod that trains or evaluates, started once."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import msgspec
+
+from evermodel.contract import (
+    DATA_ERROR_EXIT_CODE,
+    DISRUPTION_EXIT_CODE,
+    RUN_ENV,
+    SOURCE_MOUNT,
+    TOKEN_ENV,
+    RunConfig,
+)
+from evermodel.core import names
+from evermodel.core.actions import Manifest
+from evermodel.core.durations import parse_duration
+from evermodel.core.observed import ModelView, OperatorSettings, VersionView
+from evermodel.resources.ownership import owned_by_version
+from evermodel.resources.pods import Part, container, from_secret, pod_template
+
+REQUESTS: Final = {"cpu": "250m", "memory": "512Mi"}
+_GRACE_SECONDS: Final = 30
+_SOURCE: Final = "source"
+_CONFIG_MAP: Final = "configmap://"
+
+
+def build_job(
+    model: ModelView, version: VersionView, settings: OperatorSettings, name: str, run: RunConfig
+) -> Manifest:
+    """Return the Job that does a run. It owns nothing and is owned by the version that it makes."""
+    component = names.component_of(run)
+    training = version.spec.training
+    labels = names.labels(component, model=model.key.name, version=version.number)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "labels": labels, "ownerReferences": owned_by_version(version)},
+        "spec": {
+            "backoffLimit": 0,  # another attempt is another version, which the operator decides on
+            "activeDeadlineSeconds": max(math.ceil(parse_duration(training.deadline).total_seconds()), 1),
+            "podFailurePolicy": {"rules": _failure_rules()},
+            "podReplacementPolicy": "Failed",
+            "template": pod_template(
+                labels=labels,
+                settings=training.template,
+                container=container(
+                    image=training.template.image or version.spec.image,
+                    command=component.value,
+                    settings=training.template,
+                    env=(
+                        {"name": RUN_ENV, "value": msgspec.json.encode(run).decode()},
+                        from_secret(
+                            TOKEN_ENV,
+                            names.model_secret_name(model.key.name, settings.hub_key_fingerprint),
+                            names.SecretEntry.TRAINER.value,
+                        ),
+                    ),
+                    requests=REQUESTS,
+                    mounts=tuple(
+                        {"name": _SOURCE, "mountPath": SOURCE_MOUNT, "readOnly": True} for _ in _source_of(run)
+                    ),
+                ),
+                volumes=_source_of(run),
+                grace_seconds=_GRACE_SECONDS,
+                restartPolicy="Never",
+            ),
+        },
+    }
+
+
+def _failure_rules() -> list[Part]:
+    """Start the pod again after a disruption, which counts as nothing; end the Job at once for bad data."""
+    return [
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+        {"action": "Ignore", "onExitCodes": {"operator": "In", "values": [DISRUPTION_EXIT_CODE]}},
+        {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [DATA_ERROR_EXIT_CODE]}},
+    ]
+
+
+def _source_of(run: RunConfig) -> tuple[Part, ...]:
+    """Return the volume of a configmap:// source. It may be missing: the Job says so better than a pod that waits."""
+    if not run.data.uri.startswith(_CONFIG_MAP):
+        return ()
+    name, _, _ = run.data.uri.removeprefix(_CONFIG_MAP).partition("/")
+    return ({"name": _SOURCE, "configMap": {"name": name, "optional": True}},)

@@ -1,0 +1,148 @@
+"""Which of the replicas works: the one that holds the Lease.
+
+A holder that cannot renew within the renew deadline ends its process, well before another replica may take the Lease
+over. A Lease is no fence all the same: actions are idempotent and status writes are guarded by resourceVersion.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from evermodel.kube.client import KubeClient, Object
+from evermodel.kube.errors import Conflict, KubeError, NotFound, Transient
+from evermodel.kube.kinds import LEASE
+from evermodel.runtime.settings import LeaseSettings
+
+logger = logging.getLogger(__name__)
+
+
+class LeaseLost(Exception):  # noqa: N818 - what happened, not what is wrong
+    """Another replica may be working: this process must end at once."""
+
+
+class Leadership:
+    """Takes, keeps and gives back the Lease."""
+
+    def __init__(self, client: KubeClient, settings: LeaseSettings) -> None:
+        self._client = client
+        self._settings = settings
+        self._seen: tuple[str, float] = ("", 0.0)
+        """State of somebody else's Lease and when it was first seen, by this process's own clock."""
+        self._held: Object | None = None
+
+    @property
+    def is_leader(self) -> bool:
+        """Tell whether this process holds the Lease."""
+        return self._held is not None
+
+    async def acquire(self) -> bool:
+        """Wait until this process holds the Lease; returns whether it did so at once."""
+        logger.info("waiting for the lease", extra={"identity": self._settings.identity})
+        waited = False
+        while self._held is None:
+            try:
+                self._held = await self._try_to_take()
+            except KubeError as error:
+                logger.warning("the lease could not be taken", extra={"error": str(error)})
+            if self._held is None:
+                waited = True
+                await asyncio.sleep(self._settings.retry_period.total_seconds())
+        logger.info("leading", extra={"identity": self._settings.identity})
+        return not waited
+
+    async def keep(self) -> None:
+        """Renew until that fails for too long; raises LeaseLost then."""
+        while True:
+            await asyncio.sleep(self._settings.renew_interval.total_seconds())
+            try:
+                async with asyncio.timeout(self._settings.renew_deadline.total_seconds()):
+                    await self._renew()
+            except TimeoutError as error:
+                self._held = None
+                raise LeaseLost("the lease could not be renewed in time") from error
+
+    async def release(self) -> None:
+        """Give the Lease back, so that another replica need not wait for it to run out."""
+        if self._held is None:
+            return
+        held, self._held = self._held, None
+        try:
+            await self._write(held, {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _now()})
+        except KubeError as error:
+            logger.warning("the lease could not be given back", extra={"error": str(error)})
+
+    async def _try_to_take(self) -> Object | None:
+        namespace, name = self._settings.namespace, self._settings.name
+        try:
+            lease = await self._client.get(LEASE, namespace, name)
+        except NotFound:
+            manifest = {
+                "apiVersion": LEASE.api_version,
+                "kind": LEASE.name,
+                "metadata": {"name": name},
+                "spec": self._claim(0),
+            }
+            return await self._client.create(LEASE, namespace, manifest)
+        spec = lease.get("spec") or {}
+        if spec.get("holderIdentity") and not self._has_run_out(lease):
+            return None
+        return await self._write(lease, self._claim(int(spec.get("leaseTransitions") or 0) + 1))
+
+    def _has_run_out(self, lease: Object) -> bool:
+        """Judge by this process's own clock how long the Lease has not changed: clocks of nodes differ."""
+        now = asyncio.get_running_loop().time()
+        version = lease["metadata"]["resourceVersion"]
+        if self._seen[0] != version:
+            self._seen = (version, now)
+        duration = float(lease["spec"].get("leaseDurationSeconds") or self._settings.duration.total_seconds())
+        return now - self._seen[1] > duration
+
+    async def _renew(self) -> None:
+        """Renew once, trying again until the caller's deadline."""
+        while self._held is not None:
+            try:
+                self._held = await self._write(self._held, {"renewTime": _now()})
+            except Conflict as error:
+                self._held = await self._reread()
+                if self._held is None:
+                    raise LeaseLost("another replica took the lease") from error
+            except NotFound as error:
+                raise LeaseLost("the lease was deleted") from error
+            except KubeError as error:
+                logger.warning("the lease was not renewed", extra={"error": str(error)})
+            else:
+                return
+            await asyncio.sleep(self._settings.retry_period.total_seconds())
+
+    async def _reread(self) -> Object | None:
+        """Look after a conflict whether the Lease is still ours, as when an answer was lost on its way."""
+        try:
+            lease = await self._client.get(LEASE, self._settings.namespace, self._settings.name)
+        except Transient:
+            return self._held  # not known: the next attempt conflicts again and asks again
+        except KubeError:
+            return None
+        ours = (lease.get("spec") or {}).get("holderIdentity") == self._settings.identity
+        return lease if ours else None
+
+    async def _write(self, lease: Object, spec: dict[str, Any]) -> Object:
+        guard = {"resourceVersion": lease["metadata"]["resourceVersion"]}
+        patch = {"metadata": guard, "spec": spec}
+        return await self._client.patch(LEASE, self._settings.namespace, self._settings.name, patch)
+
+    def _claim(self, transitions: int) -> dict[str, Any]:
+        now = _now()
+        return {
+            "holderIdentity": self._settings.identity,
+            "leaseDurationSeconds": max(1, round(self._settings.duration.total_seconds())),
+            "acquireTime": now,
+            "renewTime": now,
+            "leaseTransitions": transitions,
+        }
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

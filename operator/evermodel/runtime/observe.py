@@ -1,0 +1,211 @@
+"""One look at everything that concerns one ModelDeployment: the store and, where it does not suffice, the hub."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final
+
+from evermodel.contract import LineageEntry, hub_key, key_fingerprint
+from evermodel.core.builders import fingerprint
+from evermodel.core.durations import parse_duration
+from evermodel.core.names import APPLIED_ANNOTATION, COMPONENT_LABEL, HUB, Component
+from evermodel.core.observed import (
+    DeploymentView,
+    HubView,
+    JobState,
+    JobView,
+    ModelKey,
+    ModelView,
+    Observed,
+    OperatorSettings,
+    ServiceView,
+    VersionView,
+)
+from evermodel.core.questions import needs_lineage, quality_query
+from evermodel.kube.kinds import DEPLOYMENT, JOB, MODEL, POD, SERVICE, STATEFUL_SET, VERSION, Kind
+from evermodel.metrics.provider import ProviderUnavailable, QualityProvider, Stage
+from evermodel.resources import BUILDERS
+from evermodel.resources.drift import is_drifted
+from evermodel.resources.hub import HUB_BUILDERS
+from evermodel.resources.hub import POD as HUB_POD
+from evermodel.runtime import pods as pods_of
+from evermodel.runtime.quality import QualityCache
+from evermodel.runtime.settings import Settings
+from evermodel.runtime.store import ObjectKey, Store, is_owned_by
+from evermodel.runtime.telemetry import Telemetry
+from evermodel.runtime.views import (
+    deployment_view,
+    job_view,
+    model_view,
+    service_view,
+    version_number,
+    version_view,
+)
+
+Object = Mapping[str, Any]
+
+_POD_NEWS: Final = timedelta(seconds=30)
+"""How much later than its Job's end the news of a pod's end may come: the kinds are watched apart."""
+_QUESTIONS: Final = 2
+"""An answer with a new alarm leads to another question, and its answer to none."""
+
+
+class Observer:
+    """Reads the store, asks the provider, writes nothing."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        provider: QualityProvider,
+        quality: QualityCache,
+        settings: Settings,
+        master: bytes,
+        telemetry: Telemetry,
+    ) -> None:
+        self._store = store
+        self._provider = provider
+        self._quality = quality
+        self._settings = settings
+        self._fingerprint = lru_cache(4096)(lambda namespace: key_fingerprint(hub_key(master, namespace)))
+        self._telemetry = telemetry
+
+    async def observe(self, key: ModelKey, now: datetime) -> Observed | None:
+        """Return what is known now; None when the ModelDeployment is gone or on its way out."""
+        manifest = self._store.get(MODEL, ObjectKey(key.namespace, key.name))
+        if manifest is None or "deletionTimestamp" in manifest["metadata"]:
+            return None
+        model = model_view(manifest)
+        settings = self._operator_settings(key.namespace)
+        versions = self._versions(model)
+        observed = Observed(
+            model=model,
+            versions=versions,
+            settings=settings,
+            jobs=await self._jobs(key, now),
+            deployments=self._deployments(model, versions, settings),
+            service=self._service(model),
+            hub=self._hub(key.namespace, settings),
+        )
+        observed = await self._with_lineage(observed)
+        return await self._with_quality(observed, now)
+
+    def expect(self, key: ModelKey, at: datetime) -> None:
+        """Ask the hub again at this time, should that be earlier than declared."""
+        self._quality.expect(key, at)
+
+    def forget(self, key: ModelKey) -> None:
+        """Drop what was remembered of a model that is gone."""
+        self._quality.forget(key)
+
+    def _operator_settings(self, namespace: str) -> OperatorSettings:
+        return OperatorSettings(
+            runtime_image=self._settings.runtime_image,
+            hub_url=self._settings.hub_url.format(namespace=namespace),
+            hub_key_fingerprint=self._fingerprint(namespace),
+            drain=self._settings.drain,
+        )
+
+    def _versions(self, model: ModelView) -> tuple[VersionView, ...]:
+        own = (found for found in self._store.of_model(VERSION, model.key) if is_owned_by(found, model.uid))
+        return tuple(sorted((version_view(found) for found in own), key=lambda version: version.number))
+
+    async def _jobs(self, key: ModelKey, now: datetime) -> dict[str, JobView]:
+        pods = self._store.of_model(POD, key)
+        found: dict[str, JobView] = {}
+        for manifest in self._store.of_model(JOB, key):
+            view = job_view(manifest, pods, now)
+            found[view.name] = await self._with_report(key, manifest, view, now)
+        return found
+
+    async def _with_report(self, key: ModelKey, manifest: Object, view: JobView, now: datetime) -> JobView:
+        """Wait for the pod of a Job that has ended, and ask the hub for a report that was lost."""
+        if view.state not in (JobState.SUCCEEDED, JobState.FAILED) or view.report is not None:
+            return view
+        if view.live_pods and view.finished_at is not None and now - view.finished_at < _POD_NEWS:
+            return replace(view, state=JobState.RUNNING)  # the pod's news brings the next look
+        number = version_number(manifest)
+        if view.failure is not None or number is None:
+            return view
+        component = manifest["metadata"]["labels"].get(COMPONENT_LABEL)
+        stage: Stage = "evaluate" if component == Component.EVALUATE else "train"
+        try:
+            return replace(view, report=await self._provider.report(key, number, stage))
+        except ProviderUnavailable:
+            return view
+
+    def _deployments(
+        self, model: ModelView, versions: Sequence[VersionView], settings: OperatorSettings
+    ) -> dict[int, DeploymentView]:
+        pods: defaultdict[int | None, list[Object]] = defaultdict(list)
+        for pod in self._store.of_model(POD, model.key):
+            if pod["metadata"]["labels"].get(COMPONENT_LABEL) == Component.SERVE and pods_of.is_live(pod):
+                pods[version_number(pod)].append(pod)
+        by_number = {version.number: version for version in versions}
+        found: dict[int, DeploymentView] = {}
+        for manifest in self._store.of_model(DEPLOYMENT, model.key):
+            number = version_number(manifest)
+            if number is None or not is_owned_by(manifest, model.uid):
+                continue
+            version = by_number.get(number)
+            drifted = version is not None and is_drifted(manifest, BUILDERS.deployment(model, version, settings))
+            found[number] = deployment_view(manifest, pods[number], drifted=drifted)
+        return found
+
+    def _service(self, model: ModelView) -> ServiceView | None:
+        manifest = self._store.get(SERVICE, ObjectKey(model.key.namespace, model.key.name))
+        if manifest is None or not is_owned_by(manifest, model.uid):
+            return None
+        number = service_view(manifest, drifted=False).version
+        drifted = number is None or is_drifted(manifest, BUILDERS.service(model, number))
+        return service_view(manifest, drifted=drifted)
+
+    def _hub(self, namespace: str, settings: OperatorSettings) -> HubView:
+        pod = self._store.get(POD, ObjectKey(namespace, HUB_POD))
+        return HubView(
+            applied=frozenset(
+                kind.name for kind in (STATEFUL_SET, SERVICE) if self._is_hub_applied(kind, namespace, settings)
+            ),
+            ready=pod is not None and pods_of.is_ready(pod) and "deletionTimestamp" not in pod["metadata"],
+            missing_secret=pod is not None and pods_of.misses_secret(pod),
+            message=pods_of.why_not_running(pod) if pod is not None else "",
+        )
+
+    def _is_hub_applied(self, kind: Kind, namespace: str, settings: OperatorSettings) -> bool:
+        found = self._store.get(kind, ObjectKey(namespace, HUB))
+        if found is None:
+            return False
+        built = HUB_BUILDERS[kind.name](settings)
+        is_newest = found["metadata"].get("annotations", {}).get(APPLIED_ANNOTATION) == fingerprint(built)
+        return is_newest and not is_drifted(found, built)
+
+    async def _with_lineage(self, observed: Observed) -> Observed:
+        """Ask which champions the hub remembers, when there is no version yet, or one that is being adopted."""
+        if not needs_lineage(observed) or not observed.hub.ready:
+            return observed
+        try:
+            lineage: tuple[LineageEntry, ...] = await self._provider.lineage(observed.model.key)
+        except ProviderUnavailable as error:
+            return replace(observed, quality_error=str(error))
+        return replace(observed, lineage=lineage)
+
+    async def _with_quality(self, observed: Observed, now: datetime) -> Observed:
+        """Add the newest answer to the question that matters now; a new alarm changes the question."""
+        key, spec = observed.model.key, observed.model.spec
+        interval = parse_duration(spec.monitoring.interval)
+        known = self._quality.known(key)
+        if known is not None:
+            observed = replace(observed, quality=known.quality, quality_query=known.query)
+        for _ in range(_QUESTIONS):
+            query = quality_query(observed)
+            if query is None:
+                return replace(observed, quality=None, quality_query=None)
+            answer = await self._quality.read(key, query, interval=interval, now=now)
+            observed = replace(observed, quality=answer.quality, quality_query=answer.query, quality_error=answer.error)
+        if observed.quality is not None:
+            self._telemetry.show_quality(key, observed.quality, spec.objective.threshold)
+        return observed

@@ -1,0 +1,134 @@
+"""What pods say: why one does not run, how one ended, what it reported.
+
+Messages end up in conditions, so they must not change while the state does not: the kubelet alternates between
+ErrImagePull and ImagePullBackOff, and counts the seconds of a back-off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from evermodel.contract import RunReport
+
+Pod = Mapping[str, Any]
+
+OUT_OF_MEMORY: Final = "OOMKilled"
+_REPORT: msgspec.json.Decoder[RunReport] = msgspec.json.Decoder(RunReport)
+_MISSING_SECRET: Final = re.compile(r"""secret\s+\\?"[^"\\]+\\?"\s+not\s+found""", re.IGNORECASE)
+_ENDED: Final = frozenset({"Succeeded", "Failed"})
+_NOT_PULLED: Final = "the image {image} cannot be pulled"
+_NOT_CREATED: Final = "the container cannot be created: {said}"
+_WAITING: Final = {
+    "ErrImagePull": _NOT_PULLED,
+    "ImagePullBackOff": _NOT_PULLED,
+    "RegistryUnavailable": _NOT_PULLED,
+    "ErrImageNeverPull": "the image {image} is not on the node, and its pull policy is Never",
+    "InvalidImageName": "{image!r} is no name of an image",
+    "CreateContainerConfigError": _NOT_CREATED,
+    "CreateContainerError": _NOT_CREATED,
+    "RunContainerError": _NOT_CREATED,
+    "CrashLoopBackOff": "the container ends again and again: exit code {exit_code} ({reason})",
+}
+"""Reasons for which a container waits in vain, and what to say of them."""
+_LONGEST: Final = 500
+"""Characters of a message that come from elsewhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How the container of a pod ended."""
+
+    exit_code: int
+    reason: str
+    report: RunReport | None
+
+
+def is_live(pod: Pod) -> bool:
+    """Tell whether a pod may still do something."""
+    return _status(pod).get("phase") not in _ENDED
+
+
+def is_ready(pod: Pod) -> bool:
+    """Tell whether a pod takes traffic."""
+    conditions = _status(pod).get("conditions") or ()
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+def newest(pods: Iterable[Pod]) -> Pod | None:
+    """Return the pod that was created last."""
+    return max(pods, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]), default=None)
+
+
+def why_not_running(pod: Pod) -> str:
+    """Say in a sentence why a pod does not run; empty when it does, or simply starts."""
+    for container in _containers(pod):
+        state = container.get("state") or {}
+        if message := _why_waiting(container, state.get("waiting")):
+            return message
+    for condition in _status(pod).get("conditions") or ():
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return f"no node takes the pod: {_shortened(condition.get('message') or condition.get('reason') or '')}"
+    return ""
+
+
+def misses_secret(pod: Pod) -> bool:
+    """Tell whether a pod waits for a Secret that is not there."""
+    waiting = ((container.get("state") or {}).get("waiting") or {} for container in _containers(pod))
+    return any(
+        state.get("reason") == "CreateContainerConfigError" and _MISSING_SECRET.search(state.get("message") or "")
+        for state in waiting
+    )
+
+
+def ending(pod: Pod) -> Ending | None:
+    """Return how a pod's container ended, and the report in its termination message; None while it has not."""
+    for container in _containers(pod):
+        ended = (container.get("state") or {}).get("terminated")
+        if ended is not None:
+            return Ending(
+                exit_code=int(ended.get("exitCode", 0)),
+                reason=ended.get("reason") or "",
+                report=_report(ended.get("message")),
+            )
+    return None
+
+
+def _why_waiting(container: Mapping[str, Any], waiting: Mapping[str, Any] | None) -> str:
+    if not waiting:
+        return ""
+    last = (container.get("lastState") or {}).get("terminated") or {}
+    said = waiting.get("message") or waiting.get("reason") or ""
+    return _WAITING.get(waiting.get("reason") or "", "").format(
+        image=container.get("image", ""),
+        said=_shortened(said),
+        exit_code=last.get("exitCode"),
+        reason=last.get("reason", "Error"),
+    )
+
+
+def _report(message: str | None) -> RunReport | None:
+    if not message:
+        return None
+    try:
+        return _REPORT.decode(message)
+    except (msgspec.DecodeError, UnicodeError):
+        return None
+
+
+def _status(pod: Pod) -> Mapping[str, Any]:
+    status: Mapping[str, Any] = pod.get("status") or {}
+    return status
+
+
+def _containers(pod: Pod) -> list[Mapping[str, Any]]:
+    status = _status(pod)
+    return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -1,0 +1,190 @@
+"""Objects as JSON has them → the views that plans are made from. Pure: no store, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from evermodel.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
+from evermodel.api.modelversion import ModelVersionSpec, ModelVersionStatus
+from evermodel.contract import FailureReason
+from evermodel.core.names import APPLIED_ANNOTATION, RETRAIN_ANNOTATION, VERSION_LABEL
+from evermodel.core.observed import (
+    DeploymentView,
+    JobState,
+    JobView,
+    ModelKey,
+    ModelView,
+    ServiceView,
+    VersionView,
+)
+from evermodel.runtime import pods as pods_of
+
+Object = Mapping[str, Any]
+
+_NO_POD_YET: Final = timedelta(seconds=10)
+"""How long the Job controller may take before it is worth a word that there is no pod."""
+
+
+def model_view(manifest: Object) -> ModelView:
+    """Read a ModelDeployment."""
+    metadata = manifest["metadata"]
+    return ModelView(
+        key=ModelKey(namespace=metadata["namespace"], name=metadata["name"]),
+        uid=metadata["uid"],
+        generation=metadata["generation"],
+        resource_version=metadata["resourceVersion"],
+        created_at=datetime.fromisoformat(metadata["creationTimestamp"]),
+        spec=msgspec.convert(manifest["spec"], ModelDeploymentSpec),
+        status=msgspec.convert(manifest.get("status") or {}, ModelDeploymentStatus),
+        retrain_request=_annotation(manifest, RETRAIN_ANNOTATION),
+        deleting="deletionTimestamp" in metadata,
+    )
+
+
+def version_view(manifest: Object) -> VersionView:
+    """Read a ModelVersion."""
+    metadata = manifest["metadata"]
+    return VersionView(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        resource_version=metadata["resourceVersion"],
+        created_at=datetime.fromisoformat(metadata["creationTimestamp"]),
+        spec=msgspec.convert(manifest["spec"], ModelVersionSpec),
+        status=msgspec.convert(manifest.get("status") or {}, ModelVersionStatus),
+        deleting="deletionTimestamp" in metadata,
+    )
+
+
+def job_view(manifest: Object, pods: Iterable[Object], now: datetime) -> JobView:
+    """Read a Job and its pods; the newest pod speaks for it."""
+    metadata, status = manifest["metadata"], manifest.get("status") or {}
+    own = [pod for pod in pods if _is_owned_by(pod, metadata["uid"])]
+    pod = pods_of.newest(own)
+    ended = pods_of.ending(pod) if pod is not None else None
+    created_at = datetime.fromisoformat(metadata["creationTimestamp"])
+    state, condition = _job_state(status, own)
+    has_ended = state in (JobState.SUCCEEDED, JobState.FAILED)
+    failure = _job_failure(condition, ended) if state is JobState.FAILED else None
+    if state is JobState.FAILED:
+        message = str(condition.get("message") or "")
+    elif has_ended:
+        message = ""
+    elif pod is not None:
+        message = pods_of.why_not_running(pod)
+    else:
+        message = _why_no_pod(metadata["name"]) if now - created_at > _NO_POD_YET else ""
+    return JobView(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        owner_uid=_owner_uid(manifest),
+        state=state,
+        created_at=created_at,
+        deleting="deletionTimestamp" in metadata,
+        report=ended.report if has_ended and ended is not None else None,
+        exit_code=ended.exit_code if has_ended and ended is not None else None,
+        failure=failure,
+        message=message,
+        missing_secret=not has_ended and pod is not None and pods_of.misses_secret(pod),
+        live_pods=sum(pods_of.is_live(pod) for pod in own),
+        finished_at=_time(condition.get("lastTransitionTime")),
+    )
+
+
+def deployment_view(manifest: Object, pods: Sequence[Object], *, drifted: bool) -> DeploymentView:
+    """Read a serving Deployment and the pods of its version."""
+    metadata, status = manifest["metadata"], manifest.get("status") or {}
+    replicas = int(manifest["spec"].get("replicas", 1))
+    updated = int(status.get("updatedReplicas") or 0)
+    seen = int(status.get("observedGeneration") or 0) >= metadata.get("generation", 0)
+    waiting = [pod for pod in pods if not pods_of.is_ready(pod)]
+    messages = [message for pod in waiting if (message := pods_of.why_not_running(pod))]
+    return DeploymentView(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        version=version_number(manifest) or 0,
+        replicas=replicas,
+        ready_replicas=int(status.get("readyReplicas") or 0),
+        updated=seen and updated == replicas == int(status.get("replicas") or 0),
+        fingerprint=_annotation(manifest, APPLIED_ANNOTATION),
+        drifted=drifted,
+        message=messages[0] if messages else _deployment_failure(status),
+        missing_secret=any(pods_of.misses_secret(pod) for pod in waiting),
+        stuck=_has_given_up(status),
+        deleting="deletionTimestamp" in metadata,
+    )
+
+
+def service_view(manifest: Object, *, drifted: bool) -> ServiceView:
+    """Read the Service at a model's URL."""
+    number = (manifest["spec"].get("selector") or {}).get(VERSION_LABEL, "")
+    return ServiceView(
+        name=manifest["metadata"]["name"],
+        version=int(number) if number.isdecimal() else None,
+        fingerprint=_annotation(manifest, APPLIED_ANNOTATION),
+        drifted=drifted,
+    )
+
+
+def version_number(manifest: Object) -> int | None:
+    """Return the version that an object belongs to, by its label."""
+    number = (manifest["metadata"].get("labels") or {}).get(VERSION_LABEL, "")
+    return int(number) if number.isdecimal() else None
+
+
+def _annotation(manifest: Object, name: str) -> str:
+    return str((manifest["metadata"].get("annotations") or {}).get(name, ""))
+
+
+def _owner_uid(manifest: Object) -> str:
+    owners = manifest["metadata"].get("ownerReferences") or ()
+    return str(next((owner["uid"] for owner in owners if owner.get("controller")), ""))
+
+
+def _is_owned_by(manifest: Object, uid: str) -> bool:
+    return any(owner["uid"] == uid for owner in manifest["metadata"].get("ownerReferences") or ())
+
+
+def _job_state(status: Object, pods: Iterable[Object]) -> tuple[JobState, Object]:
+    """Return the state and the condition that says so. FailureTarget and SuccessCriteriaMet are not the end yet."""
+    for condition in status.get("conditions") or ():
+        if condition["status"] == "True" and condition["type"] == "Complete":
+            return JobState.SUCCEEDED, condition
+        if condition["status"] == "True" and condition["type"] == "Failed":
+            return JobState.FAILED, condition
+    running = any((pod.get("status") or {}).get("phase") == "Running" for pod in pods)
+    return (JobState.RUNNING if running else JobState.PENDING), {}
+
+
+def _job_failure(condition: Object, ended: pods_of.Ending | None) -> FailureReason | None:
+    if ended is not None and ended.reason == pods_of.OUT_OF_MEMORY:
+        return FailureReason.OUT_OF_MEMORY
+    if condition.get("reason") == "DeadlineExceeded":
+        return FailureReason.DEADLINE_EXCEEDED
+    return None
+
+
+def _why_no_pod(job: str) -> str:
+    return f"the Job has no pod: a quota or an admission policy may refuse it; see kubectl describe job {job}"
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _has_given_up(status: Object) -> bool:
+    return any(
+        (condition["type"], condition["status"], condition.get("reason"))
+        == ("Progressing", "False", "ProgressDeadlineExceeded")
+        for condition in status.get("conditions") or ()
+    )
+
+
+def _deployment_failure(status: Object) -> str:
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            return str(condition.get("message") or condition.get("reason") or "")
+    return ""

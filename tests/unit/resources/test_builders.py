@@ -1,0 +1,143 @@
+"""What the builders promise: the API server and real pods are asked in the integration and e2e tests."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+from tests.unit.resources import made
+
+from evermodel.api.modeldeployment import Estimator, Serving, Training
+from evermodel.api.template import EnvVar, PodTemplate, Resources, Toleration, TolerationOperator
+from evermodel.contract import (
+    RUN_ENV,
+    SOURCE_MOUNT,
+    Role,
+    TrainRun,
+    hub_key,
+    role_token,
+)
+from evermodel.core.builders import fingerprint
+from evermodel.resources import BUILDERS
+from evermodel.resources.hub import HUB_BUILDERS
+from evermodel.resources.jobs import build_job
+from evermodel.resources.secrets import build_hub_secret, build_model_secret
+
+TEMPLATE = PodTemplate(
+    image="registry.example/own:1",
+    image_pull_secrets=("pull",),
+    resources=Resources(requests={"cpu": 2}, limits={"memory": "2Gi"}),
+    env=(EnvVar(name="OMP_NUM_THREADS", value="1"),),
+    priority_class_name="high",
+    node_selector={"disk": "ssd"},
+    tolerations=(Toleration(key="gpu", operator=TolerationOperator.EXISTS),),
+    labels={"team": "a"},
+    annotations={"note": "b"},
+)
+
+
+def job(**training: Any) -> dict[str, Any]:
+    spec = made.changed(training=msgspec.structs.replace(made.SPEC.training, **training))
+    return build_job(made.model(spec), made.version(spec), made.SETTINGS, "iris-v1-train-1", made.train_run())
+
+
+def pods() -> dict[str, dict[str, Any]]:
+    return {
+        "job": job()["spec"]["template"],
+        "server": BUILDERS.deployment(made.model(), made.version(), made.SETTINGS)["spec"]["template"],
+        "hub": HUB_BUILDERS["StatefulSet"](made.SETTINGS)["spec"]["template"],
+    }
+
+
+@pytest.mark.parametrize("kind", ["job", "server", "hub"])
+def test_no_pod_has_more_rights_than_it_needs(kind: str) -> None:
+    spec = pods()[kind]["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    [container] = spec["containers"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_the_pod_settings_of_the_user_are_taken_over() -> None:
+    spec = made.changed(serving=Serving(template=TEMPLATE))
+    template = BUILDERS.deployment(made.model(spec), made.version(), made.SETTINGS)["spec"]["template"]
+    [container] = template["spec"]["containers"]
+    assert container["image"] == "registry.example/own:1"
+    assert container["resources"] == {"requests": {"cpu": 2, "memory": "192Mi"}, "limits": {"memory": "2Gi"}}
+    assert container["env"][0] == {"name": "OMP_NUM_THREADS", "value": "1"}
+    assert template["metadata"]["labels"]["team"] == "a"
+    assert template["metadata"]["annotations"] == {"note": "b"}
+    chosen = {"imagePullSecrets", "priorityClassName", "nodeSelector", "tolerations"}
+    assert {field: template["spec"][field] for field in chosen} == {
+        "imagePullSecrets": [{"name": "pull"}],
+        "priorityClassName": "high",
+        "nodeSelector": {"disk": "ssd"},
+        "tolerations": [{"key": "gpu", "operator": "Exists"}],
+    }
+
+
+def test_a_job_is_told_its_run_and_started_once() -> None:
+    spec = job(deadline="1h30m")["spec"]
+    assert (spec["backoffLimit"], spec["activeDeadlineSeconds"]) == (0, 5400)
+    env = {variable["name"]: variable for variable in spec["template"]["spec"]["containers"][0]["env"]}
+    assert msgspec.json.decode(env[RUN_ENV]["value"], type=TrainRun) == made.train_run()
+
+
+def test_a_config_map_is_mounted_even_if_it_is_not_there_yet() -> None:
+    run = made.train_run("configmap://churn/train.csv")
+    spec = build_job(made.model(), made.version(), made.SETTINGS, "job", run)["spec"]["template"]["spec"]
+    assert {"name": "source", "configMap": {"name": "churn", "optional": True}} in spec["volumes"]
+    mounts = {mount["name"]: mount for mount in spec["containers"][0]["volumeMounts"]}
+    assert mounts["source"] == {"name": "source", "mountPath": SOURCE_MOUNT, "readOnly": True}
+
+
+UNRELATED = {
+    "an upgrade of the operator": (made.SPEC, replace(made.SETTINGS, runtime_image="evermodel-runtime:3")),
+    "another threshold": (
+        made.changed(objective=msgspec.structs.replace(made.SPEC.objective, threshold=0.8)),
+        made.SETTINGS,
+    ),
+    "another number of replicas": (made.changed(serving=Serving(replicas=5)), made.SETTINGS),
+    "another estimator for the next version": (
+        made.changed(training=Training(estimator=Estimator.SVC)),
+        made.SETTINGS,
+    ),
+}
+
+
+@pytest.mark.parametrize("change", UNRELATED)
+def test_serving_pods_are_not_restarted_by(change: str) -> None:
+    before = BUILDERS.deployment(made.model(), made.version(), made.SETTINGS)
+    spec, settings = UNRELATED[change]
+    after = BUILDERS.deployment(made.model(spec), made.version(), settings)
+    assert after["spec"]["template"] == before["spec"]["template"]
+
+
+def test_a_digest_tells_one_manifest_from_another() -> None:
+    first, second = BUILDERS.service(made.model(), 1), BUILDERS.service(made.model(), 2)
+    assert fingerprint(first) == fingerprint(BUILDERS.service(made.model(), 1))
+    assert fingerprint(first) != fingerprint(second)
+    assert first["metadata"]["name"] == second["metadata"]["name"] == "iris"
+
+
+def test_tokens_derive_from_the_master_key_and_the_name_tells_no_more_than_the_key_s_fingerprint() -> None:
+    master = b"m" * 32
+    key = hub_key(master, "team")
+    secret = build_model_secret(master, made.model())
+    assert b64decode(secret["data"]["server"]).decode() == role_token(key, "iris", Role.SERVER)
+    assert b64decode(secret["data"]["trainer"]).decode() == role_token(key, "iris", Role.TRAINER)
+    hub = build_hub_secret(master, "team")
+    assert b64decode(hub["data"]["key"]).decode() == key
+    assert b64decode(hub["data"]["upload"]).decode() == role_token(key, "*", Role.UPLOADER)
+    assert secret["immutable"] is hub["immutable"] is True
+    other = build_hub_secret(b"n" * 32, "team")
+    assert other["metadata"]["name"] != hub["metadata"]["name"]
+    assert key[:8] not in hub["metadata"]["name"]

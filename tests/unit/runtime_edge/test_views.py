@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from tests.unit.runtime_edge import manifests
+
+from evermodel.contract import DATA_ERROR_EXIT_CODE, FailureReason, FailureReport, RunReport, TrainReport
+from evermodel.core.names import Component
+from evermodel.core.observed import JobState
+from evermodel.runtime import pods
+from evermodel.runtime.views import deployment_view, job_view, model_view, version_view
+
+SOON = datetime(2026, 11, 24, 8, 0, 5, tzinfo=UTC)
+LATER = datetime(2026, 11, 24, 8, 5, tzinfo=UTC)
+COMPLETE = manifests.condition("Complete")
+FAILED = manifests.condition("Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit")
+TRAINED = TrainReport(
+    manifest="a" * 64, data_sha256="b" * 64, rows=1437, feedback_rows=0, window="all", validation=None, classes=10,
+    seconds=3.5,
+)  # fmt: skip
+NO_DATA = FailureReport(reason=FailureReason.DATA_NOT_FOUND, message="ConfigMap churn has no key train.csv")
+
+
+def text(report: RunReport) -> str:
+    return msgspec.json.encode(report).decode()
+
+
+def test_a_model_and_a_version_are_read_with_the_defaults_of_what_they_leave_out() -> None:
+    model = model_view(manifests.model(annotations={"evermodel.dev/retrain": "now"}))
+    assert (model.spec.monitoring.interval, model.spec.serving.replicas, model.retrain_request) == ("30s", 1, "now")
+    assert model.status.observed_generation == -1
+    version = version_view(manifests.version(startedAt=manifests.CREATED, laterField="of a newer operator"))
+    assert (version.number, version.status.phase, version.status.started_at) == (1, "Training", manifests.CREATED)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "pod", "expected"),
+    [
+        pytest.param((), {"phase": "Pending"}, JobState.PENDING, id="a pod that starts"),
+        pytest.param((), {"phase": "Running"}, JobState.RUNNING, id="a pod that runs"),
+        pytest.param((COMPLETE,), {"phase": "Succeeded"}, JobState.SUCCEEDED, id="complete"),
+        pytest.param((FAILED,), {"phase": "Failed"}, JobState.FAILED, id="failed"),
+        pytest.param(
+            (manifests.condition("SuccessCriteriaMet"),), {"phase": "Running"}, JobState.RUNNING,
+            id="criteria met, pods not ended",
+        ),
+        pytest.param(
+            (manifests.condition("FailureTarget", "PodFailurePolicy"),), {"phase": "Running"}, JobState.RUNNING,
+            id="to fail, pods not ended",
+        ),
+    ],
+)  # fmt: skip
+def test_the_state_of_a_job(conditions: tuple[Any, ...], pod: dict[str, Any], expected: JobState) -> None:
+    assert job_view(manifests.job(*conditions), [manifests.pod(**pod)], LATER).state is expected
+
+
+def test_a_job_reports_what_its_newest_pod_left() -> None:
+    old = manifests.pod("old", phase="Failed", containerStatuses=manifests.terminated(1, reason="Error"))
+    new = manifests.pod(
+        "new", phase="Succeeded", containerStatuses=manifests.terminated(0, message=text(TRAINED))
+    )  # fmt: skip
+    new["metadata"]["creationTimestamp"] = "2026-11-24T08:04:00Z"
+    foreign = manifests.pod("foreign", phase="Running")
+    foreign["metadata"]["ownerReferences"][0]["uid"] = "of another Job"
+    view = job_view(manifests.job(COMPLETE), [new, old, foreign], LATER)
+    assert (view.report, view.exit_code, view.live_pods) == (TRAINED, 0, 0)
+    assert view.finished_at == datetime(2026, 11, 24, 8, 5, tzinfo=UTC)
+    assert view.owner_uid == manifests.VERSION_UID
+
+
+def test_a_message_that_is_no_report_is_a_lost_report() -> None:
+    for message in ("", "Killed", '{"kind":"trained"', '{"kind":"of a newer runtime"}'):
+        pod = manifests.pod(phase="Succeeded", containerStatuses=manifests.terminated(0, message=message))
+        assert job_view(manifests.job(COMPLETE), [pod], LATER).report is None
+
+
+def test_bad_data_is_told_by_report_and_exit_code() -> None:
+    ended = manifests.terminated(DATA_ERROR_EXIT_CODE, reason="Error", message=text(NO_DATA))
+    view = job_view(manifests.job(FAILED), [manifests.pod(phase="Failed", containerStatuses=ended)], LATER)
+    assert (view.report, view.exit_code, view.failure) == (NO_DATA, DATA_ERROR_EXIT_CODE, None)
+
+
+@pytest.mark.parametrize(
+    ("condition", "ended", "expected"),
+    [
+        pytest.param(
+            FAILED, manifests.terminated(137, reason="OOMKilled"), FailureReason.OUT_OF_MEMORY, id="out of memory"
+        ),
+        pytest.param(
+            manifests.condition("Failed", "DeadlineExceeded", "Job was active longer than specified deadline"), None,
+            FailureReason.DEADLINE_EXCEEDED, id="deadline, pod deleted",
+        ),
+        pytest.param(FAILED, manifests.terminated(1, reason="Error"), None, id="a crash says nothing of itself"),
+    ],
+)  # fmt: skip
+def test_what_kubernetes_itself_says_of_a_failure(
+    condition: Any, ended: list[Any] | None, expected: FailureReason | None
+) -> None:
+    gone: list[Any] = []
+    pod = gone if ended is None else [manifests.pod(phase="Failed", containerStatuses=ended)]
+    view = job_view(manifests.job(condition), pod, LATER)
+    assert (view.state, view.failure, view.message) == (JobState.FAILED, expected, condition["message"])
+
+
+UNSCHEDULABLE = {
+    "type": "PodScheduled",
+    "status": "False",
+    "reason": "Unschedulable",
+    "message": "0/3 nodes are available: 3 Insufficient memory.",
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        pytest.param({}, "", id="it simply starts"),
+        pytest.param({"containerStatuses": manifests.waiting("ContainerCreating")}, "", id="it is being created"),
+        pytest.param(
+            {"conditions": [UNSCHEDULABLE]},
+            "no node takes the pod: 0/3 nodes are available: 3 Insufficient memory.",
+            id="no node has room",
+        ),
+        pytest.param(
+            {"containerStatuses": manifests.waiting("ErrImagePull", "rpc error: code = NotFound desc = …")},
+            "the image evermodel-runtime:0.1.0 cannot be pulled",
+            id="the pull failed",
+        ),
+        pytest.param(
+            {"containerStatuses": manifests.waiting("ImagePullBackOff", 'Back-off pulling image "…"')},
+            "the image evermodel-runtime:0.1.0 cannot be pulled",
+            id="the same in words that do not alternate",
+        ),
+        pytest.param(
+            {
+                "containerStatuses": manifests.waiting(
+                    "CreateContainerConfigError", 'secret "digits-tokens-1" not found'
+                )
+            },
+            'the container cannot be created: secret "digits-tokens-1" not found',
+            id="a Secret is missing",
+        ),
+        pytest.param(
+            {
+                "containerStatuses": manifests.waiting(
+                    "CrashLoopBackOff",
+                    "back-off 2m40s restarting failed container",
+                    lastState={"terminated": {"exitCode": 1, "reason": "Error"}},
+                )
+            },
+            "the container ends again and again: exit code 1 (Error)",
+            id="it crashes",
+        ),
+    ],
+)
+def test_why_a_pod_does_not_run(status: dict[str, Any], expected: str) -> None:
+    pod = manifests.pod(**status)
+    assert pods.why_not_running(pod) == expected
+    assert job_view(manifests.job(), [pod], LATER).message == expected
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "expected"),
+    [
+        pytest.param("CreateContainerConfigError", 'secret "a" not found', True, id="a Secret"),
+        pytest.param("CreateContainerConfigError", "couldn't find key x in Secret team/a", False, id="a key of one"),
+        pytest.param("CreateContainerConfigError", 'configmap "a" not found', False, id="a ConfigMap"),
+        pytest.param("ErrImagePull", 'secret "a" not found', False, id="another reason"),
+    ],
+)
+def test_only_a_missing_secret_is_a_missing_secret(reason: str, message: str, *, expected: bool) -> None:
+    pod = manifests.pod(containerStatuses=manifests.waiting(reason, message))
+    assert job_view(manifests.job(), [pod], LATER).missing_secret is expected
+
+
+def test_a_job_without_a_pod_is_worth_a_word_only_after_a_while() -> None:
+    assert job_view(manifests.job(), [], SOON).message == ""
+    assert "kubectl describe job digits-v1-train-1" in job_view(manifests.job(), [], LATER).message
+
+
+SERVED = {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "updated"),
+    [
+        pytest.param(manifests.deployment(**SERVED), True, id="all pods run the newest template"),
+        pytest.param(manifests.deployment(**SERVED, generation=2), False, id="the controller has not seen it"),
+        pytest.param(manifests.deployment(**SERVED | {"replicas": 3}), False, id="an old pod is left"),
+        pytest.param(manifests.deployment(**SERVED | {"updatedReplicas": 1}), False, id="a new pod is missing"),
+        pytest.param(manifests.deployment(), False, id="no status yet"),
+        pytest.param(manifests.deployment(wanted=0, observedGeneration=1), True, id="no pod is asked for"),
+    ],
+)
+def test_a_deployment_is_updated_when_all_its_pods_are_of_the_newest_template(
+    manifest: dict[str, Any], *, updated: bool
+) -> None:
+    assert deployment_view(manifest, [], drifted=False).updated is updated
+
+
+def test_a_deployment_says_what_its_pods_lack() -> None:
+    missing = manifests.waiting("CreateContainerConfigError", 'secret "digits-tokens-1" not found')
+    ready = manifests.pod("a", component=Component.SERVE, phase="Running", conditions=[manifests.condition("Ready")])
+    waits = manifests.pod("b", component=Component.SERVE, containerStatuses=missing)
+    gave_up = manifests.condition("Progressing", "ProgressDeadlineExceeded") | {"status": "False"}
+    view = deployment_view(manifests.deployment(**SERVED, conditions=[gave_up]), [ready, waits], drifted=False)
+    assert (view.missing_secret, view.stuck, view.fingerprint) == (True, True, "f00d")
+    assert view.message.endswith('secret "digits-tokens-1" not found')
+    refused = manifests.condition("ReplicaFailure", "FailedCreate", "exceeded quota: team")
+    assert deployment_view(manifests.deployment(conditions=[refused]), [], drifted=False).message == refused["message"]
