@@ -99,8 +99,11 @@ class Applier:
         return Outcome(changed, None)
 
     def forget(self, key: ModelKey) -> None:
-        """Drop what was remembered of a model that is gone: one of the same name needs Secrets of its own."""
-        prefix = names.model_secret_name(key.name, "")
+        """Drop what was remembered of a model that is gone: one of the same name needs Secrets of its own.
+
+        Where it was the last of its namespace, the namespace may be gone too, and with it the hub's key.
+        """
+        prefix = "" if not self._store.models(key.namespace) else names.model_secret_name(key.name, "")
         for secret in [one for one in self._secrets_made if one.namespace == key.namespace]:
             if secret.name.startswith(prefix):
                 del self._secrets_made[secret]

@@ -116,7 +116,7 @@ def judged(observed: Observed, version: VersionView, scored: ModelVersionStatus)
         phase=phase,
         message=message,
         failure=failure,
-        holdout=verdict.holdout,
+        holdout=round(verdict.holdout, 4) if verdict.holdout is not None else None,
         holdout_set=verdict.decided_on,
     )
 
