@@ -87,7 +87,7 @@ def serve(observed: Observed, build: Builders) -> Step:
 def promote(observed: Observed, build: Builders, now: datetime) -> Step:
     """Record the version that traffic goes to as the champion: in the hub first, then in its own status."""
     wanted, champion = target(observed), facts.champion(observed)
-    if wanted is None or _traffic(observed, wanted, build) != wanted.number:
+    if wanted is None or _traffic(observed, wanted, build) != wanted.number or not observed.hub.ready:
         return NOTHING
     actions: list[Action] = []
     if champion is None or wanted.number != champion.number:
@@ -140,7 +140,8 @@ def _traffic(observed: Observed, wanted: VersionView | None, build: Builders) ->
         return current
     if observed.model.spec.paused and current in observed.deployments:
         return current
-    if wanted.number == current or is_ready(observed, wanted, build):
+    may_move = observed.hub.ready or wanted == champion  # a promotion is recorded in the hub
+    if wanted.number == current or (may_move and is_ready(observed, wanted, build)):
         return wanted.number
     return champion.number if champion is not None else current
 

@@ -1,0 +1,167 @@
+"""A trained version on its way through the gate."""
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+from tests.unit.core.made import (
+    ALARM,
+    BETTER,
+    actions_of,
+    make_job,
+    make_observed,
+    make_quality,
+    make_spec,
+    make_version,
+    planned,
+)
+
+from evermodel.api.modeldeployment import ModelDeploymentSpec
+from evermodel.api.modelversion import SetScore, VersionPhase, VersionTrigger
+from evermodel.contract import EvaluateRun, EvaluationReport, FailureReason, FreshRange, PairedScore, TrainReport
+from evermodel.core.actions import CreateJob, WriteVersionStatus
+from evermodel.core.observed import JobState, Observed
+from evermodel.core.questions import quality_query
+
+FEEDBACK = make_spec(retraining={"data": {"includeFeedback": True}})
+TRIGGER = VersionTrigger(reason="AccuracyAlarm", message="It fell.", alarm_seq=ALARM.seq, alarm_at=ALARM.at)
+V1 = make_version(1, run={"feedback_through": 50})
+WAITING = make_version(
+    2,
+    VersionPhase.AWAITING_LABELS,
+    trigger=TRIGGER,
+    run={"feedback_through": 1300},
+    message="Trained; waits for 400 labelled records that neither model has seen.",
+)
+JUDGED = make_version(2, VersionPhase.EVALUATING, message="Trained; is compared on rows that it has not seen.")
+REFERENCE = PairedScore(**msgspec.structs.asdict(BETTER))
+FIRST = PairedScore(rows=500, candidate=0.96, dummy=0.1)
+REPORT = EvaluationReport(reference=REFERENCE, fresh=None, seconds=2.0)
+
+
+def waiting(counted: int, spec: ModelDeploymentSpec = FEEDBACK) -> Observed:
+    """Return a trained version after an alarm, and how many records neither model has seen."""
+    quality = make_quality(alarm=ALARM, last_seq=1800, records=900, records_counted=counted)
+    observed = make_observed(V1, WAITING, spec=spec, quality=quality)
+    return replace(observed, quality_query=quality_query(observed))
+
+
+def judging(version: Any = JUDGED, **job: Any) -> Observed:
+    made = make_job(version, **{"state": JobState.SUCCEEDED, "report": REPORT, **job}, evaluates=True)
+    before = () if version.number == 1 else (V1,)
+    return make_observed(*before, version, jobs=[made])
+
+
+def written(observed: Observed) -> Any:
+    writes = actions_of(observed, WriteVersionStatus)
+    return writes[0].status if writes else None
+
+
+@pytest.mark.parametrize(
+    ("observed", "phase"),
+    [
+        pytest.param(waiting(399), None, id="too few records are waited for"),
+        pytest.param(waiting(400), VersionPhase.EVALUATING, id="enough begin the judgement"),
+        pytest.param(
+            waiting(0, make_spec()), VersionPhase.EVALUATING, id="without feedback no more will come: it is judged now"
+        ),
+        pytest.param(
+            replace(waiting(5000), quality_query=None, quality=None), None, id="before the hub has counted, nothing"
+        ),
+    ],
+)
+def test_labels_to_judge_on(observed: Observed, phase: VersionPhase | None) -> None:
+    status = written(observed)
+    assert (status.phase if status is not None else None) == phase
+    assert actions_of(observed, CreateJob) == []
+
+
+def test_the_records_that_neither_model_has_seen_are_asked_for() -> None:
+    query = quality_query(waiting(0))
+    assert query is not None
+    assert (query.records_after, query.predicted_after) == (1300, ALARM.at)
+
+
+def test_the_rows_that_decide_are_fixed_before_the_job_that_looks_at_them() -> None:
+    status = written(waiting(400))
+    assert status.fresh_through == 1800
+    begun = replace(WAITING, status=status)
+    observed = replace(waiting(900), versions=(V1, begun))
+    [job] = actions_of(observed, CreateJob)
+    assert isinstance(job.run, EvaluateRun)
+    assert job.run.fresh == FreshRange(after=1300, through=1800, predicted_after=ALARM.at)
+    assert (job.run.candidate, job.run.champion) == ("manifest-2", "manifest-1")
+
+
+def test_the_first_version_is_judged_alone() -> None:
+    [job] = actions_of(make_observed(make_version(1, VersionPhase.EVALUATING)), CreateJob)
+    assert isinstance(job.run, EvaluateRun)
+    assert (job.name, job.run.champion, job.run.fresh) == ("digits-v1-evaluate", None, None)
+
+
+@pytest.mark.parametrize(
+    ("observed", "phase", "reason"),
+    [
+        pytest.param(judging(), VersionPhase.CANDIDATE, None, id="better is a candidate"),
+        pytest.param(
+            judging(report=EvaluationReport(
+                reference=msgspec.structs.replace(REFERENCE, candidate_only=10), fresh=None, seconds=1.0
+            )),
+            VersionPhase.REJECTED, "Rejected", id="not better is rejected",
+        ),
+        pytest.param(
+            judging(report=EvaluationReport(reference=None, fresh=None, seconds=1.0)),
+            VersionPhase.REJECTED, "Inconclusive", id="no rows, no verdict",
+        ),
+        pytest.param(
+            judging(make_version(1, VersionPhase.EVALUATING), report=EvaluationReport(
+                reference=FIRST, fresh=None, seconds=1.0
+            )),
+            VersionPhase.CANDIDATE, None, id="a first version that meets the threshold",
+        ),
+        pytest.param(
+            judging(make_version(2, VersionPhase.EVALUATING, trigger=TRIGGER)),
+            VersionPhase.REJECTED, "Inconclusive", id="after an alarm the reference alone never promotes",
+        ),
+        pytest.param(
+            judging(state=JobState.FAILED, report=None, failure=FailureReason.DEADLINE_EXCEEDED),
+            VersionPhase.FAILED, "DeadlineExceeded", id="a judgement that takes too long",
+        ),
+        pytest.param(
+            judging(report=TrainReport(
+                manifest="m", data_sha256="d", rows=1, feedback_rows=0, window="all", validation=None, classes=2,
+                seconds=1.0,
+            )),
+            VersionPhase.FAILED, "Crashed", id="the report of another kind of run is none",
+        ),
+        pytest.param(
+            make_observed(V1, make_version(2, VersionPhase.EVALUATING, manifest=None)),
+            VersionPhase.FAILED, "ReportLost", id="a status that has lost its artifact",
+        ),
+        pytest.param(judging(state=JobState.RUNNING, report=None), None, None, id="under way"),
+    ],
+)  # fmt: skip
+def test_the_verdict(observed: Observed, phase: VersionPhase | None, reason: str | None) -> None:
+    status = written(observed)
+    found = (status.phase, status.failure and status.failure.reason) if status is not None else (None, None)
+    assert found == (phase, reason)
+
+
+def test_all_figures_of_the_comparison_are_kept() -> None:
+    status = written(judging())
+    assert status.reference == BETTER
+    assert (status.holdout, status.holdout_set, status.finished_at) == (0.96, "reference", "2030-01-01T12:00:00Z")
+    assert status.message[0].isupper()
+
+
+def test_scores_survive_being_written_and_read() -> None:
+    status = written(judging())
+    assert msgspec.convert(msgspec.to_builtins(status), type(status)) == status
+    assert isinstance(status.reference, SetScore)
+
+
+def test_a_run_that_nobody_interrupts_asks_the_hub_as_often_as_declared() -> None:
+    observed = make_observed(V1, JUDGED, jobs=[make_job(JUDGED, JobState.RUNNING, evaluates=True)])
+    assert planned(observed).requeue_after is not None
+    assert planned(observed).requeue_after == planned(make_observed(V1)).requeue_after

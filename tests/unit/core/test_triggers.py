@@ -1,0 +1,354 @@
+"""What begins a run, and what does not."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.unit.core.made import (
+    ALARM,
+    BETTER,
+    EARLIER,
+    NOW,
+    READY_HUB,
+    actions_of,
+    condition,
+    make_job,
+    make_model,
+    make_new,
+    make_observed,
+    make_quality,
+    make_spec,
+    make_version,
+    planned,
+)
+
+from evermodel.api.conditions import ConditionType, Reason
+from evermodel.api.modeldeployment import ModelDeploymentStatus, RetrainingStatus
+from evermodel.api.modelversion import SetScore, VersionFailure, VersionPhase, VersionTrigger
+from evermodel.contract import LineageEntry
+from evermodel.core.actions import CreateVersion, WriteVersionStatus
+from evermodel.core.hashing import training_hash
+from evermodel.core.observed import HubView, JobState, Observed
+from evermodel.core.questions import needs_lineage, quality_query
+from evermodel.core.timestamps import rfc3339
+
+V1 = make_version(1)
+OTHER = make_spec(training={"estimator": "SVC"})
+LONGER = make_spec(training={"deadline": "2h"})
+FEEDBACK = make_spec(retraining={"data": {"includeFeedback": True}})
+HANDLED = ModelDeploymentStatus(retraining=RetrainingStatus(handled_request="again"))
+REQUEST = VersionTrigger(reason="Requested", message="Asked for.", request="again")
+
+
+def failed(number: int, why: str = "Crashed", *, minutes_ago: float = 60, **change: Any) -> Any:
+    return make_version(
+        number,
+        VersionPhase.FAILED,
+        failure=VersionFailure(reason=why, message="It failed."),
+        finished_at=rfc3339(NOW - timedelta(minutes=minutes_ago)),
+        **change,
+    )
+
+
+def rejected(number: int, **change: Any) -> Any:
+    failure = VersionFailure(reason="Rejected", message="It was no better.")
+    return make_version(number, VersionPhase.REJECTED, failure=failure, **change)
+
+
+def alarmed(**change: Any) -> Observed:
+    quality = make_quality(alarm=ALARM, records=900, records_counted=500, last_seq=1400)
+    observed = make_observed(V1, spec=FEEDBACK, quality=quality, **change)
+    return replace(observed, quality_query=quality_query(observed))
+
+
+@pytest.mark.parametrize(
+    ("observed", "reason"),
+    [
+        pytest.param(make_new(), Reason.FIRST_VERSION, id="a new object gets its first version"),
+        pytest.param(make_new(hub=HubView()), None, id="not before the hub can take what it makes"),
+        pytest.param(make_new(lineage=None), None, id="not before the hub was asked what it remembers"),
+        pytest.param(make_new(make_spec(paused=True)), None, id="not while it is paused"),
+        pytest.param(make_new(make_spec(version=3)), None, id="not while a version is pinned"),
+        pytest.param(make_observed(V1), None, id="a champion that holds is left alone"),
+        pytest.param(make_observed(V1, spec=OTHER), Reason.SPEC_CHANGED, id="changed training"),
+        pytest.param(
+            make_observed(V1, spec=make_spec(data={"train": {"uri": "sklearn://iris"}})),
+            Reason.SPEC_CHANGED,
+            id="changed data",
+        ),
+        pytest.param(
+            make_observed(V1, spec=make_spec(training={"estimator": "SVC"}, retraining={"mode": "Manual"})),
+            Reason.SPEC_CHANGED,
+            id="a changed spec is a wish in mode Manual too",
+        ),
+        pytest.param(make_observed(V1, spec=LONGER), None, id="a changed deadline is no reason"),
+        pytest.param(
+            make_observed(V1, spec=make_spec(objective={"threshold": 0.99})), None, id="nor a changed threshold"
+        ),
+        pytest.param(make_observed(V1, rejected(2, spec=OTHER), spec=OTHER), None, id="nor a spec that was tried"),
+        pytest.param(
+            make_observed(V1, make_version(2, VersionPhase.SUPERSEDED, spec=OTHER), spec=OTHER),
+            Reason.SPEC_CHANGED,
+            id="but one whose run was broken off",
+        ),
+        pytest.param(
+            make_observed(V1, make_version(2, VersionPhase.SUPERSEDED, spec=OTHER)),
+            None,
+            id="not a spec that was changed back",
+        ),
+        pytest.param(make_observed(V1, retrain_request="again"), Reason.REQUESTED, id="a person asks"),
+        pytest.param(
+            make_observed(V1, retrain_request="again", spec=make_spec(retraining={"mode": "Manual"})),
+            Reason.REQUESTED,
+            id="a person asks in mode Manual",
+        ),
+        pytest.param(
+            make_observed(V1, rejected(2, trigger=REQUEST), retrain_request="again"),
+            None,
+            id="a request is honoured once",
+        ),
+        pytest.param(
+            make_observed(V1, retrain_request="again", status=HANDLED),
+            None,
+            id="also when its version is gone",
+        ),
+        pytest.param(
+            make_observed(V1, make_version(2, VersionPhase.SUPERSEDED, trigger=REQUEST), retrain_request="again"),
+            Reason.REQUESTED,
+            id="once more when its run was broken off",
+        ),
+        pytest.param(alarmed(), Reason.ACCURACY_ALARM, id="an alarm"),
+        pytest.param(
+            alarmed(retrain_request="again"), Reason.REQUESTED, id="a person's request comes before an alarm"
+        ),
+        pytest.param(make_observed(failed(1)), Reason.FIRST_VERSION, id="a crash is repeated"),
+        pytest.param(make_observed(failed(1, minutes_ago=0.4)), None, id="after a pause"),
+        pytest.param(
+            make_observed(failed(1), failed(2, minutes_ago=0.9)), None, id="which doubles with the second failure"
+        ),
+        pytest.param(
+            make_observed(failed(1), failed(2, minutes_ago=1)), Reason.FIRST_VERSION, id="and then ends"
+        ),
+        pytest.param(make_observed(failed(1), failed(2), failed(3)), None, id="no more than maxAttempts"),
+        pytest.param(make_observed(failed(1, "DataInvalid")), None, id="bad data is not repeated"),
+        pytest.param(make_observed(failed(1, "OutOfMemory")), None, id="out of memory is not repeated"),
+        pytest.param(
+            make_observed(failed(1, "OutOfMemory"), spec=LONGER),
+            Reason.SPEC_CHANGED,
+            id="unless the settings were changed",
+        ),
+        pytest.param(
+            make_observed(failed(1, "DataInvalid"), spec=OTHER), Reason.SPEC_CHANGED, id="or the spec was"
+        ),
+        pytest.param(
+            make_observed(failed(1, "DataInvalid"), retrain_request="again"), Reason.REQUESTED, id="or a person asks"
+        ),
+        pytest.param(make_observed(rejected(1)), None, id="a rejected first version is left to a person"),
+        pytest.param(
+            make_observed(V1, make_version(2, VersionPhase.TRAINING), retrain_request="again"),
+            None,
+            id="one run at a time",
+        ),
+        pytest.param(
+            make_observed(V1, spec=OTHER, orphaned=frozenset({2})), None, id="not before the pods of the last are gone"
+        ),
+        pytest.param(
+            make_observed(
+                V1,
+                make_version(2, VersionPhase.SUPERSEDED, spec=OTHER),
+                spec=OTHER,
+                jobs=[make_job(make_version(2), JobState.RUNNING, deleting=True)],
+            ),
+            None,
+            id="nor before its Job is",
+        ),
+    ],
+)  # fmt: skip
+def test_a_run_begins(observed: Observed, reason: Reason | None) -> None:
+    created = actions_of(observed, CreateVersion)
+    assert [action.spec.trigger.reason for action in created] == ([reason.value] if reason is not None else [])
+
+
+def test_a_run_records_what_it_is_made_from() -> None:
+    [created] = actions_of(alarmed(), CreateVersion)
+    spec = created.spec
+    assert (created.name, spec.number, spec.parent) == ("digits-v2", 2, 1)
+    assert spec.training_hash == training_hash(FEEDBACK)
+    assert (spec.data, spec.training, spec.image) == (FEEDBACK.data, FEEDBACK.training, "runtime:1")
+    assert (spec.trigger.alarm_seq, spec.trigger.alarm_at) == (ALARM.seq, ALARM.at)
+    assert spec.feedback_through == 1400
+
+
+def test_without_feedback_a_run_learns_from_the_source_alone() -> None:
+    [created] = actions_of(make_observed(V1, spec=OTHER, quality=make_quality(alarm=ALARM)), CreateVersion)
+    assert (created.spec.feedback_through, created.spec.trigger.alarm_seq) == (None, None)
+
+
+def test_a_run_waits_until_the_end_of_the_ledger_is_known() -> None:
+    asked = make_observed(V1, spec=FEEDBACK, quality=None, retrain_request="again")
+    assert actions_of(asked, CreateVersion) == []
+    assert planned(asked).requeue_after == timedelta(seconds=2)
+
+
+def test_the_image_of_the_spec_comes_before_the_operators() -> None:
+    spec = make_spec(training={"template": {"image": "mine:1"}})
+    [created] = actions_of(make_new(spec), CreateVersion)
+    assert created.spec.image == "mine:1"
+
+
+@pytest.mark.parametrize(
+    ("observed", "number"),
+    [
+        pytest.param(make_new(), 1, id="the first"),
+        pytest.param(make_observed(failed(7)), 8, id="after the newest, whatever became of it"),
+        pytest.param(
+            replace(
+                make_observed(V1, spec=OTHER),
+                model=replace(
+                    make_model(OTHER), status=planned(make_observed(V1, make_version(5, VersionPhase.TRAINING))).status
+                ),
+            ),
+            6,
+            id="after a candidate that somebody deleted",
+        ),
+    ],
+)
+def test_numbers_are_not_given_twice(observed: Observed, number: int) -> None:
+    [created] = actions_of(observed, CreateVersion)
+    assert created.spec.number == number
+
+
+def test_how_often_it_was_retrained_is_counted_once_for_each_run() -> None:
+    later = replace(make_version(2, VersionPhase.TRAINING, trigger=REQUEST), created_at=NOW)
+    observed = make_observed(V1, later, retrain_request="again")
+    status = planned(observed).status
+    assert (status.retraining.count, status.retraining.last_trigger) == (1, "Requested")
+    assert status.retraining.handled_request == "again"
+    again = planned(replace(observed, model=replace(observed.model, status=status))).status
+    assert again == status
+
+
+# --- adoption ---------------------------------------------------------------------------------------------------------
+
+
+def entry(number: int, **change: Any) -> LineageEntry:
+    made: dict[str, Any] = {
+        "number": number,
+        "training_hash": training_hash(make_spec()),
+        "manifest": f"manifest-{number}",
+        "holdout": 0.95,
+        "holdout_set": "fresh",
+        "promoted_at": EARLIER.timestamp() + number,
+        "data_sha256": "data-1",
+        "feedback_through": 700,
+        "parent": 1,
+    }
+    return LineageEntry(**{**made, **change})
+
+
+OLD = entry(2, training_hash="1:another")
+
+
+@pytest.mark.parametrize(
+    ("observed", "adopted", "number"),
+    [
+        pytest.param(make_new(lineage=(entry(2), entry(4))), True, 4, id="the last champion is adopted"),
+        pytest.param(make_new(lineage=(entry(4), OLD)), False, 5, id="not when the spec asks for another model"),
+        pytest.param(
+            make_new(make_spec(version=2), lineage=(OLD, entry(4))), True, 2, id="a pin says which, whatever the spec"
+        ),
+        pytest.param(make_new(), False, 1, id="without lineage it is trained"),
+    ],
+)
+def test_a_rebuilt_cluster(observed: Observed, *, adopted: bool, number: int) -> None:
+    [created] = actions_of(observed, CreateVersion)
+    assert (created.spec.number, created.spec.adopted_manifest is not None) == (number, adopted)
+
+
+def test_an_adopted_version_goes_to_traffic_without_a_job_or_a_gate() -> None:
+    observed = make_new(lineage=(entry(4),))
+    [created] = actions_of(observed, CreateVersion)
+    version = replace(
+        make_version(4, VersionPhase.TRAINING), spec=created.spec, status=make_version(4, VersionPhase.TRAINING).status
+    )
+    adopting = replace(observed, versions=(version,))
+    assert needs_lineage(adopting)
+    [write] = actions_of(adopting, WriteVersionStatus)
+    assert (write.status.phase, write.status.manifest) == (VersionPhase.CANDIDATE, "manifest-4")
+    assert (write.status.holdout, write.status.holdout_set) == (0.95, "fresh")
+    assert actions_of(replace(adopting, lineage=None), WriteVersionStatus) == []
+
+
+@pytest.mark.parametrize(
+    ("lineage", "missing"),
+    [
+        pytest.param(None, False, id="nobody can tell before the hub was asked"),
+        pytest.param((), True, id="a pin that nothing remembers is missing"),
+        pytest.param((entry(3),), False, id="one that the hub remembers is not"),
+    ],
+)
+def test_a_pin_of_a_new_object(lineage: tuple[LineageEntry, ...] | None, *, missing: bool) -> None:
+    observed = make_new(make_spec(version=3), lineage=lineage)
+    assert (condition(observed, ConditionType.READY).reason == Reason.PIN_NOT_FOUND) == missing
+
+
+def test_a_hub_that_comes_back_brings_the_run() -> None:
+    away = make_new(hub=HubView(applied=READY_HUB.applied))
+    assert planned(away).actions == ()
+    assert actions_of(replace(away, hub=READY_HUB), CreateVersion) != []
+
+
+# --- judged again -----------------------------------------------------------------------------------------------------
+
+
+def missed(number: int = 1, **change: Any) -> Any:
+    """Return a first version that reached 0.90 where 0.92 was asked for."""
+    score = {"reference": SetScore(rows=500, candidate=0.90, dummy=0.1)}
+    return rejected(number, **{**score, **change})
+
+
+@pytest.mark.parametrize(
+    ("observed", "phase"),
+    [
+        pytest.param(make_observed(missed()), None, id="by the same rules nothing changes"),
+        pytest.param(
+            make_observed(missed(), spec=make_spec(objective={"threshold": 0.88})),
+            VersionPhase.CANDIDATE,
+            id="a lower threshold lets it through without a Job",
+        ),
+        pytest.param(
+            make_observed(missed(), spec=make_spec(objective={"threshold": 0.91})),
+            None,
+            id="one not low enough does not",
+        ),
+        pytest.param(
+            make_observed(missed(), spec=make_spec(objective={"threshold": 0.88}, training={"estimator": "SVC"})),
+            None,
+            id="not when another model is asked for",
+        ),
+        pytest.param(
+            make_observed(make_version(1, VersionPhase.ARCHIVED), rejected(2, reference=BETTER), make_version(3)),
+            None,
+            id="not when it was compared with another champion",
+        ),
+        pytest.param(
+            make_observed(V1, rejected(2, reference=BETTER)),
+            VersionPhase.CANDIDATE,
+            id="a smaller minAbsolute lets one through that gained too little",
+        ),
+        pytest.param(
+            make_observed(V1, rejected(2, reference=BETTER), spec=make_spec(version=1)), None, id="not behind a pin"
+        ),
+        pytest.param(
+            make_observed(make_version(1, VersionPhase.CANDIDATE), spec=make_spec(objective={"threshold": 0.97})),
+            VersionPhase.REJECTED,
+            id="a higher threshold takes a candidate back before it has traffic",
+        ),
+    ],
+)
+def test_changed_rules_judge_again(observed: Observed, phase: VersionPhase | None) -> None:
+    writes = [action.status.phase for action in actions_of(observed, WriteVersionStatus)]
+    assert writes == ([phase] if phase is not None else [])
+    spec_changed = observed.model.spec.training.estimator == "SVC"
+    assert bool(actions_of(observed, CreateVersion)) == spec_changed
