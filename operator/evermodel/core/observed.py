@@ -19,6 +19,10 @@ class ModelKey:
     namespace: str
     name: str
 
+    def __str__(self) -> str:
+        """Write it as kubectl's messages do."""
+        return f"{self.namespace}/{self.name}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelView:

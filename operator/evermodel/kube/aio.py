@@ -24,6 +24,7 @@ from evermodel.kube.errors import (
     Forbidden,
     Invalid,
     KubeError,
+    NamespaceEnding,
     NotFound,
     Rejected,
     TooManyRequests,
@@ -154,24 +155,44 @@ class ApiServerClient:
 
 def _error(method: str, path: str, status: int, content: bytes, retry_after: str | None) -> KubeError:
     """Turn an answer into the error whose type says what to do."""
-    reason, message = _status(content)
+    reason, message, causes = _status(content)
     text = f"{method} {path}: {message or f'the API server answered {status}'}"
     if status == _TOO_MANY_REQUESTS:
         return TooManyRequests(text, _seconds(retry_after))
     if reason == "AlreadyExists":
         return AlreadyExists(text)
+    if "NamespaceTerminating" in causes:
+        return NamespaceEnding(text)
     passes = status >= 500  # noqa: PLR2004 - HTTP's own border
     return _ERRORS.get(status, Transient if passes else Rejected)(text)
 
 
-def _status(content: bytes) -> tuple[str, str]:
+class _Cause(msgspec.Struct):
+    reason: str = ""
+
+
+class _Details(msgspec.Struct):
+    causes: tuple[_Cause, ...] = ()
+
+
+class _Status(msgspec.Struct):
+    """metav1.Status, as far as it is read."""
+
+    reason: str = ""
+    message: str = ""
+    details: _Details = _Details()
+
+
+_STATUS = msgspec.json.Decoder(_Status)
+
+
+def _status(content: bytes) -> tuple[str, str, frozenset[str]]:
+    """Return reason, message and reasons of the causes of a refusal; a proxy's answer is a message as it is."""
     try:
-        status = msgspec.json.decode(content)
-    except msgspec.DecodeError:
-        return "", content[:200].decode(errors="replace")
-    if not isinstance(status, dict):
-        return "", ""
-    return str(status.get("reason") or ""), str(status.get("message") or "")
+        status = _STATUS.decode(content)
+    except msgspec.MsgspecError:
+        return "", content[:200].decode(errors="replace"), frozenset()
+    return status.reason, status.message, frozenset(cause.reason for cause in status.details.causes)
 
 
 def _seconds(retry_after: str | None) -> float:

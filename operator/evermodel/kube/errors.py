@@ -7,6 +7,7 @@ KubeError
 ├── Expired                a list took longer than the API server remembers: begin it again
 ├── Rejected               it will be refused again until a person acts
 │   ├── Forbidden          no permission, or a quota is used up
+│   │   └── NamespaceEnding  the namespace is being deleted, and with it whatever was wanted
 │   └── Invalid            the schema or an admission policy refuses the object
 └── Transient              try again
     └── TooManyRequests    try again, not before ``retry_after`` seconds
@@ -42,6 +43,10 @@ class Rejected(KubeError):
 
 class Forbidden(Rejected):
     """403."""
+
+
+class NamespaceEnding(Forbidden):
+    """403 for a create in a namespace that is being deleted."""
 
 
 class Invalid(Rejected):

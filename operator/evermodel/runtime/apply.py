@@ -172,6 +172,9 @@ class Applier:
         if after is None:
             return False
         self._store.put(VERSION, after)
+        reason = action.status.failure.reason if action.status.failure is not None else known.spec.trigger.reason
+        extra = {**_about(VERSION, after), "phase": action.status.phase.value, "reason": reason}
+        logger.info("the status of a version was written", extra=extra)
         if known.status.phase in ACTIVE_PHASES and action.status.phase not in ACTIVE_PHASES:
             self._telemetry.runs.labels(namespace, observed.model.key.name, action.status.phase.value).inc()
         return True
@@ -208,7 +211,9 @@ class Applier:
         namespace, name = observed.model.key.namespace, manifest["metadata"]["name"]
         if self._store.get(kind, ObjectKey(namespace, name)) is None:
             await self._refuse_foreign(kind, namespace, name, manifest)
-        self._store.put(kind, await self._client.apply(kind, namespace, name, manifest))
+        applied = await self._client.apply(kind, namespace, name, manifest)
+        self._store.put(kind, applied)
+        logger.info("applied", extra=_about(kind, applied))
 
     async def _refuse_foreign(self, kind: Kind, namespace: str, name: str, manifest: Object) -> None:
         try:
@@ -232,6 +237,7 @@ class Applier:
             if not is_owned_by(made, owner):
                 raise _whose(kind, made, observed.model.key) from error
         self._store.put(kind, made)
+        logger.info("created", extra=_about(kind, made))
 
     async def _delete(self, kind: Kind, observed: Observed, name: str, uid: str, now: datetime) -> None:
         """Delete an object; one that is gone, or another of its name, need not be deleted."""
@@ -242,6 +248,7 @@ class Applier:
             self._store.remove(kind, key, uid)
         else:
             self._store.mark_deleting(kind, key, uid, rfc3339(now))
+            logger.info("deleted", extra={"object": str(observed.model.key), "kind": kind.name, "child": name})
 
     def _secrets(self, observed: Observed, action: EnsureSecrets) -> list[Object]:
         wanted = []
@@ -257,6 +264,18 @@ class Applier:
         if found is None:
             raise Conflict(f"ModelVersion {name} was deleted in the meantime")
         return version_view(found)
+
+
+def _about(kind: Kind, manifest: Object) -> dict[str, str | None]:
+    """Return what a line of the log says of an object: of which model and version it is."""
+    metadata = manifest["metadata"]
+    labels = metadata.get("labels") or {}
+    return {
+        "object": f"{metadata['namespace']}/{labels.get(names.MODEL_LABEL, names.HUB)}",
+        "version": labels.get(names.VERSION_LABEL),
+        "kind": kind.name,
+        "child": metadata["name"],
+    }
 
 
 def _whose(kind: Kind, found: Object, key: ModelKey) -> KubeError:

@@ -11,9 +11,17 @@ from typing import Final
 from evermodel.api.modeldeployment import ModelDeploymentStatus
 from evermodel.core.actions import Plan
 from evermodel.core.builders import Builders
-from evermodel.core.observed import ModelKey, Observed
+from evermodel.core.observed import ModelKey, ModelView, Observed
 from evermodel.kube.client import KubeClient
-from evermodel.kube.errors import Conflict, KubeError, NotFound, Rejected, TooManyRequests, Transient
+from evermodel.kube.errors import (
+    Conflict,
+    KubeError,
+    NamespaceEnding,
+    NotFound,
+    Rejected,
+    TooManyRequests,
+    Transient,
+)
 from evermodel.kube.kinds import MODEL
 from evermodel.metrics.provider import ProviderUnavailable
 from evermodel.resources import BUILDERS
@@ -31,6 +39,8 @@ Decide = Callable[[Observed, datetime, Builders], Plan]
 
 _SILENT_FAILURES: Final = 2
 """Failures in a row that may pass by themselves before the status speaks of them."""
+_ENDING_PAUSE: Final = timedelta(seconds=30)
+"""How long a namespace that is being deleted is left alone: what is missing there is missing for good."""
 _WRITES_IN_A_ROW: Final = 12
 """Looks in a row that wrote something, after which they back off: no chain of decisions is that long."""
 
@@ -61,17 +71,24 @@ class Controller:
         self._telemetry = telemetry
         self._clock = clock
         self._writes: dict[ModelKey, int] = {}
+        self._ending: dict[str, datetime] = {}
+        """Namespaces that are being deleted, and when to look again whether they are."""
 
     async def handle(self, key: ModelKey) -> None:
         """Reconcile and schedule the next look; the worker's outermost frame, so nothing is raised."""
         began = perf_counter()
         result = "ok"
-        about = {"object": f"{key.namespace}/{key.name}"}
+        about = {"object": str(key)}
         try:
             requeue_after = await self._reconcile(key)
         except Conflict:
             result = "conflict"
             self._queue.back_off(key)
+        except NamespaceEnding:
+            result = "ending"
+            self._ending[key.namespace] = self._clock() + _ENDING_PAUSE
+            self._queue.add_after(key, _ENDING_PAUSE.total_seconds())
+            logger.info("left alone: the namespace is being deleted", extra=about)
         except TooManyRequests as error:
             result = "throttled"
             self._queue.back_off(key, error.retry_after)
@@ -96,6 +113,8 @@ class Controller:
         if observed is None:  # deleted in the meantime; owner references clean up
             self._forget(key)
             return None
+        if (ends := self._ending.get(key.namespace, now)) > now:
+            return ends - now
         decision = self._decide(observed, now, BUILDERS)
         outcome = await self._applier.apply(observed, decision.actions, now)
         if outcome.failure is not None:
@@ -123,20 +142,24 @@ class Controller:
             known=model.status,
             wanted=wanted,
         )
-        if after is not None:
-            self._store.put(MODEL, after)
-        return after is not None
+        if after is None:
+            return False
+        self._store.put(MODEL, after)
+        logger.info("the status was written", extra=_about(model, wanted))
+        return True
 
     async def _say(self, observed: Observed, decision: Plan, failure: Failure, now: datetime) -> None:
         """Record in the status why a step failed, when that is not about to pass."""
         model = observed.model
         passing = isinstance(failure, Transient | ProviderUnavailable | NotFound)
-        if isinstance(failure, Conflict) or (passing and self._queue.failures(model.key) < _SILENT_FAILURES):
+        if isinstance(failure, Conflict | NamespaceEnding) or (
+            passing and self._queue.failures(model.key) < _SILENT_FAILURES
+        ):
             return
         try:
             written = await self._write_status(observed, failing(model, decision.status, _sentence(failure), now))
         except KubeError as error:  # the step's own failure is the one to raise
-            extra = {"object": f"{model.key.namespace}/{model.key.name}", "error": str(error)}
+            extra = {"object": str(model.key), "error": str(error)}
             logger.warning("the status was not written", extra=extra)
             return
         if written:
@@ -159,6 +182,18 @@ class Controller:
         self._applier.forget(key)
         self._telemetry.forget(key)
         self._writes.pop(key, None)
+        self._ending.pop(key.namespace, None)
+
+
+def _about(model: ModelView, status: ModelDeploymentStatus) -> dict[str, object]:
+    """Return what a line of the log says of a status: of which object, at which version, and why."""
+    return {
+        "object": str(model.key),
+        "version": status.champion.version if status.champion is not None else None,
+        "candidate": status.candidate.version if status.candidate is not None else None,
+        "phase": status.phase.value,
+        "reason": {condition.type.value: condition.reason for condition in status.conditions},
+    }
 
 
 def _sentence(failure: Failure) -> str:

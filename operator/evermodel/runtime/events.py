@@ -45,9 +45,11 @@ class EventWriter:
                 pass  # written by a process that ended before it could go on
             except KubeError as error:
                 self._telemetry.events_dropped.inc()
-                logger.warning("an Event was not written", extra={"object": _text(model), "error": str(error)})
+                logger.warning("an Event was not written", extra={"object": str(model.key), "error": str(error)})
                 continue
             self._remember(name)
+            extra = {"object": str(model.key), "reason": event.reason.value, "said": event.message}
+            logger.info("announced", extra=extra)
 
     def _remember(self, name: str) -> None:
         self._written[name] = None
@@ -83,7 +85,3 @@ def _name(model: ModelView, event: Event) -> str:
     """Name an Event after what it says and the state that it was said of, so that it is written once at most."""
     said = f"{model.uid}\n{model.resource_version}\n{event.reason}\n{event.message}"
     return f"{model.key.name}.{hashlib.sha256(said.encode()).hexdigest()[:16]}"
-
-
-def _text(model: ModelView) -> str:
-    return f"{model.key.namespace}/{model.key.name}"
