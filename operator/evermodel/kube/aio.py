@@ -167,15 +167,15 @@ def _error(method: str, path: str, status: int, content: bytes, retry_after: str
     return _ERRORS.get(status, Transient if passes else Rejected)(text)
 
 
-class _Cause(msgspec.Struct):
+class _Cause(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-class _Details(msgspec.Struct):
+class _Details(msgspec.Struct, frozen=True):
     causes: tuple[_Cause, ...] = ()
 
 
-class _Status(msgspec.Struct):
+class _Status(msgspec.Struct, frozen=True):
     """metav1.Status, as far as it is read."""
 
     reason: str = ""
