@@ -1,0 +1,135 @@
+"""What may happen to a pod on the node, as the kubelet would report it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from evermodel.contract import (
+    DATA_ERROR_EXIT_CODE,
+    RUN_ENV,
+    EvaluateRun,
+    EvaluationReport,
+    FailureReason,
+    FailureReport,
+    PairedScore,
+    RunConfig,
+    RunReport,
+    TrainReport,
+    TrainRun,
+)
+
+Pod = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """State of the pod's one container."""
+
+    phase: str
+    state: Mapping[str, Any]
+    ready: bool = False
+
+    @property
+    def is_end(self) -> bool:
+        return self.phase in {"Succeeded", "Failed"}
+
+
+Deciding = Callable[[Pod], Fate]
+STARTED: Mapping[str, Any] = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+RUNS = Fate(phase="Running", state=STARTED)
+READY = Fate(phase="Running", state=STARTED, ready=True)
+
+
+def runs(_: Pod) -> Fate:
+    """Run, and do not become ready."""
+    return RUNS
+
+
+def ready(_: Pod) -> Fate:
+    """Run and take traffic."""
+    return READY
+
+
+def waits(reason: str, message: str) -> Fate:
+    """Do not start."""
+    return Fate(phase="Pending", state={"waiting": {"reason": reason, "message": message}})
+
+
+def ends(report: RunReport | None, exit_code: int = 0, reason: str = "") -> Fate:
+    """End with a report, or without one, as its termination message."""
+    ended = {
+        "exitCode": exit_code,
+        "reason": reason or ("Error" if exit_code else "Completed"),
+        "message": msgspec.json.encode(report).decode() if report is not None else "",
+        "startedAt": "2026-01-01T00:00:00Z",
+        "finishedAt": "2026-01-01T00:00:01Z",
+    }
+    return Fate(phase="Failed" if exit_code else "Succeeded", state={"terminated": ended})
+
+
+def always(fate: Fate) -> Deciding:
+    return lambda _: fate
+
+
+def fails(reason: FailureReason, message: str) -> Deciding:
+    """End as a Job does that found bad data."""
+    return always(ends(FailureReport(reason=reason, message=message), DATA_ERROR_EXIT_CODE))
+
+
+def trains(pod: Pod) -> Fate:
+    """End a training with the report of a model."""
+    return ends(train_report(pod))
+
+
+def train_report(pod: Pod) -> TrainReport:
+    run = run_of(pod)
+    assert isinstance(run, TrainRun)
+    return TrainReport(
+        manifest=digest(f"{run.model}/{run.version}"),
+        data_sha256=digest(run.data.uri),
+        rows=120,
+        feedback_rows=0 if run.feedback_through is None else 20,
+        window="all",
+        validation=None,
+        classes=3,
+        seconds=1.0,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluates:
+    """End an evaluation with these scores."""
+
+    candidate: float = 0.96
+    champion: float = 0.9
+    wins: int = 15
+    losses: int = 2
+    rows: int = 200
+    seen: list[EvaluateRun] = field(default_factory=list)
+
+    def __call__(self, pod: Pod) -> Fate:
+        run = run_of(pod)
+        assert isinstance(run, EvaluateRun)
+        self.seen.append(run)
+        score = PairedScore(rows=self.rows, candidate=self.candidate, dummy=0.4)
+        if run.champion is not None:
+            score = msgspec.structs.replace(
+                score, champion=self.champion, candidate_only=self.wins, champion_only=self.losses
+            )
+        return ends(EvaluationReport(reference=score, fresh=score if run.fresh is not None else None, seconds=1.0))
+
+
+def run_of(pod: Pod) -> RunConfig:
+    """Return what the pod was told to do."""
+    given = {entry["name"]: entry.get("value", "") for entry in pod["spec"]["containers"][0]["env"]}
+    run: RunConfig = msgspec.json.decode(given[RUN_ENV], type=RunConfig)
+    return run
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
