@@ -156,6 +156,7 @@ def _fill_store(profile: Profile, supervisor: int, loaded: dict[str, images.Imag
     if node.forget_containers(supervisor):
         node.restart_containerd(profile, _components(profile))
         wait_for("waiting for containerd", answers, seconds=START_SECONDS, logs=profile.logs)
+    node.drop_outdated(supervisor)
     node.load(supervisor, list(loaded.values()))
 
 

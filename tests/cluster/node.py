@@ -18,6 +18,7 @@ from tests.cluster.progress import say
 FOLDERS = {"/var/lib/kubelet": "kubelet", "/var/lib/cni": "cni-data", "/var/log": "var-log"}
 CONTAINERD_FOLDER = "/var/lib/containerd"
 IMPORT_SECONDS = 300
+OWN_PREFIX = "localhost/evermodel-"
 PER_RUN = ("io.containerd.grpc.v1.cri", "io.containerd.runtime.v2.task", "io.containerd.runtime.v1.linux")
 
 
@@ -101,7 +102,10 @@ def supervisor_pid(profile: Profile) -> int:
 
 
 def load(supervisor: int, images: list[Image]) -> None:
-    """Import the images that the node does not have, each known by its content afterwards."""
+    """Import the images that the node does not have, each known by its content afterwards.
+
+    Older ones stay: pods of earlier versions run them.
+    """
     present = set(_ctr(supervisor, "images", "ls", "-q").stdout.split())
     for image in images:
         if image.exact in present:
@@ -109,9 +113,15 @@ def load(supervisor: int, images: list[Image]) -> None:
         say(f"importing {image.exact}")
         import_archive(supervisor, image.archive)
         _must(_ctr(supervisor, "images", "tag", "--force", image.reference, image.exact), f"tagging {image.exact}")
-        old = [name for name in present if name.startswith(f"{image.repository}:") and name != image.reference]
-        if old:
-            _ctr(supervisor, "images", "rm", *old)
+
+
+def drop_outdated(supervisor: int) -> None:
+    """Remove images of ours whose archive is gone; only while no pod runs."""
+    names = _ctr(supervisor, "images", "ls", "-q").stdout.split()
+    ours = [name for name in names if name.startswith(OWN_PREFIX) and not name.endswith(":dev")]
+    old = [name for name in ours if not Image(*name.rsplit(":", 1)).archive.exists()]
+    if old:
+        _ctr(supervisor, "images", "rm", *old)
 
 
 def import_archive(supervisor: int, archive: Path) -> None:
