@@ -11,7 +11,7 @@ import msgspec
 from evermodel.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from evermodel.api.modelversion import ModelVersionSpec, ModelVersionStatus
 from evermodel.contract import FailureReason
-from evermodel.core.names import APPLIED_ANNOTATION, RETRAIN_ANNOTATION, VERSION_LABEL
+from evermodel.core.names import APPLIED_ANNOTATION, COMPONENT_LABEL, RETRAIN_ANNOTATION, VERSION_LABEL, Component
 from evermodel.core.observed import (
     DeploymentView,
     JobState,
@@ -25,6 +25,7 @@ from evermodel.runtime import pods as pods_of
 
 Object = Mapping[str, Any]
 
+_RUNS: Final = frozenset({Component.TRAIN.value, Component.EVALUATE.value})
 _NO_POD_YET: Final = timedelta(seconds=10)
 """How long the Job controller may take before it is worth a word that there is no pod."""
 
@@ -90,8 +91,17 @@ def job_view(manifest: Object, pods: Iterable[Object], now: datetime) -> JobView
         message=message,
         missing_secret=not has_ended and pod is not None and pods_of.misses_secret(pod),
         live_pods=sum(pods_of.is_live(pod) for pod in own),
+        pending_since=_pending_since(pod, now),
         finished_at=_time(condition.get("lastTransitionTime")),
     )
+
+
+def orphaned(pods: Iterable[Object], jobs: Iterable[Object]) -> frozenset[int]:
+    """Return the versions of pods that train or evaluate for a Job that is gone: they end some seconds after it."""
+    owners = {job["metadata"]["uid"] for job in jobs}
+    left = (pod for pod in pods if _component(pod) in _RUNS and pods_of.is_live(pod))
+    numbers = (version_number(pod) for pod in left if not any(_is_owned_by(pod, uid) for uid in owners))
+    return frozenset(number for number in numbers if number is not None)
 
 
 def deployment_view(manifest: Object, pods: Sequence[Object], *, drifted: bool) -> DeploymentView:
@@ -137,6 +147,17 @@ def version_number(manifest: Object) -> int | None:
 
 def _annotation(manifest: Object, name: str) -> str:
     return str((manifest["metadata"].get("annotations") or {}).get(name, ""))
+
+
+def _component(manifest: Object) -> str:
+    return str((manifest["metadata"].get("labels") or {}).get(COMPONENT_LABEL, ""))
+
+
+def _pending_since(pod: Object | None, now: datetime) -> datetime | None:
+    """Return when the newest pod was made; one that was disrupted is about to be made again."""
+    if pod is None:
+        return None
+    return datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) if pods_of.is_live(pod) else now
 
 
 def _owner_uid(manifest: Object) -> str:

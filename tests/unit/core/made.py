@@ -46,6 +46,7 @@ THRESHOLD = 0.92
 ALARM = Alarm(seq=900, at=EARLIER.timestamp() + 3600, value=0.7, samples=210)
 READY_HUB = HubView(applied=KINDS, ready=True)
 GOOD = SetScore(rows=500, candidate=0.96, dummy=0.1)
+EQUAL = SetScore(rows=500, candidate=0.96, champion=0.96, dummy=0.1, candidate_only=10, champion_only=10)
 BETTER = SetScore(rows=500, candidate=0.96, champion=0.90, dummy=0.1, candidate_only=40, champion_only=10)
 _BASE: dict[str, Any] = {
     "objective": {"threshold": THRESHOLD},
@@ -223,6 +224,8 @@ def _status(number: int, phase: VersionPhase) -> ModelVersionStatus:
     status = msgspec.structs.replace(
         status, finished_at=rfc3339(EARLIER), holdout=0.96, holdout_set="reference", reference=GOOD
     )
+    if phase is VersionPhase.REJECTED:
+        return msgspec.structs.replace(status, reference=EQUAL)
     if phase in {VersionPhase.CHAMPION, VersionPhase.ARCHIVED}:
         return msgspec.structs.replace(status, promoted_at=rfc3339(EARLIER))
     return status

@@ -30,8 +30,10 @@ from evermodel.core.questions import quality_query
 from evermodel.core.timestamps import rfc3339
 
 LOW = WindowStats(value=0.7, lower=0.67, upper=0.73, samples=1000)
+DAY_BEFORE = NOW - timedelta(days=1)
 FALLEN = make_quality(alarm=ALARM, window=LOW, records=900, records_counted=500)
 ALARM_TRIGGER = VersionTrigger(reason="AccuracyAlarm", message="It fell.", alarm_seq=ALARM.seq, alarm_at=ALARM.at)
+ANOTHER_ALARM = msgspec.structs.replace(FALLEN, alarm=msgspec.structs.replace(ALARM, seq=ALARM.seq + 1))
 V1 = make_version(1)
 
 
@@ -171,25 +173,47 @@ def attempt(number: int, *, ended: datetime, phase: VersionPhase = VersionPhase.
             id="after twice the cooldown it goes on",
         ),
         pytest.param(
-            after_alarm(*(attempt(number, ended=NOW - timedelta(days=1)) for number in (2, 3, 4))),
+            after_alarm(*(attempt(number, ended=DAY_BEFORE) for number in (2, 3, 4))),
             ConditionStatus.FALSE,
             Reason.RETRAINING_EXHAUSTED,
             id="maxAttempts are used up",
         ),
         pytest.param(
-            after_alarm(attempt(2, ended=NOW - timedelta(days=1)), retraining={"maxAttempts": 1}),
+            after_alarm(attempt(2, ended=DAY_BEFORE), retraining={"maxAttempts": 1}),
             ConditionStatus.FALSE,
             Reason.RETRAINING_EXHAUSTED,
             id="maxAttempts as declared",
         ),
         pytest.param(
-            after_alarm(attempt(2, ended=NOW - timedelta(days=1), phase=VersionPhase.FAILED, why="DataInvalid")),
+            after_alarm(
+                *(attempt(number, ended=DAY_BEFORE) for number in (2, 3)),
+                make_version(4, VersionPhase.SUPERSEDED, trigger=ALARM_TRIGGER),
+                attempt(5, ended=DAY_BEFORE),
+            ),
+            ConditionStatus.FALSE,
+            Reason.RETRAINING_EXHAUSTED,
+            id="a run that was broken off counts neither way",
+        ),
+        pytest.param(
+            after_alarm(*(attempt(number, ended=DAY_BEFORE) for number in (2, 3, 4)), quality=ANOTHER_ALARM),
+            ConditionStatus.FALSE,
+            Reason.RETRAINING,
+            id="attempts after another alarm do not count",
+        ),
+        pytest.param(
+            after_alarm(*(attempt(number, ended=DAY_BEFORE) for number in (2, 3, 4)), training={"deadline": "2h"}),
+            ConditionStatus.FALSE,
+            Reason.RETRAINING,
+            id="nor do those with other settings",
+        ),
+        pytest.param(
+            after_alarm(attempt(2, ended=DAY_BEFORE, phase=VersionPhase.FAILED, why="DataInvalid")),
             ConditionStatus.FALSE,
             Reason.RETRAINING_EXHAUSTED,
             id="bad data is not tried again",
         ),
         pytest.param(
-            after_alarm(attempt(2, ended=NOW - timedelta(days=1), phase=VersionPhase.FAILED, why="Crashed")),
+            after_alarm(attempt(2, ended=DAY_BEFORE, phase=VersionPhase.FAILED, why="Crashed")),
             ConditionStatus.FALSE,
             Reason.RETRAINING,
             id="a crash is",
@@ -234,7 +258,7 @@ def test_healthy(observed: Observed, status: ConditionStatus, reason: Reason) ->
             id="what would help when there is nothing new",
         ),
         pytest.param(
-            after_alarm(*(attempt(number, ended=NOW - timedelta(days=1)) for number in (2, 3, 4))),
+            after_alarm(*(attempt(number, ended=DAY_BEFORE) for number in (2, 3, 4))),
             ["3 of 3 attempts", "evermodel.dev/retrain"],
             id="what a person can do when attempts are used up",
         ),

@@ -27,11 +27,15 @@ from evermodel.core.actions import (
     RecordLineage,
     WriteVersionStatus,
 )
-from evermodel.core.observed import Observed
+from evermodel.core.observed import HubView, Observed
+from evermodel.core.phases.hub import KINDS
 from evermodel.core.timestamps import rfc3339
 
 V1 = make_version(1)
 V2 = make_version(2, VersionPhase.CANDIDATE, reference=BETTER, message="Better.")
+
+
+AWAY = HubView(applied=KINDS)
 
 
 def with_candidate(spec: ModelDeploymentSpec | None = None, **deployment: Any) -> Observed:
@@ -43,6 +47,17 @@ def with_candidate(spec: ModelDeploymentSpec | None = None, **deployment: Any) -
 def deployed(observed: Observed, **change: Any) -> Observed:
     view = make_deployment(observed.model, observed.versions[-1], **change)
     return replace(observed, deployments={**observed.deployments, view.version: view})
+
+
+def moved_back(spec: ModelDeploymentSpec) -> Observed:
+    """Return a look in the middle of a pin that was taken away: traffic at version 1, and 2 still called champion."""
+    old = make_version(1, VersionPhase.ARCHIVED)
+    observed = make_observed(old, make_version(2), spec=spec)
+    return replace(
+        observed,
+        deployments={**observed.deployments, 1: make_deployment(observed.model, old)},
+        service=make_service(observed.model, 1),
+    )
 
 
 def service_to(observed: Observed) -> int | None:
@@ -63,6 +78,10 @@ def service_to(observed: Observed) -> int | None:
             with_candidate(fingerprint="of another manifest"), None, id="one that runs an older manifest does not"
         ),
         pytest.param(with_candidate(make_spec(paused=True)), None, id="paused, no traffic moves"),
+        pytest.param(
+            moved_back(make_spec(paused=True)), None, id="paused, traffic that has moved half-way stays where it is"
+        ),
+        pytest.param(moved_back(make_spec()), 2, id="not paused, it goes to the champion"),
         pytest.param(with_candidate(make_spec(version=1)), None, id="pinned, no traffic moves"),
         pytest.param(
             with_candidate(make_spec(evaluation={"improvement": {"minAbsolute": 0.1}})),
@@ -84,6 +103,12 @@ def service_to(observed: Observed) -> int | None:
             id="a selector that matches nothing is put right",
         ),
         pytest.param(make_observed(V1), None, id="a Service that is right is left alone"),
+        pytest.param(
+            replace(with_candidate(), hub=AWAY), None, id="a promotion waits for the hub, where it is recorded"
+        ),
+        pytest.param(
+            replace(make_observed(V1), service=None, hub=AWAY), 1, id="the champion needs no hub to be repaired"
+        ),
         pytest.param(
             make_observed(make_version(1, VersionPhase.TRAINING)), None, id="without a model there is no Service"
         ),
@@ -152,6 +177,11 @@ def test_a_promotion_is_finished_by_an_operator_that_finds_the_traffic_moved() -
     assert [type(action) for action in planned(moved).actions] == [
         RecordLineage, WriteVersionStatus, WriteVersionStatus,
     ]  # fmt: skip
+
+
+def test_what_the_hub_has_yet_to_record_waits_for_it() -> None:
+    moved = replace(with_candidate(), service=make_service(make_observed().model, 2), hub=AWAY)
+    assert planned(moved).actions == ()
 
 
 def test_of_two_champions_the_one_with_the_traffic_stays() -> None:

@@ -328,7 +328,7 @@ def missed(number: int = 1, **change: Any) -> Any:
             id="not when another model is asked for",
         ),
         pytest.param(
-            make_observed(make_version(1, VersionPhase.ARCHIVED), rejected(2, reference=BETTER), make_version(3)),
+            make_observed(V1, make_version(2, VersionPhase.ARCHIVED), rejected(3, reference=BETTER)),
             None,
             id="not when it was compared with another champion",
         ),

@@ -11,7 +11,7 @@ from evermodel.contract import DATA_ERROR_EXIT_CODE, FailureReason, FailureRepor
 from evermodel.core.names import Component
 from evermodel.core.observed import JobState
 from evermodel.runtime import pods
-from evermodel.runtime.views import deployment_view, job_view, model_view, version_view
+from evermodel.runtime.views import deployment_view, job_view, model_view, orphaned, version_view
 
 SOON = datetime(2026, 11, 24, 8, 0, 5, tzinfo=UTC)
 LATER = datetime(2026, 11, 24, 8, 5, tzinfo=UTC)
@@ -210,3 +210,34 @@ def test_a_deployment_says_what_its_pods_lack() -> None:
     assert view.message.endswith('secret "digits-tokens-1" not found')
     refused = manifests.condition("ReplicaFailure", "FailedCreate", "exceeded quota: team")
     assert deployment_view(manifests.deployment(conditions=[refused]), [], drifted=False).message == refused["message"]
+
+
+@pytest.mark.parametrize(
+    ("pod", "jobs", "expected"),
+    [
+        pytest.param({"phase": "Running"}, [manifests.job()], set(), id="a pod whose Job is there"),
+        pytest.param({"phase": "Running"}, [], {1}, id="a pod whose Job was deleted"),
+        pytest.param({"phase": "Failed"}, [], set(), id="one that has ended"),
+    ],
+)
+def test_pods_outlive_their_job(pod: dict[str, Any], jobs: list[Any], expected: set[int]) -> None:
+    assert orphaned([manifests.pod(**pod)], jobs) == expected
+
+
+def test_serving_pods_are_nobodys_run() -> None:
+    serving = manifests.pod(phase="Running")
+    serving["metadata"]["labels"]["evermodel.dev/component"] = Component.SERVE.value
+    assert orphaned([serving], []) == set()
+
+
+@pytest.mark.parametrize(
+    ("phase", "expected"),
+    [
+        pytest.param("Pending", datetime(2026, 11, 24, 8, 4, tzinfo=UTC), id="since the newest pod was made"),
+        pytest.param("Failed", LATER, id="a disrupted pod is about to be made again"),
+    ],
+)
+def test_how_long_a_pod_is_waited_for(phase: str, expected: datetime) -> None:
+    old, new = manifests.pod("old", phase="Failed"), manifests.pod("new", phase=phase)
+    new["metadata"]["creationTimestamp"] = "2026-11-24T08:04:00Z"
+    assert job_view(manifests.job(), [old, new], LATER).pending_since == expected

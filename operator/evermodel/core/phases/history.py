@@ -25,7 +25,6 @@ def _needed(observed: Observed) -> set[int]:
     """Return the versions that must stay: they carry traffic, a count of attempts, or the answer to what was tried."""
     champion = facts.champion(observed)
     needed = {version.number for version in facts.current_attempts(observed)}
-    needed |= {version.number for version in observed.versions[-1:]}
     last = (facts.newest_run(observed), facts.last_ended(observed))
     needed |= {version.number for version in last if version is not None}
     predecessor = champion.spec.parent if champion is not None else None

@@ -91,7 +91,7 @@ def progress(observed: Observed, build: Builders) -> Wanted | None:
     if observed.model.spec.paused:
         message = "spec.paused keeps a run from starting and traffic from moving."
         return _wanted(ConditionType.RECONCILING, Reason.PAUSED, message)
-    if facts.active(observed) is None and (stalled := _stalled(observed)) is not None:
+    if (stalled := _stalled(observed)) is not None:
         return stalled
     reason = Reason.RETRYING if retraining.retry_due(observed) is not None else Reason.PROGRESSING
     return _wanted(ConditionType.RECONCILING, reason, waiting_for(observed))
