@@ -93,6 +93,8 @@ class ModelDeploymentStatus(Resource, frozen=True, kw_only=True):
     phase: Phase = Phase.PENDING
     conditions: Annotated[tuple[Condition, ...], Meta(max_length=16)] = ()
     """Ready, Healthy and Trained; Reconciling and Stalled only while true."""
+    latest_version: int = 0
+    """Largest number that a version of this object ever had: none is given twice."""
     champion: ChampionStatus | None = None
     candidate: CandidateStatus | None = None
     live: LiveStatus | None = None

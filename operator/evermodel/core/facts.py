@@ -113,11 +113,14 @@ def has_no_model(version: VersionView) -> bool:
 
 def next_number(observed: Observed) -> int:
     """Return the number of the next version: never one that was given before, as far as anything remembers."""
-    status = observed.model.status
-    known = [version.number for version in observed.versions]
-    known += [entry.number for entry in observed.lineage or ()]
-    known += [part.version for part in (status.champion, status.candidate) if part is not None]
-    return max(known, default=0) + 1
+    remembered = max((entry.number for entry in observed.lineage or ()), default=0)
+    return max(remembered, latest_number(observed)) + 1
+
+
+def latest_number(observed: Observed) -> int:
+    """Return the largest number that a version of this object ever had, also when its record was deleted since."""
+    known = max((version.number for version in observed.versions), default=0)
+    return max(known, observed.model.status.latest_version)
 
 
 def may_be_cured(version: VersionView) -> bool:

@@ -212,6 +212,13 @@ def test_the_image_of_the_spec_comes_before_the_operators() -> None:
             6,
             id="after a candidate that somebody deleted",
         ),
+        pytest.param(
+            make_observed(
+                V1, spec=OTHER, status=planned(make_observed(V1, failed(5), failed(9, minutes_ago=1))).status
+            ),
+            10,
+            id="after a failed version that somebody deleted",
+        ),
     ],
 )
 def test_numbers_are_not_given_twice(observed: Observed, number: int) -> None:
@@ -227,6 +234,9 @@ def test_how_often_it_was_retrained_is_counted_once_for_each_run() -> None:
     assert status.retraining.handled_request == "again"
     again = planned(replace(observed, model=replace(observed.model, status=status))).status
     assert again == status
+    in_the_same_second = replace(make_version(3, VersionPhase.TRAINING, trigger=REQUEST), created_at=NOW)
+    both = make_observed(V1, rejected(2), in_the_same_second, status=status)
+    assert planned(both).status.retraining.count == 2
 
 
 # --- adoption ---------------------------------------------------------------------------------------------------------

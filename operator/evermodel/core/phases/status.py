@@ -59,6 +59,7 @@ def _assembled(observed: Observed, now: datetime, build: Builders, live: LiveSta
         observed_generation=model.generation,
         phase=_phase(observed, conditions),
         conditions=conditions,
+        latest_version=facts.latest_number(observed),
         champion=_champion(champion),
         candidate=_candidate(observed),
         live=live,
@@ -125,14 +126,12 @@ def _candidate(observed: Observed) -> CandidateStatus | None:
 
 
 def _retraining(observed: Observed) -> RetrainingStatus:
-    """Count runs by the time of the last one that was counted: versions go, the count stays."""
-    known = observed.model.status.retraining
+    """Count the runs of versions newer than those counted before: versions go, the count stays."""
+    known, counted = observed.model.status.retraining, observed.model.status.latest_version
     runs = [
         version
         for version in observed.versions
-        if version.spec.parent is not None
-        and version.spec.adopted_manifest is None
-        and rfc3339(version.created_at) > (known.last_time or "")
+        if version.spec.parent is not None and version.spec.adopted_manifest is None and version.number > counted
     ]
     requested = observed.model.retrain_request
     handled = any(version.spec.trigger.request == requested for version in observed.versions if requested)
