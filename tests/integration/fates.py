@@ -90,7 +90,7 @@ def train_report(pod: Pod) -> TrainReport:
     run = run_of(pod)
     assert isinstance(run, TrainRun)
     return TrainReport(
-        manifest=digest(f"{run.model}/{run.version}"),
+        manifest=digest(f"version {run.version}"),
         data_sha256=digest(run.data.uri),
         rows=120,
         feedback_rows=0 if run.feedback_through is None else 20,

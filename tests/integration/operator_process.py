@@ -91,7 +91,7 @@ class OperatorProcess:
         return [json.loads(line) for line in whole if line.startswith("{") and line.endswith("}")]
 
     def tail(self) -> str:
-        return "\n".join(self.log.read_text().splitlines()[-30:])
+        return "\n".join(line[:1000] for line in self.log.read_text().splitlines()[-30:])
 
     def _says(self, message: str) -> bool:
         assert self._running().poll() is None or message == "ending", f"the operator ended: {self.tail()}"

@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from evermodel.core.builders import fingerprint
+from evermodel.core.names import APPLIED_ANNOTATION
+
 _SUFFIXES: Final = {
     "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "": Decimal(1),
     "k": Decimal("1e3"), "M": Decimal("1e6"), "G": Decimal("1e9"), "T": Decimal("1e12"), "P": Decimal("1e15"),
@@ -30,6 +33,12 @@ def is_drifted(found: Mapping[str, Any], built: Mapping[str, Any]) -> bool:
         The object as the API server has it, and as it would be applied now.
     """
     return any(not _holds(found.get(part) or {}, built[part]) for part in ("metadata", "spec") if part in built)
+
+
+def is_as_applied(found: Mapping[str, Any], built: dict[str, Any]) -> bool:
+    """Tell whether an observed object is what would be applied now, and was not changed by hand."""
+    annotations = found["metadata"].get("annotations") or {}
+    return annotations.get(APPLIED_ANNOTATION) == fingerprint(built) and not is_drifted(found, built)
 
 
 def _holds(found: Any, wanted: Any) -> bool:

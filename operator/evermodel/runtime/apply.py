@@ -6,6 +6,7 @@ write is done twice.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from evermodel.kube.client import KubeClient, Object
 from evermodel.kube.errors import AlreadyExists, Conflict, KubeError, NotFound
 from evermodel.kube.kinds import DEPLOYMENT, JOB, SECRET, SERVICE, STATEFUL_SET, VERSION, Kind
 from evermodel.metrics.provider import ProviderUnavailable, QualityProvider
+from evermodel.resources.drift import is_as_applied
 from evermodel.resources.hub import HUB_BUILDERS
 from evermodel.resources.jobs import build_job
 from evermodel.resources.ownership import owned_by_model
@@ -87,6 +89,7 @@ class Applier:
         self._telemetry = telemetry
         self._monotonic = monotonic
         self._secrets_made: dict[ObjectKey, float] = {}
+        self._hub_turn = asyncio.Lock()
 
     async def apply(self, observed: Observed, actions: Sequence[Action], now: datetime) -> Outcome:
         """Do actions in order."""
@@ -202,9 +205,13 @@ class Applier:
         return made
 
     async def _apply_hub(self, observed: Observed, action: ApplyHub) -> None:
-        for kind in (STATEFUL_SET, SERVICE):
-            if kind.name in action.kinds:
-                await self._apply(kind, observed, HUB_BUILDERS[kind.name](observed.settings))
+        """Apply what is missing; all models of a namespace ask for its hub, and the first to come does it for all."""
+        async with self._hub_turn:
+            for kind in (STATEFUL_SET, SERVICE):
+                built = HUB_BUILDERS[kind.name](observed.settings)
+                found = self._store.get(kind, ObjectKey(observed.model.key.namespace, names.HUB))
+                if kind.name in action.kinds and not (found and is_as_applied(found, built)):
+                    await self._apply(kind, observed, built)
 
     async def _apply(self, kind: Kind, observed: Observed, manifest: Object) -> None:
         """Server-side apply; an object that is not known yet must not be somebody else's."""

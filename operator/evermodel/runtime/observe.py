@@ -10,9 +10,8 @@ from functools import lru_cache
 from typing import Any, Final
 
 from evermodel.contract import LineageEntry, hub_key, key_fingerprint
-from evermodel.core.builders import fingerprint
 from evermodel.core.durations import parse_duration
-from evermodel.core.names import APPLIED_ANNOTATION, COMPONENT_LABEL, HUB, Component
+from evermodel.core.names import COMPONENT_LABEL, HUB, Component
 from evermodel.core.observed import (
     DeploymentView,
     HubView,
@@ -29,7 +28,7 @@ from evermodel.core.questions import needs_lineage, quality_query
 from evermodel.kube.kinds import DEPLOYMENT, JOB, MODEL, POD, SERVICE, STATEFUL_SET, VERSION, Kind
 from evermodel.metrics.provider import ProviderUnavailable, QualityProvider, Stage
 from evermodel.resources import BUILDERS
-from evermodel.resources.drift import is_drifted
+from evermodel.resources.drift import is_as_applied, is_drifted
 from evermodel.resources.hub import HUB_BUILDERS
 from evermodel.resources.hub import POD as HUB_POD
 from evermodel.runtime import pods as pods_of
@@ -179,11 +178,7 @@ class Observer:
 
     def _is_hub_applied(self, kind: Kind, namespace: str, settings: OperatorSettings) -> bool:
         found = self._store.get(kind, ObjectKey(namespace, HUB))
-        if found is None:
-            return False
-        built = HUB_BUILDERS[kind.name](settings)
-        is_newest = found["metadata"].get("annotations", {}).get(APPLIED_ANNOTATION) == fingerprint(built)
-        return is_newest and not is_drifted(found, built)
+        return found is not None and is_as_applied(found, HUB_BUILDERS[kind.name](settings))
 
     async def _with_lineage(self, observed: Observed) -> Observed:
         """Ask which champions the hub remembers, when there is no version yet, or one that is being adopted."""

@@ -1,0 +1,73 @@
+"""What changes neither data nor training starts no Job and restarts no serving pod."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.integration.audit import created
+from tests.integration.waiting import until
+from tests.integration.world import World
+
+from evermodel.core.names import HUB
+from evermodel.kube.kinds import STATEFUL_SET
+
+pytestmark = pytest.mark.cluster
+
+
+def upgrade_operator(world: World, _: str) -> None:
+    """Let the operator bring another runtime image, which the hub takes and models do not."""
+    world.operator.changed["EVERMODEL_RUNTIME_IMAGE"] = "runtime:2"
+    world.operator.stop()
+    world.operator.start()
+
+    def image() -> str:
+        template = world.objects.get(STATEFUL_SET, HUB)["spec"]["template"]
+        found: str = template["spec"]["containers"][0]["image"]
+        return found
+
+    until("the hub has the new image", lambda: image() == "runtime:2", otherwise=image)
+
+
+def add_a_replica(world: World, name: str) -> None:
+    world.change(name, {"serving": {"replicas": 2}})
+
+    def pods() -> dict[str, Any]:
+        status: dict[str, Any] = world.deployment(name, 1)["status"]
+        return status
+
+    until("two pods are ready", lambda: pods().get("readyReplicas") == 2, otherwise=pods)
+
+
+def change_the_rules(world: World, name: str) -> None:
+    """Change thresholds and constraints that its recorded scores still meet."""
+    world.change(
+        name,
+        {
+            "objective": {"threshold": 0.8},
+            "monitoring": {"tolerance": 0.05},
+            "evaluation": {"referenceTolerance": 0.1},
+            "retraining": {"cooldown": "1h"},
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        pytest.param("upgraded", upgrade_operator, id="the operator's runtime image"),
+        pytest.param("scaled", add_a_replica, id="serving.replicas"),
+        pytest.param("rules", change_the_rules, id="the threshold and other rules"),
+    ],
+)
+def test_starts_no_job_and_restarts_no_pod(world: World, name: str, change: Callable[[World, str], None]) -> None:
+    world.declare(name)
+    world.wait_for_champion(name, 1)
+    before = world.deployment(name, 1)
+    world.audit.restart()
+    change(world, name)
+    world.wait_for_champion(name, 1)
+    assert world.deployment(name, 1)["spec"]["template"] == before["spec"]["template"]
+    assert world.phases(name) == {1: "Champion"}
+    assert created(world.audit.writes(), "jobs") == []
