@@ -18,6 +18,8 @@ from evermodel.core.timestamps import parse_time
 class Metadata(msgspec.Struct, frozen=True):
     """What is read of an object's metadata."""
 
+    name: str = ""
+    uid: str = ""
     generation: int = 0
 
 
