@@ -16,7 +16,7 @@ for source in ("operator", "trainer_image"):
     sys.path.insert(0, str(Path(__file__).parent.parent / source))
 
 from evermodel.contract import PairedScore
-from evermodel.core.gate import GateRules, Outcome, decide
+from evermodel.gate import GateRules, Outcome, decide
 
 ROWS, USES, CHAMPION = 400, 20, 0.85
 DISPUTED = 0.4

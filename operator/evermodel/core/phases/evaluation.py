@@ -12,13 +12,13 @@ from evermodel.api.modelversion import ModelVersionStatus, VersionFailure, Versi
 from evermodel.contract import EvaluationReport, FailureReason
 from evermodel.core import facts, names
 from evermodel.core.actions import CreateJob
-from evermodel.core.gate import GateRules, Outcome, Verdict, decide
 from evermodel.core.observed import Observed, VersionView
 from evermodel.core.phases import jobs
 from evermodel.core.questions import current_quality, judged_after_alarm, records_counted
 from evermodel.core.runs import evaluate_run, measured, recorded
 from evermodel.core.step import NOTHING, Step
 from evermodel.core.timestamps import rfc3339
+from evermodel.gate import GateRules, Outcome, Verdict, decide
 
 
 def wait_for_labels(observed: Observed, version: VersionView, trained: ModelVersionStatus) -> Step:

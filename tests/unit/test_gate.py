@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evermodel.contract import PairedScore
-from evermodel.core.gate import GateRules, Outcome, decide, level_of_use, mcnemar_p
+from evermodel.gate import GateRules, Outcome, decide, level_of_use, mcnemar_p
 
 RULES = GateRules(threshold=0.92, min_samples=400)
 BETTER = PairedScore(rows=400, candidate=0.95, champion=0.90, dummy=0.1, candidate_only=30, champion_only=10)
