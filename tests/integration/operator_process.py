@@ -93,9 +93,12 @@ class OperatorProcess:
     def tail(self) -> str:
         return "\n".join(line[:1000] for line in self.log.read_text().splitlines()[-30:])
 
-    def _says(self, message: str) -> bool:
-        assert self._running().poll() is None or message == "ending", f"the operator ended: {self.tail()}"
+    def has_said(self, message: str) -> bool:
         return any(line.get("message") == message for line in self.lines())
+
+    def _says(self, message: str) -> bool:
+        assert self._running().poll() is None, f"the operator ended: {self.tail()}"
+        return self.has_said(message)
 
     def _send(self, number: signal.Signals) -> None:
         self._running().send_signal(number)

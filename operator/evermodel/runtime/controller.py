@@ -27,6 +27,7 @@ from evermodel.metrics.provider import ProviderUnavailable
 from evermodel.resources import BUILDERS
 from evermodel.runtime.apply import Applier, Failure
 from evermodel.runtime.events import EventWriter
+from evermodel.runtime.leader import LeaseLost
 from evermodel.runtime.observe import Observer
 from evermodel.runtime.status import failing, write_status
 from evermodel.runtime.store import Store
@@ -96,6 +97,9 @@ class Controller:
             result = "failed"
             seconds = self._queue.back_off(key)
             logger.warning("a step failed", extra={**about, "error": str(error), "retry_after": seconds})
+        except LeaseLost:  # the process is about to end
+            result = "lease lost"
+            self._queue.back_off(key)
         except Exception:
             result = "error"
             seconds = self._queue.back_off(key)

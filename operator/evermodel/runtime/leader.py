@@ -1,7 +1,9 @@
 """Which of the replicas works: the one that holds the Lease.
 
 A holder that cannot renew within the renew deadline ends its process, well before another replica may take the Lease
-over. A Lease is no fence all the same: actions are idempotent and status writes are guarded by resourceVersion.
+over. Until it has ended, and should it have stood still for a while (a paused machine, a starved process), its client
+refuses to write: what it would go on with was decided from a state that is no longer. A Lease is no fence all the same,
+for a request may be on its way: actions are idempotent and status writes are guarded by resourceVersion.
 """
 
 from __future__ import annotations
@@ -11,9 +13,9 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from evermodel.kube.client import KubeClient, Object
+from evermodel.kube.client import KubeClient, Object, Page
 from evermodel.kube.errors import Conflict, KubeError, NotFound, Transient
-from evermodel.kube.kinds import LEASE
+from evermodel.kube.kinds import LEASE, Kind
 from evermodel.runtime.settings import LeaseSettings
 
 logger = logging.getLogger(__name__)
@@ -32,11 +34,14 @@ class Leadership:
         self._seen: tuple[str, float] = ("", 0.0)
         """State of somebody else's Lease and when it was first seen, by this process's own clock."""
         self._held: Object | None = None
+        self._renewed = 0.0
+        """When the request began that took or renewed the Lease last, by this process's own clock."""
 
-    @property
-    def is_leader(self) -> bool:
-        """Tell whether this process holds the Lease."""
-        return self._held is not None
+    def check(self) -> None:
+        """Raise LeaseLost unless this process surely holds the Lease at this moment."""
+        age = asyncio.get_running_loop().time() - self._renewed
+        if self._held is None or age > self._settings.renew_deadline.total_seconds():
+            raise LeaseLost("the lease has run out")
 
     async def acquire(self) -> bool:
         """Wait until this process holds the Lease; returns whether it did so at once."""
@@ -44,7 +49,9 @@ class Leadership:
         waited = False
         while self._held is None:
             try:
+                began = asyncio.get_running_loop().time()
                 self._held = await self._try_to_take()
+                self._renewed = began
             except KubeError as error:
                 logger.warning("the lease could not be taken", extra={"error": str(error)})
             if self._held is None:
@@ -103,8 +110,10 @@ class Leadership:
     async def _renew(self) -> None:
         """Renew once, trying again until the caller's deadline."""
         while self._held is not None:
+            began = asyncio.get_running_loop().time()
             try:
                 self._held = await self._write(self._held, {"renewTime": _now()})
+                self._renewed = began
             except Conflict as error:
                 self._held = await self._reread()
                 if self._held is None:
@@ -142,6 +151,47 @@ class Leadership:
             "renewTime": now,
             "leaseTransitions": transitions,
         }
+
+
+class LeadersClient:
+    """A KubeClient that writes only while its process holds the Lease, and raises LeaseLost otherwise."""
+
+    def __init__(self, client: KubeClient, leadership: Leadership) -> None:
+        self._client = client
+        self._leadership = leadership
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Object:
+        """Read one object."""
+        return await self._client.get(kind, namespace, name)
+
+    async def page(self, kind: Kind, namespace: str | None, *, selector: str, start: str | None) -> Page:
+        """Read one page of a list."""
+        return await self._client.page(kind, namespace, selector=selector, start=start)
+
+    async def create(self, kind: Kind, namespace: str, manifest: Object) -> Object:
+        """Create an object."""
+        self._leadership.check()
+        return await self._client.create(kind, namespace, manifest)
+
+    async def apply(self, kind: Kind, namespace: str, name: str, manifest: Object) -> Object:
+        """Server-side apply."""
+        self._leadership.check()
+        return await self._client.apply(kind, namespace, name, manifest)
+
+    async def patch(self, kind: Kind, namespace: str, name: str, patch: Object) -> Object:
+        """JSON merge patch."""
+        self._leadership.check()
+        return await self._client.patch(kind, namespace, name, patch)
+
+    async def patch_status(self, kind: Kind, namespace: str, name: str, patch: Object) -> Object:
+        """JSON merge patch of the status."""
+        self._leadership.check()
+        return await self._client.patch_status(kind, namespace, name, patch)
+
+    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
+        """Delete an object and what it owns."""
+        self._leadership.check()
+        await self._client.delete(kind, namespace, name, uid=uid)
 
 
 def _now() -> str:

@@ -30,7 +30,7 @@ from evermodel.runtime.controller import Controller
 from evermodel.runtime.edge import start_watching
 from evermodel.runtime.events import EventWriter
 from evermodel.runtime.intake import Intake
-from evermodel.runtime.leader import Leadership
+from evermodel.runtime.leader import LeadersClient, Leadership
 from evermodel.runtime.master_key import master_key
 from evermodel.runtime.observe import Observer
 from evermodel.runtime.quality import QualityCache
@@ -58,6 +58,7 @@ class Operator:
         self._queue = queue = WorkQueue[ModelKey]()
         self._intake = Intake(store, queue)
         self._leadership = Leadership(client, settings.lease)
+        leading = LeadersClient(client, self._leadership)
         self._resync = Resync(
             client=client, store=store, intake=self._intake, queue=queue, namespaces=settings.namespaces
         )
@@ -72,16 +73,16 @@ class Operator:
             ),
             decide=plan,
             applier=Applier(
-                client=client,
+                client=leading,
                 store=store,
                 provider=provider,
                 master=master,
                 telemetry=telemetry,
                 monotonic=time.monotonic,
             ),
-            client=client,
+            client=leading,
             store=store,
-            events=EventWriter(client, telemetry, settings.lease.identity),
+            events=EventWriter(leading, telemetry, settings.lease.identity),
             queue=queue,
             telemetry=telemetry,
             clock=functools.partial(datetime.now, UTC),

@@ -1,0 +1,130 @@
+"""Labels come back and say that the model got worse: what is done about it, and what is not."""
+
+from __future__ import annotations
+
+import pytest
+from tests.integration.fates import Evaluates
+from tests.integration.waiting import stays, until
+from tests.integration.world import World
+
+from evermodel.core.names import Component
+
+pytestmark = pytest.mark.cluster
+
+LOOK_SECONDS = 3.0
+CAPTURING = {"retraining.data.includeFeedback": True}
+ENOUGH = 20
+"""monitoring.minSamples of these tests."""
+RIGHT, WRONG = 1, 0
+"""True classes of predictions that all say 1."""
+
+
+def test_an_alarm_collects_labels_retrains_on_them_and_judges_on_later_ones(world: World) -> None:
+    judge = Evaluates(candidate=0.97, champion=0.2, wins=150, losses=1)
+    world.let(Component.EVALUATE, judge, model="drifts", version=2)
+    world.declare("drifts", CAPTURING)
+    world.wait_for_champion("drifts", 1)
+    observe(world, "drifts", 30, RIGHT)
+    world.wait_for_condition("drifts", "Healthy", "True", "AboveThreshold")
+
+    observe(world, "drifts", 60, WRONG)
+    collecting = world.wait_for_condition("drifts", "Healthy", "False", "CollectingLabels")
+    assert "labels is below 0.9" in collecting["message"]
+    assert world.wait_for_event("drifts", "BelowThreshold").startswith("Accuracy ")
+    stays("no run begins without new labels", lambda: world.phases("drifts") == {1: "Champion"}, LOOK_SECONDS)
+
+    observe(world, "drifts", ENOUGH, WRONG)
+    version = world.wait_for_phase("drifts", 2, "AwaitingLabels")
+    trigger = version["spec"]["trigger"]
+    assert trigger["reason"] == "AccuracyAlarm"
+    assert version["spec"]["feedbackThrough"] == 30 + 60 + ENOUGH
+    assert 30 < trigger["alarmSeq"] <= 90
+    stays(
+        "it is not judged on what it was trained on",
+        lambda: world.phases("drifts")[2] == "AwaitingLabels",
+        LOOK_SECONDS,
+    )
+    assert world.condition("drifts", "Ready")["status"] == "True"
+
+    observe(world, "drifts", ENOUGH, WRONG)
+    world.wait_for_champion("drifts", 2)
+    fresh = judge.seen[0].fresh
+    assert fresh is not None
+    assert (fresh.after, fresh.through) == (110, 130)
+    assert fresh.predicted_after == trigger["alarmAt"]
+    assert world.version("drifts", 2)["status"]["holdoutSet"] == "fresh"
+    assert world.model("drifts")["status"]["retraining"]["lastTrigger"] == "AccuracyAlarm"
+
+
+def test_a_candidate_that_is_no_better_is_rejected_and_the_champion_stays(world: World) -> None:
+    judge = Evaluates(candidate=0.2, champion=0.2, wins=5, losses=5)
+    spec = {**CAPTURING, "retraining.maxAttempts": 1}
+    world.let(Component.EVALUATE, judge, model="stuck", version=2)
+    world.declare("stuck", spec)
+    world.wait_for_champion("stuck", 1)
+    observe(world, "stuck", 60, WRONG)
+    world.wait_for_condition("stuck", "Healthy", "False", "CollectingLabels")
+    observe(world, "stuck", ENOUGH, WRONG)
+    world.wait_for_phase("stuck", 2, "AwaitingLabels")
+    observe(world, "stuck", ENOUGH, WRONG)
+    world.wait_for_phase("stuck", 2, "Rejected")
+    exhausted = world.wait_for_condition("stuck", "Healthy", "False", "RetrainingExhausted")
+    assert "1 of 1 attempts gave no better model" in exhausted["message"]
+    assert world.traffic("stuck") == "1"
+    assert world.condition("stuck", "Ready")["status"] == "True"
+    assert not world.condition("stuck", "Stalled")
+
+
+def test_observe_says_what_it_would_do(world: World) -> None:
+    world.declare("watched", {**CAPTURING, "retraining.mode": "Observe"})
+    world.wait_for_champion("watched", 1)
+    observe(world, "watched", 60, WRONG)
+    world.wait_for_condition("watched", "Healthy", "False", "CollectingLabels")
+    observe(world, "watched", ENOUGH, WRONG)
+    world.wait_for_condition("watched", "Healthy", "False", "WouldRetrain")
+    world.wait_for_event("watched", "WouldRetrain")
+    stays("no run begins", lambda: world.phases("watched") == {1: "Champion"}, LOOK_SECONDS)
+
+
+def test_without_capture_there_is_nothing_new_to_learn_from(world: World) -> None:
+    world.declare("blind")
+    world.wait_for_champion("blind", 1)
+    observe(world, "blind", 60, WRONG)
+    told = world.wait_for_condition("blind", "Healthy", "False", "NothingNew")
+    assert "set retraining.data.includeFeedback" in told["message"]
+    stays("no run begins", lambda: world.phases("blind") == {1: "Champion"}, LOOK_SECONDS)
+
+
+def test_few_labels_of_many_predictions_prove_nothing(world: World) -> None:
+    world.declare("sparse", {**CAPTURING, "monitoring.minCoverage": 0.5})
+    world.wait_for_champion("sparse", 1)
+    ids = world.hub.predict("sparse", 1, 1000)
+    world.hub.label("sparse", ids[:100], WRONG)
+    told = world.wait_for_condition("sparse", "Healthy", "Unknown", "Inconclusive")
+    until("coverage is told", lambda: "below minCoverage 0.5" in message(world, "sparse"), otherwise=lambda: told)
+    stays("no run begins", lambda: world.phases("sparse") == {1: "Champion"}, LOOK_SECONDS)
+    world.hub.label("sparse", ids[100:600], WRONG)
+    world.wait_for_condition("sparse", "Healthy", "False")  # the alarm was held back, not dropped
+
+
+def test_a_hub_that_stands_still_makes_nothing_unhealthy(world: World) -> None:
+    world.declare("cut-off", CAPTURING)
+    world.wait_for_champion("cut-off", 1)
+    world.hub.freeze()
+    try:
+        world.wait_for_condition("cut-off", "Healthy", "Unknown", "HubUnreachable")
+        assert world.condition("cut-off", "Ready")["status"] == "True"
+    finally:
+        world.hub.thaw()
+    world.wait_for_condition("cut-off", "Healthy", "Unknown", "Inconclusive")
+
+
+def observe(world: World, model: str, count: int, label: int) -> None:
+    """Let the champion predict, and its labels come back."""
+    champion = world.model(model)["status"]["champion"]["version"]
+    world.hub.label(model, world.hub.predict(model, champion, count), label)
+
+
+def message(world: World, model: str) -> str:
+    told: str = world.condition(model, "Healthy").get("message", "")
+    return told

@@ -1,0 +1,118 @@
+"""A person decides: pinned, paused, changed in the middle, deleted and made again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.integration.audit import created
+from tests.integration.fates import runs, trains
+from tests.integration.waiting import stays, until
+from tests.integration.world import World
+
+from evermodel.core.names import RETRAIN_ANNOTATION, Component
+from evermodel.kube.kinds import DEPLOYMENT, JOB, MODEL, POD, SECRET, SERVICE, VERSION
+
+pytestmark = pytest.mark.cluster
+
+LOOK_SECONDS = 3.0
+CHANGED: dict[str, Any] = {"training": {"parameters": {"max_iter": 2000}}}
+
+
+def test_a_pin_moves_traffic_there_and_back_without_a_job(world: World) -> None:
+    world.declare("pinned")
+    world.wait_for_champion("pinned", 1)
+    world.change("pinned", CHANGED)
+    world.wait_for_champion("pinned", 2)
+    world.audit.restart()
+    for number, other in ((1, 2), (2, 1)):
+        world.change("pinned", {"version": number})
+        world.wait_for_champion("pinned", number)
+        assert world.traffic("pinned") == str(number)
+        world.wait_for_phase("pinned", other, "Archived")
+        assert [entry.number for entry in world.hub.lineage("pinned")] == [other, number]
+    world.change("pinned", {"version": None})
+    world.wait_for_champion("pinned", 2)
+    assert created(world.audit.writes(), "jobs") == []
+
+
+def test_a_pin_on_a_version_that_is_not_there_changes_nothing_and_says_so(world: World) -> None:
+    world.declare("mispinned")
+    world.wait_for_champion("mispinned", 1)
+    world.change("mispinned", {"version": 7})
+    stalled = world.wait_for_condition("mispinned", "Stalled", "True", "PinnedVersionNotFound")
+    assert "spec.version is 7, but there is no such version" in stalled["message"]
+    assert world.traffic("mispinned") == "1"
+    world.change("mispinned", {"version": None})
+    world.wait_for_champion("mispinned", 1)
+
+
+def test_nothing_starts_while_paused(world: World) -> None:
+    world.declare("paused")
+    world.wait_for_champion("paused", 1)
+    world.change("paused", {"paused": True, **CHANGED})
+    until("it is Paused", lambda: world.model("paused")["status"]["phase"] == "Paused", otherwise=str)
+    stays("no version is made", lambda: world.phases("paused") == {1: "Champion"}, LOOK_SECONDS)
+    world.change("paused", {"paused": False})
+    world.wait_for_champion("paused", 2)
+
+
+def test_a_request_by_annotation_is_honoured_once(world: World) -> None:
+    world.declare("asked")
+    world.wait_for_champion("asked", 1)
+    world.objects.patch(MODEL, "asked", {"metadata": {"annotations": {RETRAIN_ANNOTATION: "today"}}})
+    world.wait_for_champion("asked", 2)
+    assert world.version("asked", 2)["spec"]["trigger"]["reason"] == "Requested"
+    assert world.model("asked")["status"]["retraining"]["handledRequest"] == "today"
+    stays("no further version is made", lambda: len(world.phases("asked")) == 2, LOOK_SECONDS)
+
+
+def test_a_run_that_is_superseded_is_gone_before_the_next_begins(world: World) -> None:
+    world.let(Component.TRAIN, runs, model="hasty")
+    world.declare("hasty")
+    world.wait_for_run_pod("hasty", "hasty-v1-train-1")
+    world.node.linger(world.namespace)
+    world.change("hasty", CHANGED)
+    world.wait_for_phase("hasty", 1, "Superseded")
+    until("its Job is deleted", lambda: not world.jobs("hasty"), otherwise=lambda: world.jobs("hasty"))
+    pod = world.of(POD, "hasty")[0]
+    assert "deletionTimestamp" in pod["metadata"]
+    stays("no run begins beside its pod", lambda: len(world.phases("hasty")) == 1, LOOK_SECONDS)
+    world.let(Component.TRAIN, trains, model="hasty")
+    world.node.linger_no_more(world.namespace)
+    world.wait_for_champion("hasty", 2)
+    assert world.node.most_at_once[world.namespace, "hasty"] == 1
+
+
+def test_deleted_it_leaves_nothing_but_the_hub_and_made_again_it_adopts_its_champion(world: World) -> None:
+    world.declare("phoenix")
+    world.wait_for_champion("phoenix", 1)
+    delete(world, "phoenix")
+    world.audit.restart()
+    world.declare("phoenix")
+    world.wait_for_champion("phoenix", 1)
+    assert created(world.audit.writes(), "jobs") == []
+    assert world.version("phoenix", 1)["spec"]["trigger"]["reason"] == "Adopted"
+    assert world.condition("phoenix", "Trained")["reason"] == "Adopted"
+    assert world.model("phoenix")["status"]["champion"]["holdout"] == 0.96
+
+
+def test_made_again_with_another_training_it_trains(world: World) -> None:
+    world.declare("other")
+    world.wait_for_champion("other", 1)
+    delete(world, "other")
+    world.audit.restart()
+    world.declare("other", {"training.parameters": {"max_iter": 2000}})
+    world.wait_for_champion("other", 2)
+    assert created(world.audit.writes(), "jobs") == ["other-v2-train-1", "other-v2-evaluate"]
+
+
+def delete(world: World, name: str) -> None:
+    """Delete a ModelDeployment and wait until its last object is gone."""
+    world.objects.delete(MODEL, name)
+
+    def left() -> list[str]:
+        kinds = (VERSION, JOB, DEPLOYMENT, SERVICE, POD, SECRET)
+        return [f"{kind.name} {found['metadata']['name']}" for kind in kinds for found in world.of(kind, name)]
+
+    until(f"nothing is left of {name}", lambda: not left(), otherwise=left)
