@@ -40,17 +40,30 @@ class Story:
         What the clients photograph with.
     journal : Journal
         Where everything that was seen is noted.
+    namespace : str
+        Where its ModelDeployment is.
     """
 
     cluster: Cluster
     camera: Camera
     journal: Journal
+    namespace: str = NAMESPACE
     snapshot: Snapshot | None = field(default=None)
     """The last look at the cluster."""
 
     async def play(self) -> None:
         """Go through all stages; a stage that is not seen in its time raises DemoError."""
         await self._prepare()
+        await self.declare()
+        await self.go_round()
+
+    async def declare(self) -> None:
+        """Apply the sample: the only thing that a person does."""
+        print(f"\n$ kubectl apply -n {self.namespace} -f {SAMPLE.relative_to(REPO)}")
+        print(await self.cluster.kubectl("apply", "-n", self.namespace, "-f", SAMPLE), end="")
+
+    async def go_round(self) -> None:
+        """Go through the stages from the first version to a recovered model, with clients and their labels."""
         await self.reach(FIRST_VERSION)
         url = await self._first_answer()
         clients = Clients(
@@ -77,10 +90,8 @@ class Story:
         self._note_preparation("operator", "the operator is ready")
         kubectl = self.cluster.kubectl
         # A namespace of its own has a hub of its own: nothing is remembered from the run before.
-        await kubectl("delete", "namespace", "-l", f"{OWN_LABEL}={NAMESPACE}", within=180)
-        await kubectl("create", "-f", "-", given=json.dumps(namespace()))
-        print(f"\n$ kubectl apply -n {NAMESPACE} -f {SAMPLE.relative_to(REPO)}")
-        print(await kubectl("apply", "-n", NAMESPACE, "-f", SAMPLE), end="")
+        await kubectl("delete", "namespace", "-l", f"{OWN_LABEL}={self.namespace}", within=180)
+        await kubectl("create", "-f", "-", given=json.dumps(namespace(self.namespace)))
 
     async def reach(self, stages: Iterable[Stage]) -> None:
         for stage in stages:
@@ -103,14 +114,16 @@ class Story:
                 raise DemoError(self._explained(stage, f"will not be seen any more: {why}"))
 
     async def _look(self) -> Snapshot:
-        listing = await self.cluster.kubectl("get", "modeldeployments,modelversions", "-n", NAMESPACE, "-o", "json")
+        listing = await self.cluster.kubectl(
+            "get", "modeldeployments,modelversions", "-n", self.namespace, "-o", "json"
+        )
         outcomes = self.journal.tally.outcomes
         return decoded(listing, answered_by=outcomes[-1][1] if outcomes else None, now=datetime.now(UTC))
 
     async def _first_answer(self) -> str:
         """Return the model's URL once its address answers here: Ready is said before every node has the route."""
         address = await self.cluster.kubectl(
-            "get", "service", MODEL, "-n", NAMESPACE, "-o", "jsonpath={.spec.clusterIP}"
+            "get", "service", MODEL, "-n", self.namespace, "-o", "jsonpath={.spec.clusterIP}"
         )
         url = f"http://{address}"
         try:
@@ -119,15 +132,16 @@ class Story:
                     await asyncio.sleep(LOOK_EVERY)
         except TimeoutError:
             raise DemoError(
-                f"Service {NAMESPACE}/{MODEL} is ready, but {url} does not answer within {FIRST_ANSWER_WITHIN:.0f} s: "
-                "this machine needs a route to the cluster's Service addresses (run the demo on a node of it)"
+                f"Service {self.namespace}/{MODEL} is ready, but {url} does not answer within "
+                f"{FIRST_ANSWER_WITHIN:.0f} s: this machine needs a "
+                "route to the cluster's Service addresses (run the demo on a node of it)"
             ) from None
         await self._note("traffic", f"{PREDICTIONS_PER_SECOND:.0f} predictions a second begin, each with its label")
         return url
 
     async def _note(self, stage: str, what: str) -> None:
         entry = self.journal.enter(stage, self.snapshot.status if self.snapshot is not None else None)
-        table = await self.cluster.kubectl("get", "models", "-n", NAMESPACE)
+        table = await self.cluster.kubectl("get", "models", "-n", self.namespace)
         print(f"\n[{entry.at_s:6.1f}s] {stage}: {what}\n{table}", end="", flush=True)
 
     def _note_preparation(self, stage: str, what: str) -> None:
@@ -139,7 +153,7 @@ class Story:
         conditions = self.snapshot.status.conditions if self.snapshot is not None else ()
         lines = [f"stage {stage.name} ({stage.what}) {why}"]
         lines += [f"  {known.type}={known.status} {known.reason}: {known.message}" for known in conditions]
-        lines += ["look at:", f"  kubectl -n {NAMESPACE} {stage.look}", f"  kubectl -n {SYSTEM} logs {OPERATOR}"]
+        lines += ["look at:", f"  kubectl -n {self.namespace} {stage.look}", f"  kubectl -n {SYSTEM} logs {OPERATOR}"]
         return "\n".join(lines)
 
 
@@ -151,6 +165,6 @@ async def _is_ready(session: aiohttp.ClientSession, url: str) -> bool:
         return False
 
 
-def namespace() -> dict[str, object]:
-    labels = {OWN_LABEL: NAMESPACE, "pod-security.kubernetes.io/enforce": "restricted"}
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}
+def namespace(name: str) -> dict[str, object]:
+    labels = {OWN_LABEL: name, "pod-security.kubernetes.io/enforce": "restricted"}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 from tests.demo.clusters import chosen_cluster
 from tests.e2e import diagnostics, namespaces
+from tests.e2e.figures import Figure
 from tests.e2e.installation import Installation, install
 from tests.e2e.namespaces import Namespace
 
 FOLDER = Path(__file__).parent
-LIVE: list[str] = []
-"""Namespaces of the tests that run."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,9 +30,22 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     if report.failed and FOLDER in item.path.parents:
         folder = item.config.rootpath / "build" / "e2e" / re.sub(r"[^\w.-]+", "-", item.name)
-        diagnostics.collect(chosen_cluster().kubectl, LIVE, folder)
+        diagnostics.collect(chosen_cluster().kubectl, namespaces.LIVE, folder)
         report.sections.append(("kept", f"logs, Events and objects are in {folder}"))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests measured."""
+    for report in terminalreporter.getreports("passed"):
+        for what, value in report.user_properties if report.when == "call" else ():
+            terminalreporter.write_line(f"{what}: {value:,.1f}")
+
+
+@pytest.fixture
+def figure(record_property: Figure) -> Figure:
+    """Take figures."""
+    return record_property
 
 
 @pytest.fixture(scope="session")
@@ -45,23 +57,17 @@ def installation() -> Installation:
 @pytest.fixture
 async def namespace(installation: Installation) -> AsyncIterator[Namespace]:
     """Give a new namespace."""
-    name = namespaces.new_name()
-    await namespaces.create(installation.kubectl, name)
-    LIVE.append(name)
+    name = await namespaces.create(installation.kubectl)
     async with namespaces.opened(installation, name) as opened:
         yield opened
-    LIVE.remove(name)
     await namespaces.delete(installation.kubectl, name)
 
 
 @pytest.fixture(scope="module")
 def shared_name(installation: Installation) -> Iterator[str]:
     """Give the name of a new namespace for all tests of a module."""
-    name = namespaces.new_name()
-    asyncio.run(namespaces.create(installation.kubectl, name))
-    LIVE.append(name)
+    name = asyncio.run(namespaces.create(installation.kubectl))
     yield name
-    LIVE.remove(name)
     asyncio.run(namespaces.delete(installation.kubectl, name))
 
 

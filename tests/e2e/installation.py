@@ -15,6 +15,7 @@ from tests.demo.commands import Kubectl
 from tests.e2e.node import kill_containers
 
 from evermodel.kube.aio import ApiServerClient
+from evermodel.kube.client import Object
 
 OPERATOR_PODS: Final = "app.kubernetes.io/component=operator"
 
@@ -40,13 +41,29 @@ class Installation:
         """Install the operator again as it was."""
         await self.cluster.install_operator(self.images)
 
+    async def kill(self, pod: Object) -> None:
+        """End the containers of a pod without a last word; they are started again."""
+        if self.is_local:
+            kill_containers(pod)
+            return
+        target = ("-n", pod["metadata"]["namespace"], "pod", pod["metadata"]["name"])
+        await self.kubectl("delete", *target, "--force", "--grace-period=0")  # after a second to stop
+
     async def kill_operator(self) -> None:
         """End all replicas without a last word; others come in their place, without the pause after a crash."""
-        selection = ("-n", SYSTEM, "pods", "--selector", OPERATOR_PODS)
-        if self.is_local:  # elsewhere a second passes between the signal to stop and the end
-            for pod in json.loads(await self.kubectl("get", *selection, "-o", "json"))["items"]:
-                kill_containers(pod)
-        await self.kubectl("delete", *selection, "--force", "--grace-period=0")
+        for pod in await self._operator_pods():
+            await self.kill(pod)
+        await self.kubectl("-n", SYSTEM, "delete", "pods", "-l", OPERATOR_PODS, "--force", "--grace-period=0")
+
+    async def operator_metrics(self) -> list[str]:
+        """Return what each replica shows at /metrics, to which the API server is a proxy."""
+        names = [pod["metadata"]["name"] for pod in await self._operator_pods()]
+        paths = [f"/api/v1/namespaces/{SYSTEM}/pods/{name}:8081/proxy/metrics" for name in names]
+        return [await self.kubectl("get", "--raw", path) for path in paths]
+
+    async def _operator_pods(self) -> list[Object]:
+        listing = await self.kubectl("-n", SYSTEM, "get", "pods", "-l", OPERATOR_PODS, "-o", "json")
+        return [pod for pod in json.loads(listing)["items"] if "deletionTimestamp" not in pod["metadata"]]
 
     @contextlib.asynccontextmanager
     async def reader(self) -> AsyncIterator[ApiServerClient]:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -16,6 +16,8 @@ import aiohttp
 import msgspec
 from tests.demo.camera import Camera
 
+from evermodel_runtime.serve.protocol import InferResponse
+
 FRESH_EVERY: Final = 10
 """Every so many requests one opens a connection of its own; the others keep theirs."""
 TICK: Final = 0.01
@@ -23,13 +25,7 @@ TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 _JSON: Final = {"content-type": "application/json"}
 
 
-class Answered(msgspec.Struct, frozen=True):
-    """What is read of an answer."""
-
-    model_version: str
-
-
-_ANSWER: Final = msgspec.json.Decoder(Answered)
+_ANSWER: Final = msgspec.json.Decoder(InferResponse)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,6 +42,8 @@ class Load:
     failures: list[str] = field(default_factory=list)
     newest: str = ""
     """Version of the newest answer."""
+    prediction_ids: deque[str] = field(default_factory=deque)
+    """Ids of the answers, for those who label them."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Load]:
@@ -70,6 +68,10 @@ class Load:
         """Tell whether the newest answer came from a version; None when not, as ``eventually`` asks."""
         return self.newest == str(version) or None
 
+    async def was_answered(self) -> bool | None:
+        """Tell whether anything was answered; None when not, as ``eventually`` asks."""
+        return bool(self.answers) or None
+
     async def _send(self, kept: aiohttp.ClientSession, fresh: aiohttp.ClientSession) -> None:
         bodies = itertools.cycle(self.bodies)
         began = time.monotonic()
@@ -93,8 +95,10 @@ class Load:
         if answer.status != HTTPStatus.OK:
             self.failures.append(f"{answer.status} {content[:200].decode(errors='replace')}")
             return
-        self.newest = _ANSWER.decode(content).model_version
+        decoded = _ANSWER.decode(content)
+        self.newest = decoded.model_version
         self.answers[self.newest] += 1
+        self.prediction_ids += decoded.parameters.prediction_ids
 
 
 def _session(*, force_close: bool) -> aiohttp.ClientSession:

@@ -29,6 +29,8 @@ T = TypeVar("T")
 LOOK_EVERY: Final = 0.2
 PATIENCE: Final = 180.0
 """Seconds that anything may take on a machine that does much else."""
+LIVE: Final[list[str]] = []
+"""Namespaces of the tests that run: what happened there explains a failure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,20 +184,19 @@ def _sentence(seen: Predicate) -> str:
     return (seen.__doc__ or seen.__name__).strip().splitlines()[0].rstrip(".")
 
 
-def new_name() -> str:
-    """Return a name that no namespace has."""
-    return f"e2e-{uuid4().hex[:8]}"
-
-
-async def create(kubectl: Kubectl, name: str) -> None:
-    """Create a namespace."""
+async def create(kubectl: Kubectl) -> str:
+    """Create a namespace and return its name."""
+    name = f"e2e-{uuid4().hex[:8]}"
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
     await kubectl("create", "-f", "-", given=json.dumps(manifest))
+    LIVE.append(name)
+    return name
 
 
 async def delete(kubectl: Kubectl, name: str) -> None:
     """Have a namespace deleted, with all that is in it."""
+    LIVE.remove(name)
     await kubectl("delete", "namespace", name, "--wait=false")
 
 

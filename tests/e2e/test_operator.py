@@ -39,22 +39,22 @@ MOMENTS = (Moment(VersionPhase.TRAINING), Moment(VersionPhase.EVALUATING), Momen
 
 
 async def test_a_run_ends_the_same_when_the_operator_is_killed_in_each_of_its_stages(
-    installation: Installation, namespace: Namespace
+    installation: Installation, shared: Namespace
 ) -> None:
-    await namespace.apply(manifests.weak_digits())
-    await namespace.becomes_ready("digits")
-    await namespace.patch("digits", {"training": manifests.forest(100)})
+    await shared.apply(manifests.weak_digits())
+    await shared.becomes_ready("digits")
+    await shared.patch("digits", {"training": manifests.forest(100)})
     for moment in MOMENTS:
-        await namespace.until("digits", moment.has_come)
+        await shared.until("digits", moment.has_come)
         await installation.kill_operator()
-        assert moment.has_come(await namespace.look("digits")), "the operator was quicker than its end"
-    ended = await namespace.until("digits", serves_version(2))
+        assert moment.has_come(await shared.look("digits")), "the operator was quicker than its end"
+    ended = await shared.until("digits", serves_version(2))
 
     assert [(one.spec.number, one.status.phase) for one in ended.versions] == [
         (1, VersionPhase.ARCHIVED),
         (2, VersionPhase.CHAMPION),
     ]
-    assert await namespace.jobs("digits") == {
+    assert await shared.jobs("digits") == {
         f"digits-v{number}-{stage}" for number in (1, 2) for stage in ("train-1", "evaluate")
     }
     retraining = ended.status.retraining
@@ -72,27 +72,27 @@ async def upgradable(installation: Installation) -> AsyncIterator[Installation]:
 
 
 async def test_an_upgrade_more_replicas_and_another_threshold_start_no_job_and_restart_no_serving_pod(
-    upgradable: Installation, namespace: Namespace
+    upgradable: Installation, shared: Namespace
 ) -> None:
-    await namespace.apply(manifests.iris())
-    first = await namespace.becomes_ready("iris")
-    jobs, pods = await namespace.jobs("iris"), await namespace.serving_pods("iris")
+    await shared.apply(manifests.iris())
+    first = await shared.becomes_ready("iris")
+    jobs, pods = await shared.jobs("iris"), await shared.serving_pods("iris")
 
-    await _upgrade(upgradable, namespace)
-    assert await namespace.serving_pods("iris") == pods
+    await _upgrade(upgradable, shared)
+    assert await shared.serving_pods("iris") == pods
 
-    await namespace.kubectl("scale", "model/iris", "--replicas=3")
-    scaled = await namespace.becomes_ready("iris")
+    await shared.kubectl("scale", "model/iris", "--replicas=3")
+    scaled = await shared.becomes_ready("iris")
     assert scaled.status.replicas == 3
-    more = await namespace.serving_pods("iris")
+    more = await shared.serving_pods("iris")
     assert len(more) == 3
     assert pods.items() <= more.items(), "scaling only adds pods"
 
-    await namespace.patch("iris", {"objective": {"threshold": 0.99}})
-    last = await namespace.becomes_ready("iris")
-    assert await namespace.serving_pods("iris") == more
+    await shared.patch("iris", {"objective": {"threshold": 0.99}})
+    last = await shared.becomes_ready("iris")
+    assert await shared.serving_pods("iris") == more
 
-    assert await namespace.jobs("iris") == jobs
+    assert await shared.jobs("iris") == jobs
     assert last.versions == first.versions
     assert last.status.champion == first.status.champion
     assert last.status.retraining == first.status.retraining

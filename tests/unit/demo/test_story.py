@@ -116,7 +116,7 @@ async def test_an_api_server_that_refuses_ends_the_demo_with_its_words(tmp_path:
 
 
 def test_the_namespace_of_the_demo_is_restricted_and_found_by_its_label() -> None:
-    manifest = json.loads(json.dumps(story_module.namespace()))
+    manifest = json.loads(json.dumps(story_module.namespace(story_module.NAMESPACE)))
     assert manifest["metadata"]["labels"] == {
         "app.kubernetes.io/part-of": "evermodel-demo",
         "pod-security.kubernetes.io/enforce": "restricted",
