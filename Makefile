@@ -8,7 +8,7 @@ CLUSTER := $(PYTHON) tests/cluster
 PROFILE ?= full
 
 .DEFAULT_GOAL := help
-.PHONY: help demo venv lint format unit faults e2e soak test lock clean cluster-up cluster-down cluster-status images
+.PHONY: help demo venv lint format unit faults integration e2e soak test lock clean cluster-up cluster-down cluster-status images
 
 # $(call debian,TEST,PACKAGES) installs Debian packages when the test fails: a fresh machine needs no other step.
 debian = $(1) >/dev/null 2>&1 || { echo "installing $(2)"; \
@@ -48,12 +48,16 @@ faults: venv ## The hub killed and cut off from its disk, by real processes
 	@$(call debian,printf '#include <stdio.h>' | gcc -E -,gcc libc6-dev)
 	@$(BIN)/pytest tests/faults
 
+integration: venv ## The operator as a process against a real API server and controllers, pods played by the tests
+	@$(CLUSTER) up --profile control-plane
+	@$(BIN)/pytest tests/integration
+
 e2e: venv ## The whole on a real Kubernetes, by real pods; what failed is explained in build/e2e
 	@$(call debian,curl --version,curl)
 	@$(BIN)/pytest tests/e2e
 
 soak: venv ## The long counts: e2e, faults and the benchmarks in full (about an hour)
-	@EVERMODEL_SOAK=1 $(BIN)/pytest tests/e2e tests/faults
+	@EVERMODEL_SOAK=1 $(BIN)/pytest tests/e2e tests/faults tests/integration/test_happy_path.py
 	@$(BIN)/python bench/detector.py --full
 	@$(BIN)/python bench/gate.py
 	@$(BIN)/python bench/hub.py

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
+from tests.integration.admission_cases import Value
 from tests.integration.fates import Evaluates
 from tests.integration.waiting import stays, until
 from tests.integration.world import World
@@ -11,18 +14,33 @@ from evermodel.core.names import Component
 
 pytestmark = pytest.mark.cluster
 
-LOOK_SECONDS = 3.0
+LOOK_SECONDS = 2.0
+"""Two polls of the hub."""
 CAPTURING = {"retraining.data.includeFeedback": True}
+MODELS: Mapping[str, Mapping[str, Value]] = {
+    "drifts": CAPTURING,
+    "stuck": {**CAPTURING, "retraining.maxAttempts": 1},
+    "watched": {**CAPTURING, "retraining.mode": "Observe"},
+    "blind": {},
+    "sparse": {**CAPTURING, "monitoring.minCoverage": 0.5},
+    "cut-off": CAPTURING,
+}
 ENOUGH = 20
 """monitoring.minSamples of these tests."""
 RIGHT, WRONG = 1, 0
 """True classes of predictions that all say 1."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def declared(world: World) -> None:
+    """Declare them all at once: each test waits for its own."""
+    for name, spec in MODELS.items():
+        world.declare(name, spec)
+
+
 def test_an_alarm_collects_labels_retrains_on_them_and_judges_on_later_ones(world: World) -> None:
     judge = Evaluates(candidate=0.97, champion=0.2, wins=150, losses=1)
     world.let(Component.EVALUATE, judge, model="drifts", version=2)
-    world.declare("drifts", CAPTURING)
     world.wait_for_champion("drifts", 1)
     observe(world, "drifts", 30, RIGHT)
     world.wait_for_condition("drifts", "Healthy", "True", "AboveThreshold")
@@ -58,9 +76,7 @@ def test_an_alarm_collects_labels_retrains_on_them_and_judges_on_later_ones(worl
 
 def test_a_candidate_that_is_no_better_is_rejected_and_the_champion_stays(world: World) -> None:
     judge = Evaluates(candidate=0.2, champion=0.2, wins=5, losses=5)
-    spec = {**CAPTURING, "retraining.maxAttempts": 1}
     world.let(Component.EVALUATE, judge, model="stuck", version=2)
-    world.declare("stuck", spec)
     world.wait_for_champion("stuck", 1)
     observe(world, "stuck", 60, WRONG)
     world.wait_for_condition("stuck", "Healthy", "False", "CollectingLabels")
@@ -76,7 +92,6 @@ def test_a_candidate_that_is_no_better_is_rejected_and_the_champion_stays(world:
 
 
 def test_observe_says_what_it_would_do(world: World) -> None:
-    world.declare("watched", {**CAPTURING, "retraining.mode": "Observe"})
     world.wait_for_champion("watched", 1)
     observe(world, "watched", 60, WRONG)
     world.wait_for_condition("watched", "Healthy", "False", "CollectingLabels")
@@ -87,7 +102,6 @@ def test_observe_says_what_it_would_do(world: World) -> None:
 
 
 def test_without_capture_there_is_nothing_new_to_learn_from(world: World) -> None:
-    world.declare("blind")
     world.wait_for_champion("blind", 1)
     observe(world, "blind", 60, WRONG)
     told = world.wait_for_condition("blind", "Healthy", "False", "NothingNew")
@@ -96,7 +110,6 @@ def test_without_capture_there_is_nothing_new_to_learn_from(world: World) -> Non
 
 
 def test_few_labels_of_many_predictions_prove_nothing(world: World) -> None:
-    world.declare("sparse", {**CAPTURING, "monitoring.minCoverage": 0.5})
     world.wait_for_champion("sparse", 1)
     ids = world.hub.predict("sparse", 1, 1000)
     world.hub.label("sparse", ids[:100], WRONG)
@@ -108,7 +121,6 @@ def test_few_labels_of_many_predictions_prove_nothing(world: World) -> None:
 
 
 def test_a_hub_that_stands_still_makes_nothing_unhealthy(world: World) -> None:
-    world.declare("cut-off", CAPTURING)
     world.wait_for_champion("cut-off", 1)
     world.hub.freeze()
     try:

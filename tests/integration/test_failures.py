@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from tests.integration.admission_cases import Value
+from tests.integration.admission_cases import Value, model
 from tests.integration.fates import Deciding, Fate, Pod, always, ends, fails, runs, train_report, trains, waits
 from tests.integration.waiting import until
 from tests.integration.world import World
@@ -118,7 +118,7 @@ def champions(world: World) -> Mapping[str, dict[str, Any]]:
     for case in CASES:
         world.let(case.at, case.fate, model=first(case))
         world.declare(first(case), case.spec)
-        world.declare(later(case), {"training.deadline": "1h", **case.spec})
+        world.declare(later(case))
     before = {}
     for case in CASES:
         world.wait_for_champion(later(case), 1)
@@ -126,8 +126,56 @@ def champions(world: World) -> Mapping[str, dict[str, Any]]:
     for case in CASES:
         for number in range(2, 2 + case.attempts):
             world.let(case.at, case.fate, model=later(case), version=number)
-        world.change(later(case), {"training": {"parameters": {"max_iter": 2000}}})
+        world.change(later(case), model("any", {**case.spec, "training.parameters": {"max_iter": 2000}})["spec"])
     return before
+
+
+@pytest.mark.usefixtures("champions")
+def test_a_disrupted_pod_is_started_again_and_counts_as_nothing(world: World) -> None:
+    disrupted: list[str] = []
+
+    def disrupt_the_first(pod: Pod) -> Fate:
+        uid = pod["metadata"]["uid"]
+        if not disrupted or uid in disrupted:
+            disrupted.append(uid)
+            return ends(None, DISRUPTION_EXIT_CODE)
+        return trains(pod)
+
+    world.let(Component.TRAIN, disrupt_the_first, model="disrupted")
+    world.declare("disrupted")
+    world.wait_for_champion("disrupted", 1)
+    assert world.phases("disrupted") == {1: "Champion"}
+
+
+@pytest.mark.usefixtures("champions")
+def test_a_lost_report_is_read_from_the_hub(world: World) -> None:
+    def lose_the_message(pod: Pod) -> Fate:
+        world.hub.keep_report("lost", 1, "train", train_report(pod))
+        return ends(None)
+
+    world.let(Component.TRAIN, lose_the_message, model="lost")
+    world.declare("lost")
+    world.wait_for_champion("lost", 1)
+    assert world.jobs("lost") == ["lost-v1-evaluate", "lost-v1-train-1"]
+
+
+@pytest.mark.usefixtures("champions")
+def test_pods_that_miss_their_secrets_get_them_again(world: World) -> None:
+    world.declare("robbed")
+    world.wait_for_champion("robbed", 1)
+    world.operator.stop()
+    secrets = [found["metadata"]["name"] for found in world.objects.all(SECRET)]
+    robbed = [name for name in secrets if name.startswith((f"{HUB}-key-", "robbed-tokens-"))]
+    assert len(robbed) == 2
+    for name in robbed:
+        world.objects.delete(SECRET, name)
+    world.objects.delete(POD, f"{HUB}-0")
+    pods = world.objects.all(POD, labelSelector="evermodel.dev/model=robbed,evermodel.dev/component=serve")
+    world.objects.delete(POD, pods[0]["metadata"]["name"])
+    world.operator.start()
+    for name in robbed:
+        until(f"{name} is made again", partial(world.objects.find, SECRET, name), otherwise=world.operator.tail)
+    world.wait_for_champion("robbed", 1)
 
 
 @by_case
@@ -160,51 +208,6 @@ def test_only_what_can_be_cured_is_repeated(world: World) -> None:
         assert len(world.phases(first(case))) == case.attempts, case.name
         assert len(world.phases(later(case))) == 1 + case.attempts, case.name
         assert world.node.most_at_once[world.namespace, first(case)] <= 1
-
-
-def test_a_disrupted_pod_is_started_again_and_counts_as_nothing(world: World) -> None:
-    disrupted: list[str] = []
-
-    def disrupt_the_first(pod: Pod) -> Fate:
-        uid = pod["metadata"]["uid"]
-        if not disrupted or uid in disrupted:
-            disrupted.append(uid)
-            return ends(None, DISRUPTION_EXIT_CODE)
-        return trains(pod)
-
-    world.let(Component.TRAIN, disrupt_the_first, model="disrupted")
-    world.declare("disrupted")
-    world.wait_for_champion("disrupted", 1)
-    assert world.phases("disrupted") == {1: "Champion"}
-
-
-def test_a_lost_report_is_read_from_the_hub(world: World) -> None:
-    def lose_the_message(pod: Pod) -> Fate:
-        world.hub.keep_report("lost", 1, "train", train_report(pod))
-        return ends(None)
-
-    world.let(Component.TRAIN, lose_the_message, model="lost")
-    world.declare("lost")
-    world.wait_for_champion("lost", 1)
-    assert world.jobs("lost") == ["lost-v1-evaluate", "lost-v1-train-1"]
-
-
-def test_pods_that_miss_their_secrets_get_them_again(world: World) -> None:
-    world.declare("robbed")
-    world.wait_for_champion("robbed", 1)
-    world.operator.stop()
-    secrets = [found["metadata"]["name"] for found in world.objects.all(SECRET)]
-    robbed = [name for name in secrets if name.startswith((f"{HUB}-key-", "robbed-tokens-"))]
-    assert len(robbed) == 2
-    for name in robbed:
-        world.objects.delete(SECRET, name)
-    world.objects.delete(POD, f"{HUB}-0")
-    pods = world.objects.all(POD, labelSelector="evermodel.dev/model=robbed,evermodel.dev/component=serve")
-    world.objects.delete(POD, pods[0]["metadata"]["name"])
-    world.operator.start()
-    for name in robbed:
-        until(f"{name} is made again", partial(world.objects.find, SECRET, name), otherwise=world.operator.tail)
-    world.wait_for_champion("robbed", 1)
 
 
 def check_failure(world: World, name: str, number: int, case: Case) -> None:

@@ -63,8 +63,23 @@ EDITS = (
     ),
     Edit(what="the hub's replicas", kind=STATEFUL_SET, name="hub-replicas", patch={"spec": {"replicas": 2}}),
     Edit(what="the hub's image", kind=STATEFUL_SET, name="hub-image", patch=container(image="mine:1")),
-    Edit(what="the hub's Service", kind=SERVICE, name="hub-service", patch={"spec": {"selector": {"mine": "yes"}}}),
+    Edit(
+        what="the hub's Service",
+        kind=SERVICE,
+        name="hub-service",
+        patch={"spec": {"selector": {"evermodel.dev/component": "mine"}}},
+    ),
 )
+
+ADDED = {SERVICE: "added-to-service", DEPLOYMENT: "added-to-deployment", STATEFUL_SET: "added-to-hub"}
+"""Models whose objects of a kind get a label and an annotation."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def declared(world: World) -> None:
+    """Declare them all at once: each test waits for its own."""
+    for name in [*(edit.name for edit in EDITS), "deleted", *ADDED.values()]:
+        world.declare(name)
 
 
 def object_of(edit: Edit) -> str:
@@ -73,9 +88,8 @@ def object_of(edit: Edit) -> str:
     return edit.name if edit.kind is SERVICE else f"{edit.name}-v1"
 
 
-@pytest.mark.parametrize("edit", [edit for edit in EDITS if edit.name != "hub-service"], ids=lambda edit: edit.what)
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.what)
 def test_an_edit_is_put_right_with_one_write(world: World, edit: Edit) -> None:
-    world.declare(edit.name)
     world.wait_for_champion(edit.name, 1)
     name = object_of(edit)
     before = world.objects.get(edit.kind, name)
@@ -92,7 +106,6 @@ def test_an_edit_is_put_right_with_one_write(world: World, edit: Edit) -> None:
 
 
 def test_a_deleted_object_is_made_again(world: World) -> None:
-    world.declare("deleted")
     world.wait_for_champion("deleted", 1)
     for kind, name in ((SERVICE, "deleted"), (DEPLOYMENT, "deleted-v1"), (STATEFUL_SET, HUB), (SERVICE, HUB)):
         uid = world.objects.get(kind, name)["metadata"]["uid"]
@@ -107,10 +120,9 @@ def test_a_deleted_object_is_made_again(world: World) -> None:
     assert world.phases("deleted") == {1: "Champion"}
 
 
-@pytest.mark.parametrize("kind", [SERVICE, DEPLOYMENT, STATEFUL_SET], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", ADDED, ids=lambda kind: kind.name)
 def test_what_others_add_stays(world: World, kind: Kind) -> None:
-    model = f"added-{kind.name.lower()}"
-    world.declare(model)
+    model = ADDED[kind]
     world.wait_for_champion(model, 1)
     name = {SERVICE: model, DEPLOYMENT: f"{model}-v1", STATEFUL_SET: HUB}[kind]
     world.audit.restart()

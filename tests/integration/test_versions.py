@@ -15,12 +15,19 @@ from evermodel.kube.kinds import DEPLOYMENT, JOB, MODEL, POD, SECRET, SERVICE, V
 
 pytestmark = pytest.mark.cluster
 
-LOOK_SECONDS = 3.0
+LOOK_SECONDS = 2.0
+NAMES = ("pinned", "mispinned", "paused", "asked", "phoenix", "other")
 CHANGED: dict[str, Any] = {"training": {"parameters": {"max_iter": 2000}}}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def declared(world: World) -> None:
+    """Declare them all at once: each test waits for its own."""
+    for name in NAMES:
+        world.declare(name)
+
+
 def test_a_pin_moves_traffic_there_and_back_without_a_job(world: World) -> None:
-    world.declare("pinned")
     world.wait_for_champion("pinned", 1)
     world.change("pinned", CHANGED)
     world.wait_for_champion("pinned", 2)
@@ -37,7 +44,6 @@ def test_a_pin_moves_traffic_there_and_back_without_a_job(world: World) -> None:
 
 
 def test_a_pin_on_a_version_that_is_not_there_changes_nothing_and_says_so(world: World) -> None:
-    world.declare("mispinned")
     world.wait_for_champion("mispinned", 1)
     world.change("mispinned", {"version": 7})
     stalled = world.wait_for_condition("mispinned", "Stalled", "True", "PinnedVersionNotFound")
@@ -48,7 +54,6 @@ def test_a_pin_on_a_version_that_is_not_there_changes_nothing_and_says_so(world:
 
 
 def test_nothing_starts_while_paused(world: World) -> None:
-    world.declare("paused")
     world.wait_for_champion("paused", 1)
     world.change("paused", {"paused": True, **CHANGED})
     until("it is Paused", lambda: world.model("paused")["status"]["phase"] == "Paused", otherwise=str)
@@ -58,7 +63,6 @@ def test_nothing_starts_while_paused(world: World) -> None:
 
 
 def test_a_request_by_annotation_is_honoured_once(world: World) -> None:
-    world.declare("asked")
     world.wait_for_champion("asked", 1)
     world.objects.patch(MODEL, "asked", {"metadata": {"annotations": {RETRAIN_ANNOTATION: "today"}}})
     world.wait_for_champion("asked", 2)
@@ -85,7 +89,6 @@ def test_a_run_that_is_superseded_is_gone_before_the_next_begins(world: World) -
 
 
 def test_deleted_it_leaves_nothing_but_the_hub_and_made_again_it_adopts_its_champion(world: World) -> None:
-    world.declare("phoenix")
     world.wait_for_champion("phoenix", 1)
     delete(world, "phoenix")
     world.audit.restart()
@@ -98,7 +101,6 @@ def test_deleted_it_leaves_nothing_but_the_hub_and_made_again_it_adopts_its_cham
 
 
 def test_made_again_with_another_training_it_trains(world: World) -> None:
-    world.declare("other")
     world.wait_for_champion("other", 1)
     delete(world, "other")
     world.audit.restart()
