@@ -168,6 +168,14 @@ class FailureReason(StrEnum):
     CRASHED = "Crashed"
 
 
+class ModelFormat(StrEnum):
+    """How a model is stored and served."""
+
+    ONNX = "onnx"
+    SKOPS = "skops"
+    """The scikit-learn pipeline itself, without pickle: where ONNX is not possible or answers otherwise."""
+
+
 class TrainReport(Message, tag_field="kind", tag="trained", frozen=True, kw_only=True):
     """What a training Job made. ``manifest`` names everything else by digest."""
 
@@ -181,6 +189,9 @@ class TrainReport(Message, tag_field="kind", tag="trained", frozen=True, kw_only
     """Accuracy of the chosen data on the inner temporal validation rows; None without feedback to validate on."""
     classes: int
     seconds: float
+    format: ModelFormat = ModelFormat.ONNX
+    format_reason: str = ""
+    """Why the model is not ONNX; empty when it is."""
 
 
 class PairedScore(Message, frozen=True, kw_only=True):
@@ -320,8 +331,10 @@ class Manifest(Message, frozen=True, kw_only=True):
     columns: tuple[Column, ...]
     classes: tuple[Scalar, ...]
     """Labels in the order of the model's probabilities."""
-    onnx: str
-    """sha256 of the ONNX file."""
+    onnx: str | None = None
+    """sha256 of the ONNX file; None for a model that is stored by skops."""
+    skops: str | None = None
+    """sha256 of the skops archive, where there is no ONNX file."""
     onnx_inputs: Literal["matrix", "columns"]
     """matrix: one float32 input ``X`` of shape (rows, columns); columns: one of shape (rows, 1) for each column."""
     training_rows: str
@@ -333,6 +346,16 @@ class Manifest(Message, frozen=True, kw_only=True):
     estimator: str
     parameters: dict[str, Any]
     libraries: dict[str, str]
+
+    @property
+    def format(self) -> ModelFormat:
+        """How the model is stored: told by which digest there is."""
+        return ModelFormat.SKOPS if self.onnx is None else ModelFormat.ONNX
+
+    @property
+    def artifact(self) -> str:
+        """Digest of the model's file, whichever it is; empty when there is none."""
+        return self.onnx or self.skops or ""
 
 
 class DatasetInfo(Message, frozen=True, kw_only=True):

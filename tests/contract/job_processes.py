@@ -54,18 +54,16 @@ class Hub:
 
     def start(self) -> None:
         if not self.port:  # a second start takes the same address, as a Service does
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                self.port = probe.getsockname()[1]
+            self.port = free_port()
         environ = {
             HUB_KEY_ENV: KEY,
             "EVERMODEL_HUB_DATA": str(self.folder),
             "EVERMODEL_HUB_HOST": "127.0.0.1",
             "EVERMODEL_HUB_PORT": str(self.port),
         }
-        self.process = _start(["hub"], environ)
+        self.process = start_process(["hub"], environ)
         session = requests.Session()
-        retries = requests.adapters.HTTPAdapter(max_retries=_until_up())
+        retries = requests.adapters.HTTPAdapter(max_retries=until_up())
         session.mount(self.url, retries)
         session.get(f"{self.url}/readyz", timeout=START_SECONDS).raise_for_status()
 
@@ -142,15 +140,28 @@ class Jobs:
             "EVERMODEL_SOURCE_DIR": str(self.folder / "source"),
             **self.environ,
         }
-        return _start([command], environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return start_process([command], environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def _start(arguments: list[str], environ: Mapping[str, str], **options: Any) -> subprocess.Popen[bytes]:
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def environment() -> dict[str, str]:
+    """What a process of the runtime needs to find its code."""
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": SOURCES}
+
+
+def start_process(arguments: list[str], environ: Mapping[str, str], **options: Any) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "evermodel_runtime", *arguments]
-    return subprocess.Popen(command, env={"PATH": os.environ["PATH"], "PYTHONPATH": SOURCES, **environ}, **options)
+    return subprocess.Popen(command, env={**environment(), **environ}, **options)
 
 
-def _until_up() -> Any:
+def until_up() -> Any:
     from urllib3.util import Retry  # noqa: PLC0415 - only here
 
-    return Retry(total=100, backoff_factor=FIRST_PAUSE_SECONDS, backoff_max=FIRST_PAUSE_SECONDS)
+    pause = FIRST_PAUSE_SECONDS
+    return Retry(total=100, status_forcelist=[503], raise_on_status=False, backoff_factor=pause, backoff_max=pause)

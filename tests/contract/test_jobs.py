@@ -115,7 +115,7 @@ def test_what_a_job_publishes_is_in_the_hub_by_digest(hub: Hub, jobs: Jobs) -> N
     content = hub.client().blob(ended.report.manifest)
     manifest = msgspec.json.decode(content, type=Manifest)
     assert (manifest.model, manifest.estimator) == (MODEL, "GaussianNB")
-    assert hashlib.sha256(hub.client().blob(manifest.onnx)).hexdigest() == manifest.onnx
+    assert hashlib.sha256(hub.client().blob(manifest.artifact)).hexdigest() == manifest.onnx
     assert len(hub.client().blob(manifest.training_rows)) == 8 * ended.report.rows
     again = jobs.run("train", train_run(hub, data=make_source(), estimator="GaussianNB", parameters={}))
     assert again.report.manifest == ended.report.manifest

@@ -330,7 +330,9 @@ async def told(site: Site, pod: Process, words: str) -> bool:
 
 
 async def test_a_corrupt_artifact_never_becomes_ready_and_says_why(stocked: Site) -> None:
-    blob = next(path for path in (stocked.folder / "hub").rglob(f"*{numeric().manifest.onnx[4:]}") if path.is_file())
+    blob = next(
+        path for path in (stocked.folder / "hub").rglob(f"*{numeric().manifest.artifact[4:]}") if path.is_file()
+    )
     blob.chmod(0o600)
     data = bytearray(blob.read_bytes())
     data[len(data) // 2] ^= 1

@@ -116,6 +116,10 @@ class ModelVersionStatus(Resource, frozen=True, kw_only=True):
     """Rows of these that came from feedback."""
     window: Text | None = None
     """all or recent: the data that the inner temporal validation chose."""
+    format: Text | None = None
+    """onnx; or skops, the scikit-learn pipeline itself, where ONNX is not possible or answers otherwise."""
+    format_reason: Message = ""
+    """Why the model is not served as ONNX; empty when it is."""
     fresh_through: int | None = None
     """Ledger number up to which fresh rows are judged on, once the evaluation began."""
     reference: SetScore | None = None

@@ -4,11 +4,12 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from tests.unit.core.made import ALARM, NOW, actions_of, make_job, make_observed, make_spec, make_version, planned
 
 from evermodel.api.modelversion import VersionPhase, VersionTrigger
-from evermodel.contract import EvaluationReport, FailureReason, FailureReport, TrainReport, TrainRun
+from evermodel.contract import EvaluationReport, FailureReason, FailureReport, ModelFormat, TrainReport, TrainRun
 from evermodel.core.actions import CreateJob, EnsureSecrets, WriteVersionStatus
 from evermodel.core.observed import JobState, JobView, Observed
 from evermodel.core.phases.jobs import REPORT_PATIENCE
@@ -44,6 +45,13 @@ def test_a_job_is_made_once_with_what_the_record_says() -> None:
     assert isinstance(job.run, TrainRun)
     assert (job.name, job.version, job.run.estimator) == ("digits-v1-train-1", "digits-v1", "RandomForestClassifier")
     assert actions_of(in_training(make_job(TRAINING, JobState.PENDING)), CreateJob) == []
+
+
+def test_the_record_says_how_the_model_is_stored_and_why_not_as_onnx() -> None:
+    report = msgspec.structs.replace(REPORT, format=ModelFormat.SKOPS, format_reason="metric='canberra' has no graph")
+    write = written(in_training(make_job(TRAINING, JobState.SUCCEEDED, report=report)))
+    assert write is not None
+    assert (write.status.format, write.status.format_reason) == ("skops", "metric='canberra' has no graph")
 
 
 def test_the_spec_of_a_run_is_its_record_and_not_a_spec_that_moved_on() -> None:

@@ -8,6 +8,8 @@ from evermodel.contract import FailureReason
 from evermodel_runtime.data.failure import JobError
 from evermodel_runtime.train.estimators import ESTIMATORS, make_estimator, make_transformer
 
+NEEDED = {"RadiusNeighborsClassifier": {"outlier_label": "most_frequent"}}
+
 
 @pytest.mark.parametrize(
     ("estimator", "parameters", "words"),
@@ -29,6 +31,9 @@ from evermodel_runtime.train.estimators import ESTIMATORS, make_estimator, make_
         ),
         pytest.param(
             "AdaBoostClassifier", {"estimator": "SVC"}, "spec.training.parameters.estimator", id="a class by name"
+        ),
+        pytest.param(
+            "RadiusNeighborsClassifier", {}, "spec.training.parameters.outlier_label", id="rows without an answer"
         ),
     ],
 )
@@ -56,9 +61,10 @@ def test_a_wrong_step_is_told(transformer: str, parameters: dict[str, Any], word
     assert words in failure.value.message
 
 
+@pytest.mark.filterwarnings("ignore:Class PassiveAggressiveClassifier is deprecated:FutureWarning")
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_every_estimator_is_made_with_the_seed_of_the_run(name: str) -> None:
-    made = make_estimator(name, {}, seed=7)
+    made = make_estimator(name, NEEDED.get(name, {}), seed=7)
 
     assert type(made).__name__ == name
     assert made.get_params().get("random_state", 7) == 7

@@ -1,5 +1,6 @@
 """What is exported answers as what was trained."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -8,18 +9,18 @@ from numpy.typing import NDArray
 from tests.unit.runtime.made_runs import ENCODE_COLOUR, as_csv, make_source, make_table, make_train_run
 
 from evermodel.contract import FailureReason, Manifest, PreprocessingStep, TrainRun
-from evermodel_runtime.artifacts.scorer import Scorer
+from evermodel_runtime.artifacts.scorer import OnnxScorer
 from evermodel_runtime.data.bundled import bundled_csv
 from evermodel_runtime.data.csvfile import read_csv
 from evermodel_runtime.data.dataset import Dataset, read_dataset
 from evermodel_runtime.data.failure import JobError
 from evermodel_runtime.train.estimators import ESTIMATORS
-from evermodel_runtime.train.export import check_parity, export, layout_of
+from evermodel_runtime.train.export import NoOnnxError, check_parity, export, layout_of
 from evermodel_runtime.train.pipeline import make_recipe, table
 
-pytestmark = [  # small models do not converge, and skl2onnx reads attributes that scikit-learn will drop
+pytestmark = [  # small models do not converge, and scikit-learn announces what it will drop
     pytest.mark.filterwarnings("ignore:.*converge"),
-    pytest.mark.filterwarnings("ignore:Attribute `prob[AB]_`:FutureWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
 ]
 SMALL = {
     "AdaBoostClassifier": {"n_estimators": 5},
@@ -27,7 +28,12 @@ SMALL = {
     "GradientBoostingClassifier": {"n_estimators": 5},
     "RandomForestClassifier": {"n_estimators": 20},
     "MLPClassifier": {"hidden_layer_sizes": [8], "max_iter": 30},
+    "BaggingClassifier": {"n_estimators": 5},
+    "HistGradientBoostingClassifier": {"max_iter": 10},
+    "RadiusNeighborsClassifier": {"outlier_label": "most_frequent"},
 }
+COUNTS_ONLY = frozenset({"CategoricalNB", "ComplementNB", "MultinomialNB"})
+"""Take no negative numbers."""
 SCALE_HEIGHT = PreprocessingStep(transformer="StandardScaler", columns=("height", "width"))
 MIXED = read_csv(as_csv(make_table(200)), "mixed")
 WINE = read_csv(bundled_csv("wine"), "wine")
@@ -43,10 +49,10 @@ def mixed(**changes: Any) -> tuple[TrainRun, Dataset]:
     return run, read_dataset(MIXED, run.data, run.preprocessing)
 
 
-def fitted(run: TrainRun, dataset: Dataset) -> tuple[Any, Scorer]:
+def fitted(run: TrainRun, dataset: Dataset) -> tuple[Any, OnnxScorer]:
     columns = dataset.features.columns
     pipeline = make_recipe(run, columns).fit(dataset.features, dataset.target.labels)
-    return pipeline, Scorer.load(export(pipeline, columns, "m"), manifest(dataset))
+    return pipeline, OnnxScorer.load(export(pipeline, columns, "m"), manifest(dataset))
 
 
 def manifest(dataset: Dataset) -> Manifest:
@@ -55,7 +61,6 @@ def manifest(dataset: Dataset) -> Manifest:
         version=1,
         columns=dataset.features.columns,
         classes=(),
-        onnx="",
         onnx_inputs=layout_of(dataset.features.columns),
         training_rows="",
         majority=0,
@@ -67,11 +72,19 @@ def manifest(dataset: Dataset) -> Manifest:
     )
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS)
-@pytest.mark.parametrize(
-    "made", [pytest.param(wine, id="three classes of numbers"), pytest.param(mixed, id="two classes of text")]
-)
-@pytest.mark.parametrize("scaled", [pytest.param(False, id="as it is"), pytest.param(True, id="scaled")])
+def what_it_takes() -> Iterator[Any]:
+    """Yield each estimator with the data that it can be fitted on."""
+    for estimator in ESTIMATORS:
+        yield pytest.param(estimator, wine, False, id=f"{estimator}, three classes of numbers")
+        if estimator in COUNTS_ONLY:
+            continue
+        yield pytest.param(estimator, wine, True, id=f"{estimator}, three classes of scaled numbers")
+        if estimator != "QuadraticDiscriminantAnalysis":  # encoded text has no covariance of full rank
+            yield pytest.param(estimator, mixed, False, id=f"{estimator}, two classes of text")
+            yield pytest.param(estimator, mixed, True, id=f"{estimator}, two classes of text and scaled numbers")
+
+
+@pytest.mark.parametrize(("estimator", "made", "scaled"), list(what_it_takes()))
 def test_every_estimator_passes_the_parity_gate(estimator: str, made: Any, *, scaled: bool) -> None:
     steps: tuple[PreprocessingStep, ...] = () if made is wine else (ENCODE_COLOUR,)
     if scaled:
@@ -81,7 +94,7 @@ def test_every_estimator_passes_the_parity_gate(estimator: str, made: Any, *, sc
 
     figures = check_parity(*fitted(run, dataset), dataset.features)
 
-    assert figures.startswith("labels equal on 100.00%")
+    assert str(figures).startswith("labels equal on 100.00%")
 
 
 def test_numbers_are_one_matrix_and_text_has_an_input_for_each_column() -> None:
@@ -120,10 +133,8 @@ def test_a_model_that_answers_otherwise_is_refused() -> None:
     _, scorer = fitted(run, dataset)
     other = make_recipe(run, dataset.features.columns).fit(dataset.features, shifted(dataset.target.labels))
 
-    with pytest.raises(JobError, match=r"labels equal on \d+\.\d+% of 178 rows") as failure:
+    with pytest.raises(NoOnnxError, match=r"labels equal on \d+\.\d+% of 178 rows"):
         check_parity(other, scorer, dataset.features)
-
-    assert failure.value.reason is FailureReason.PARITY_FAILED
 
 
 def shifted(labels: NDArray[Any]) -> NDArray[Any]:
@@ -135,7 +146,7 @@ def test_at_most_five_thousand_rows_are_compared() -> None:
     pipeline, scorer = fitted(run, dataset)
     many = dataset.features[np.tile(np.arange(len(dataset.features)), 60)]
 
-    assert "of 5,000 rows" in check_parity(pipeline, scorer, many)
+    assert check_parity(pipeline, scorer, many).rows == 5000
 
 
 def test_categories_that_are_fractions_cannot_be_exported_and_it_is_told() -> None:

@@ -16,7 +16,7 @@ from evermodel_runtime.serve.readiness import Readiness
 
 def stocked(made: Made) -> ToldHub:
     hub = ToldHub()
-    hub.blobs = {made.digest: made.manifest_bytes, made.manifest.onnx: made.onnx}
+    hub.blobs = {made.digest: made.manifest_bytes, made.manifest.artifact: made.onnx}
     return hub
 
 
@@ -60,7 +60,7 @@ async def test_an_artifact_that_cannot_serve_is_told_apart(made: Made, words: st
 async def test_other_bytes_than_the_digest_says_are_never_served(which: str) -> None:
     made = numeric()
     hub = stocked(made)
-    key = made.digest if which == "manifest" else made.manifest.onnx
+    key = made.digest if which == "manifest" else made.manifest.artifact
     hub.blobs[key] += b" "
 
     with pytest.raises(NotLoadedError, match=f"artifact digest mismatch: the {which} should be {key}, the hub's bytes"):

@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from evermodel.contract import Manifest
-from evermodel_runtime.artifacts.scorer import Scorer
+from evermodel_runtime.artifacts.scorer import Scorer, load_scorer
 
 
 class BlobStore(Protocol):
@@ -40,4 +40,5 @@ def encode_manifest(manifest: Manifest) -> bytes:
 def load_model(blobs: BlobStore, sha256: str) -> StoredModel:
     """Fetch a manifest and everything it names."""
     manifest = msgspec.json.decode(blobs.blob(sha256), type=Manifest)
-    return StoredModel(manifest, Scorer.load(blobs.blob(manifest.onnx), manifest), blobs.blob(manifest.training_rows))
+    scorer = load_scorer(blobs.blob(manifest.artifact), manifest)
+    return StoredModel(manifest, scorer, blobs.blob(manifest.training_rows))

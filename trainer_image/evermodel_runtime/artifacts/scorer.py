@@ -1,22 +1,22 @@
-"""Score rows with an exported model. Training, evaluation and serving all use this one way into ONNX Runtime."""
+"""Score rows with a stored model. Training, evaluation and serving all use this one way into ONNX Runtime and skops."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as _onnx
 
-from evermodel.contract import ColumnKind, Manifest
+from evermodel.contract import ColumnKind, Manifest, ModelFormat
 from evermodel_runtime.data.rows import ColumnValues, Inputs, Labels, Matrix
 
 MATRIX_INPUT = "X"
 
 
-@dataclass(frozen=True, slots=True)
-class Scorer:
+class Scorer(Protocol):
     """A loaded model.
 
     Attributes
@@ -25,6 +25,58 @@ class Scorer:
         What the model is; its columns say what a row holds, and in which order.
     """
 
+    @property
+    def manifest(self) -> Manifest:
+        """What the model is."""
+        ...
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether the model says how sure it is of each class."""
+        ...
+
+    def predict(self, rows: Inputs) -> Labels:
+        """Return the label of each row: int64, or str as object."""
+        ...
+
+    def predict_with_probabilities(self, rows: Inputs) -> tuple[Labels, Matrix | None]:
+        """Return the labels, and the probability of each of ``manifest.classes`` where the model knows it."""
+        ...
+
+
+class ModelFileError(Exception):
+    """The bytes are no model that may be loaded; the text says why."""
+
+
+class RowsRefusedError(Exception):
+    """scikit-learn did not answer for these rows; the text is its own."""
+
+
+SCORING_ERRORS = (
+    RowsRefusedError,
+    _onnx.Fail,
+    _onnx.InvalidArgument,
+    _onnx.NotImplemented,
+    _onnx.RuntimeException,
+)
+"""What a loaded model raises for rows that it does not answer."""
+LOADING_ERRORS = (ModelFileError, _onnx.Fail, _onnx.InvalidGraph, _onnx.InvalidProtobuf, _onnx.NotImplemented)
+"""What the bytes of a model raise that cannot be loaded."""
+
+
+def load_scorer(content: bytes, manifest: Manifest) -> Scorer:
+    """Load a model whose digest the caller has verified. Only one that is stored by skops needs scikit-learn."""
+    if manifest.format is ModelFormat.ONNX:
+        return OnnxScorer.load(content, manifest)
+    from evermodel_runtime.artifacts.skops_scorer import SkopsScorer  # noqa: PLC0415 - takes a second
+
+    return SkopsScorer.load(content, manifest)
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxScorer:
+    """A model in ONNX Runtime."""
+
     manifest: Manifest
     _session: Any
     _inputs: tuple[str, ...]
@@ -32,7 +84,7 @@ class Scorer:
 
     @classmethod
     def load(cls, model: bytes, manifest: Manifest) -> Self:
-        """Load an ONNX file whose digest the caller has verified.
+        """Load an ONNX file.
 
         One thread computes: rows are few and pods are scaled out, so more threads would only take each other's time.
         """

@@ -8,6 +8,8 @@ import numpy as np
 
 from evermodel.contract import PairedScore, label_text
 from evermodel_runtime.artifacts.manifests import StoredModel
+from evermodel_runtime.artifacts.scorer import SCORING_ERRORS
+from evermodel_runtime.data.failure import data_error
 from evermodel_runtime.data.labels import as_texts
 from evermodel_runtime.data.rows import FeatureRows, Mask, decode_hashes, row_hashes
 from evermodel_runtime.evaluate.metrics import Texts, macro_metrics
@@ -54,7 +56,7 @@ def trained_on(model: StoredModel, rows: FeatureRows) -> Mask:
 
 def score_pair(rows: HeldOut, candidate: StoredModel, champion: StoredModel | None, *, use: int) -> PairedScore:
     """Score both models; ``use`` is how often these rows have decided, this time included."""
-    answers = as_texts(candidate.scorer.predict(rows.candidate.inputs()).tolist())
+    answers = _answers(candidate, rows.candidate, "candidate")
     right = answers == rows.truth
     dummy = rows.truth == label_text(candidate.manifest.majority)
     score = PairedScore(
@@ -66,7 +68,7 @@ def score_pair(rows: HeldOut, candidate: StoredModel, champion: StoredModel | No
     )
     if champion is None or rows.champion is None:
         return score
-    champion_right = as_texts(champion.scorer.predict(rows.champion.inputs()).tolist()) == rows.truth
+    champion_right = _answers(champion, rows.champion, "champion") == rows.truth
     return PairedScore(
         rows=score.rows,
         candidate=score.candidate,
@@ -77,3 +79,13 @@ def score_pair(rows: HeldOut, candidate: StoredModel, champion: StoredModel | No
         use=use,
         metrics=score.metrics,
     )
+
+
+def _answers(model: StoredModel, rows: FeatureRows, which: str) -> Texts:
+    try:
+        return as_texts(model.scorer.predict(rows.inputs()).tolist())
+    except SCORING_ERRORS as error:
+        raise data_error(
+            f"The {which} ({model.manifest.estimator}, version {model.manifest.version}) does not answer every "
+            f"held-out row, perhaps for a value that it never learnt: {error}"
+        ) from error

@@ -8,7 +8,7 @@ import msgspec
 
 from evermodel.contract import Manifest, ServeConfig
 from evermodel_runtime.serve.hub_client import HubClient, HubUnreachableError
-from evermodel_runtime.serve.model import ModelLoadError, ModelRunError, ServedModel, load_model
+from evermodel_runtime.serve.model import FILES, ModelLoadError, ModelRunError, ServedModel, load_model
 from evermodel_runtime.serve.readiness import Readiness
 
 FIRST_RETRY_SECONDS = 0.25
@@ -47,9 +47,9 @@ async def load(hub: HubClient, config: ServeConfig) -> ServedModel:
             "the manifest was written for another version",
             extra={"manifest_model": manifest.model, "manifest_version": manifest.version},
         )
-    onnx = await _verified(hub, "ONNX model", manifest.onnx)
+    content = await _verified(hub, FILES[manifest.format], manifest.artifact)
     try:
-        model = await asyncio.to_thread(load_model, onnx, manifest)
+        model = await asyncio.to_thread(load_model, content, manifest)
         await asyncio.to_thread(model.warm_up)
     except ModelLoadError as error:
         raise NotLoadedError(str(error)) from error

@@ -11,7 +11,13 @@ from evermodel_runtime.quality.prediction_id import Signer
 from evermodel_runtime.serve.answers import Answer, error_answer, json_answer
 from evermodel_runtime.serve.captures import CaptureBuffer
 from evermodel_runtime.serve.measures import Measures
-from evermodel_runtime.serve.model import ModelMismatchError, ModelRunError, Prediction, ServedModel
+from evermodel_runtime.serve.model import (
+    ModelMismatchError,
+    ModelRunError,
+    Prediction,
+    RowsNotAnsweredError,
+    ServedModel,
+)
 from evermodel_runtime.serve.protocol import (
     Datatype,
     InferOutput,
@@ -131,6 +137,8 @@ class Inference:
 
     def _refused(self, error: ModelRunError) -> Answer:
         """With text columns a run fails for a category that training has not seen; with numbers it never should."""
+        if isinstance(error, RowsNotAnsweredError):
+            return error_answer(400, f"the model does not answer these rows: {error}")
         if self.model.schema.texts and not isinstance(error, ModelMismatchError):
             return error_answer(400, f"the model cannot score these rows, perhaps for a text it does not know: {error}")
         log.error("the model failed", extra={"error": str(error)})

@@ -2,7 +2,7 @@
 
 from evermodel.contract import ColumnKind, ServeConfig
 from evermodel_runtime.serve.inference import LABEL, PROBABILITIES
-from evermodel_runtime.serve.model import PLATFORM, ServedModel
+from evermodel_runtime.serve.model import ServedModel
 from evermodel_runtime.serve.protocol import Datatype, ModelMetadata, TensorMetadata
 
 MATRIX = "X"
@@ -13,7 +13,7 @@ def model_metadata(config: ServeConfig, model: ServedModel) -> ModelMetadata:
     return ModelMetadata(
         name=config.model,
         versions=(str(config.version),),
-        platform=PLATFORM,
+        platform=model.platform,
         inputs=_inputs(model),
         outputs=_outputs(model),
     )

@@ -8,19 +8,28 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from evermodel.contract import ColumnKind, Manifest, Scalar, label_text
-from evermodel_runtime.artifacts.scorer import Scorer
+from evermodel.contract import ColumnKind, Manifest, ModelFormat, Scalar, label_text
+from evermodel_runtime.artifacts.scorer import ModelFileError, RowsRefusedError, Scorer, load_scorer
 from evermodel_runtime.data.rows import Inputs
 from evermodel_runtime.serve.protocol import Datatype
 from evermodel_runtime.serve.rows import Rows, Schema
 
-PLATFORM = "onnxruntime_onnx"
+FILES = {ModelFormat.ONNX: "ONNX model", ModelFormat.SKOPS: "skops archive"}
+"""What the model's file is called in messages."""
+PLATFORMS = {ModelFormat.ONNX: "onnxruntime_onnx", ModelFormat.SKOPS: "sklearn_skops"}
 _onnx = onnxruntime.capi.onnxruntime_pybind11_state
 _ROW_ERRORS = (_onnx.Fail, _onnx.RuntimeException)
 """What an operator raises for the values that it meets, such as a category that it does not know."""
 _SHAPE_ERRORS = (ValueError, _onnx.InvalidArgument, _onnx.NotImplemented)
 """What ONNX Runtime raises for the names, types and shapes of inputs; checked rows never cause it."""
-_LOAD_ERRORS = (*_ROW_ERRORS, *_SHAPE_ERRORS, _onnx.InvalidProtobuf, _onnx.InvalidGraph, _onnx.ModelLoadCanceled)
+_LOAD_ERRORS = (
+    *_ROW_ERRORS,
+    ModelFileError,
+    *_SHAPE_ERRORS,
+    _onnx.InvalidProtobuf,
+    _onnx.InvalidGraph,
+    _onnx.ModelLoadCanceled,
+)
 
 
 class ModelLoadError(Exception):
@@ -29,6 +38,10 @@ class ModelLoadError(Exception):
 
 class ModelRunError(Exception):
     """The model did not answer for these rows."""
+
+
+class RowsNotAnsweredError(ModelRunError):
+    """scikit-learn refused the values of these rows; it answers others."""
 
 
 class ModelMismatchError(ModelRunError):
@@ -53,6 +66,7 @@ class ServedModel:
     def __init__(self, scorer: Scorer) -> None:
         self.manifest = scorer.manifest
         self.schema = Schema.of(self.manifest.columns)
+        self.platform = PLATFORMS[self.manifest.format]
         self.label_type = _label_type(self.manifest.classes)
         self.has_probabilities = scorer.has_probabilities
         self._scorer = scorer
@@ -63,6 +77,8 @@ class ServedModel:
         """Answer checked rows."""
         try:
             labels, probabilities = self._scorer.predict_with_probabilities(_inputs(rows))
+        except RowsRefusedError as error:
+            raise RowsNotAnsweredError(_first_line(error)) from error
         except _ROW_ERRORS as error:
             raise ModelRunError(_first_line(error)) from error
         except _SHAPE_ERRORS as error:
@@ -73,12 +89,15 @@ class ServedModel:
     def warm_up(self) -> None:
         """Answer one made-up row, so that no caller pays for the first, and a model that cannot answer is found.
 
-        A model of text columns may rightly refuse a category that it has never seen; that is no fault.
+        A model of text columns may rightly refuse a category that it has never seen, and scikit-learn a row of zeros;
+        that is no fault.
         """
         numbers = np.zeros((1, len(self.schema.numbers)))
         rows = Rows(self.schema, 1, numbers, numbers.astype(np.float32), [[""] for _ in self.schema.texts])
         try:
             self.predict(rows)
+        except RowsNotAnsweredError:
+            return
         except ModelMismatchError:
             raise
         except ModelRunError:
@@ -92,12 +111,12 @@ class ServedModel:
         return pair
 
 
-def load_model(onnx: bytes, manifest: Manifest) -> ServedModel:
-    """Build the session of an artifact. Takes a moment for large models: not for the event loop."""
+def load_model(content: bytes, manifest: Manifest) -> ServedModel:
+    """Build the model of an artifact. Takes a moment for large models: not for the event loop."""
     try:
-        return ServedModel(Scorer.load(onnx, manifest))
+        return ServedModel(load_scorer(content, manifest))
     except _LOAD_ERRORS as error:
-        raise ModelLoadError(f"the ONNX model cannot be loaded: {_first_line(error)}") from error
+        raise ModelLoadError(f"the {FILES[manifest.format]} cannot be loaded: {_first_line(error)}") from error
 
 
 def _inputs(rows: Rows) -> Inputs:

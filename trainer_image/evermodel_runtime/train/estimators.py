@@ -10,28 +10,66 @@ from evermodel_runtime.data.failure import did_you_mean, spec_error
 
 ESTIMATORS = {
     "AdaBoostClassifier": "sklearn.ensemble",
+    "BaggingClassifier": "sklearn.ensemble",
+    "BernoulliNB": "sklearn.naive_bayes",
+    "CalibratedClassifierCV": "sklearn.calibration",
+    "CategoricalNB": "sklearn.naive_bayes",
+    "ComplementNB": "sklearn.naive_bayes",
     "DecisionTreeClassifier": "sklearn.tree",
+    "DummyClassifier": "sklearn.dummy",
+    "ExtraTreeClassifier": "sklearn.tree",
     "ExtraTreesClassifier": "sklearn.ensemble",
     "GaussianNB": "sklearn.naive_bayes",
+    "GaussianProcessClassifier": "sklearn.gaussian_process",
     "GradientBoostingClassifier": "sklearn.ensemble",
+    "HistGradientBoostingClassifier": "sklearn.ensemble",
     "KNeighborsClassifier": "sklearn.neighbors",
+    "LabelPropagation": "sklearn.semi_supervised",
+    "LabelSpreading": "sklearn.semi_supervised",
     "LinearDiscriminantAnalysis": "sklearn.discriminant_analysis",
+    "LinearSVC": "sklearn.svm",
     "LogisticRegression": "sklearn.linear_model",
+    "LogisticRegressionCV": "sklearn.linear_model",
     "MLPClassifier": "sklearn.neural_network",
+    "MultinomialNB": "sklearn.naive_bayes",
+    "NearestCentroid": "sklearn.neighbors",
+    "NuSVC": "sklearn.svm",
+    "PassiveAggressiveClassifier": "sklearn.linear_model",
+    "Perceptron": "sklearn.linear_model",
+    "QuadraticDiscriminantAnalysis": "sklearn.discriminant_analysis",
+    "RadiusNeighborsClassifier": "sklearn.neighbors",
     "RandomForestClassifier": "sklearn.ensemble",
+    "RidgeClassifier": "sklearn.linear_model",
+    "RidgeClassifierCV": "sklearn.linear_model",
+    "SGDClassifier": "sklearn.linear_model",
     "SVC": "sklearn.svm",
 }
-"""Class name and the module that it is imported from, which is imported only when it is declared."""
+"""Class name and the module that it is imported from, which is imported only when it is declared.
+
+All classifiers of scikit-learn's ``all_estimators()`` but those that are made of other estimators or need several
+targets.
+"""
 TREES = frozenset(
     {
         "AdaBoostClassifier",
+        "AdaBoostRegressor",
+        "BaggingClassifier",
+        "BaggingRegressor",
         "DecisionTreeClassifier",
+        "DecisionTreeRegressor",
+        "ExtraTreeClassifier",
+        "ExtraTreeRegressor",
         "ExtraTreesClassifier",
+        "ExtraTreesRegressor",
         "GradientBoostingClassifier",
+        "GradientBoostingRegressor",
+        "HistGradientBoostingClassifier",
+        "HistGradientBoostingRegressor",
         "RandomForestClassifier",
+        "RandomForestRegressor",
     }
 )
-"""Those that compare float32 values with thresholds: the last bit of a value can decide."""
+"""Those that compare values with thresholds: the last bit of a value can decide."""
 TRANSFORMERS = {"OneHotEncoder": "sklearn.preprocessing", "StandardScaler": "sklearn.preprocessing"}
 
 
@@ -42,6 +80,11 @@ def make_estimator(name: str, parameters: Mapping[str, Any], seed: int) -> Any:
             f"spec.training.estimator: {name} is none of {', '.join(ESTIMATORS)}.{did_you_mean(name, ESTIMATORS)}"
         )
     made = _make(name, ESTIMATORS[name], parameters, "spec.training.parameters")
+    if name == "RadiusNeighborsClassifier" and parameters.get("outlier_label") is None:
+        raise spec_error(
+            "spec.training.parameters.outlier_label: RadiusNeighborsClassifier needs one, a class or most_frequent: "
+            "without it, it does not answer rows that have no neighbour in its radius."
+        )
     return made.set_params(random_state=seed) if _takes_seed(made, parameters) else made
 
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import skl2onnx
+from numpy.typing import NDArray
+from skl2onnx._supported_operators import sklearn_operator_name_map
+from skl2onnx.common._registration import get_converter
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from sklearn.base import is_regressor
 
-from evermodel.contract import Column, ColumnKind, FailureReason
-from evermodel_runtime.artifacts.scorer import MATRIX_INPUT, Scorer
-from evermodel_runtime.data.failure import JobError, spec_error
+from evermodel.contract import Column, ColumnKind
+from evermodel_runtime.artifacts.scorer import MATRIX_INPUT, SCORING_ERRORS, Scorer
 from evermodel_runtime.data.rows import FeatureRows
+from evermodel_runtime.train import converters
 from evermodel_runtime.train.pipeline import table
 
 Layout = Literal["matrix", "columns"]
@@ -21,6 +27,21 @@ PARITY_ROWS = 5000
 PARITY_SHARE = 0.999
 PARITY_TOLERANCE = 1e-3
 DISCRIMINANT = "LinearDiscriminantAnalysis"
+CONVERSION_ERRORS = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    NameError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+)
+"""What skl2onnx raises for what it cannot express: it has no exception of its own for most of it."""
+
+
+class NoOnnxError(Exception):
+    """The pipeline has no ONNX model that answers as it does; the text says why."""
 
 
 def layout_of(columns: tuple[Column, ...]) -> Layout:
@@ -29,50 +50,112 @@ def layout_of(columns: tuple[Column, ...]) -> Layout:
 
 
 def export(pipeline: Any, columns: tuple[Column, ...], name: str) -> bytes:
-    """Convert a fitted pipeline; ``name`` goes into the file, so that equal models are equal bytes."""
+    """Convert a fitted pipeline; ``name`` goes into the file, so that equal models are equal bytes.
+
+    Raises
+    ------
+    NoOnnxError
+        When a step, or one of its parameters, has no converter.
+    """
     logging.getLogger("skl2onnx").setLevel(logging.ERROR)
+    converters.register()
     exported = _with_discriminant_replaced(pipeline)
-    options = {id(exported): {"zipmap": False}}
+    options = {id(exported): {"zipmap": False}} if "zipmap" in _options_of(exported) else {}
     try:
         model = skl2onnx.convert_sklearn(
             exported, name=name, initial_types=_inputs(columns), options=options, target_opset=OPSET
         )
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise spec_error(f"This combination of steps and parameters cannot be exported to ONNX: {error}") from error
+    except CONVERSION_ERRORS as error:
+        raise NoOnnxError(f"it cannot be exported: {_first_line(error)}") from error
     if not hasattr(pipeline, "predict_proba"):
         del model.graph.output[1:]  # scores of a decision function, which are no probabilities
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 
 
-def check_parity(pipeline: Any, scorer: Scorer, rows: FeatureRows) -> str:
-    """Compare pipeline and export on up to ``PARITY_ROWS`` rows spread over all.
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How a stored model answers compared with the pipeline that it was made from.
 
-    Returns
-    -------
-    str
-        The figures, for the log.
+    Attributes
+    ----------
+    equal : float
+        Share of the rows whose labels are equal; of a regressor's answers, those within the tolerance.
+    gap : float
+        Largest difference of the probabilities of these rows; of a regressor's answers, of all, in standard deviations.
+    """
+
+    rows: int
+    equal: float
+    gap: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the difference does not matter."""
+        return self.equal >= PARITY_SHARE and self.gap <= PARITY_TOLERANCE
+
+    @property
+    def exact(self) -> bool:
+        """Whether there is no difference."""
+        return self.equal == 1.0 and self.gap == 0.0
+
+    def __str__(self) -> str:
+        return f"labels equal on {self.equal:.2%} of {self.rows:,} rows, probabilities within {self.gap:.1g}"
+
+
+def compare(pipeline: Any, scorer: Scorer, rows: FeatureRows) -> Parity:
+    """Compare pipeline and stored model on up to ``PARITY_ROWS`` rows spread over all."""
+    chosen = rows[np.unique(np.linspace(0, len(rows) - 1, PARITY_ROWS).astype(np.intp))]
+    answers, probabilities = scorer.predict_with_probabilities(chosen.inputs())
+    inputs = table(chosen)
+    expected = np.asarray(pipeline.predict(inputs)).reshape(-1)
+    if is_regressor(pipeline):
+        gaps = _differences(answers.astype(np.float64), expected) / (np.nanstd(expected) or 1.0)
+        return Parity(len(chosen), float(np.mean(gaps <= PARITY_TOLERANCE)), float(gaps.max()))
+    equal = np.asarray(answers == expected)
+    gap = 0.0
+    if probabilities is not None and equal.any():
+        # As float32, which is what is served: a model that skops stored then differs in nothing.
+        known = pipeline.predict_proba(inputs).astype(np.float32)
+        gap = float(_differences(probabilities, known)[equal].max())
+    return Parity(len(chosen), float(equal.mean()), gap)
+
+
+def check_parity(pipeline: Any, scorer: Scorer, rows: FeatureRows) -> Parity:
+    """Compare, and refuse a difference that matters.
 
     Raises
     ------
-    JobError
-        ParityFailed, unless labels are equal on 99.9 % of the rows and the probabilities of these within 1e-3.
+    NoOnnxError
+        Unless labels are equal on 99.9 % of the rows and the probabilities of these within 1e-3.
     """
-    chosen = rows[np.unique(np.linspace(0, len(rows) - 1, PARITY_ROWS).astype(np.intp))]
-    labels, probabilities = scorer.predict_with_probabilities(chosen.inputs())
-    inputs = table(chosen)
-    equal = np.asarray(labels == pipeline.predict(inputs))
-    gap = 0.0
-    if probabilities is not None and equal.any():
-        gap = float(np.abs(probabilities - pipeline.predict_proba(inputs))[equal].max())
-    figures = f"labels equal on {equal.mean():.2%} of {len(chosen):,} rows, probabilities within {gap:.1g}"
-    if equal.mean() < PARITY_SHARE or gap > PARITY_TOLERANCE:
-        raise JobError(
-            FailureReason.PARITY_FAILED,
-            f"The exported model does not answer as the trained one does: {figures}; at least {PARITY_SHARE:.1%} and "
-            f"at most {PARITY_TOLERANCE} are needed. Scale the features (StandardScaler) or choose another estimator.",
+    try:
+        parity = compare(pipeline, scorer, rows)
+    except SCORING_ERRORS as error:
+        raise NoOnnxError(f"the export does not answer: {_first_line(error)}") from error
+    if not parity.holds:
+        raise NoOnnxError(
+            f"the export does not answer as the trained model does: {parity}; at least {PARITY_SHARE:.1%} and at most "
+            f"{PARITY_TOLERANCE} are needed"
         )
-    return figures
+    return parity
+
+
+def _differences(answers: NDArray[Any], expected: NDArray[Any]) -> NDArray[np.float64]:
+    """Return absolute differences; nothing where both are no number, infinite where one of them is."""
+    gaps = np.abs(np.asarray(answers, np.float64) - np.asarray(expected, np.float64))
+    gaps[np.isnan(answers) & np.isnan(expected)] = 0.0
+    return np.where(np.isnan(gaps), np.inf, gaps)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def _options_of(pipeline: Any) -> Collection[str]:
+    """Return what skl2onnx lets one choose for the pipeline's last step: regressors know no ``zipmap``."""
+    alias = sklearn_operator_name_map.get(type(pipeline.steps[-1][1]))
+    return () if alias is None else get_converter(alias).get_allowed_options() or ()
 
 
 def _inputs(columns: tuple[Column, ...]) -> list[tuple[str, Any]]:

@@ -6,14 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 from importlib.metadata import version
 from platform import python_version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evermodel.contract import Column, FreshRange, Manifest, Scalar, TrainReport, TrainRun
 from evermodel_runtime.artifacts.job import Hub, Progress, Surroundings, run_job
 from evermodel_runtime.artifacts.manifests import encode_manifest
-from evermodel_runtime.artifacts.scorer import Scorer
 from evermodel_runtime.data.csvfile import read_csv
 from evermodel_runtime.data.dataset import Dataset, TrainingPart, read_dataset, training_part, whole_where_encoded
 from evermodel_runtime.data.failure import JobError
@@ -23,7 +22,12 @@ from evermodel_runtime.data.rows import Labels, encode_hashes, row_hashes
 from evermodel_runtime.data.source import read_source
 from evermodel_runtime.train.windows import Choice, LabelledRows, choose_data
 
-LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "scipy", "skl2onnx")
+if TYPE_CHECKING:
+    from evermodel_runtime.train.packing import Packed  # with scikit-learn, for which bad data need not wait
+
+LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "scipy", "skl2onnx", "skops")
+LONGEST_REASON = 600
+"""Characters of what scikit-learn or skl2onnx said, so that the report fits into a termination message."""
 
 
 def main() -> int:
@@ -46,8 +50,8 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
     source = LabelledRows(part.features, part.target.labels)
     feedback = usable_feedback(run, hub, dataset, part, say)
     fitted = fit(run, source, feedback, say)
-    model = export_checked(run, fitted, dataset, source.followed_by(feedback), say)
-    manifest = publish(run, hub, fitted, model, digest)
+    packed = pack_checked(run, fitted, dataset, source.followed_by(feedback), say)
+    manifest = publish(run, hub, fitted, packed, digest)
     say(f"published as manifest {manifest}")
     return TrainReport(
         manifest=manifest,
@@ -58,6 +62,8 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
         validation=fitted.choice.validation,
         classes=len(fitted.classes),
         seconds=say.seconds,
+        format=packed.format,
+        format_reason=packed.reason[:LONGEST_REASON],
     )
 
 
@@ -122,27 +128,23 @@ def fit(run: TrainRun, source: LabelledRows, feedback: LabelledRows, say: Progre
     return Fitted(pipeline, choice, classes, columns)
 
 
-def export_checked(run: TrainRun, fitted: Fitted, dataset: Dataset, learnt: LabelledRows, say: Progress) -> bytes:
-    """Export, and compare the export with the pipeline on all rows there are."""
-    from evermodel_runtime.train.export import check_parity, export  # noqa: PLC0415 - as above
+def pack_checked(run: TrainRun, fitted: Fitted, dataset: Dataset, learnt: LabelledRows, say: Progress) -> Packed:
+    """Store the model, and compare what was stored with the pipeline on all rows there are."""
+    from evermodel_runtime.train.packing import pack  # noqa: PLC0415 - as above
 
-    model = export(fitted.pipeline, fitted.columns, run.model)
-    say(f"exported {len(model):,} bytes of ONNX")
-    scorer = Scorer.load(model, make_manifest(run, fitted, "", "", ""))
     rows = learnt.rows.followed_by(dataset.features[dataset.reference])
-    say(f"parity: {check_parity(fitted.pipeline, scorer, rows)}")
-    return model
+    return pack(fitted.pipeline, make_manifest(run, fitted, "", ""), rows, say)
 
 
-def publish(run: TrainRun, hub: Hub, fitted: Fitted, model: bytes, data_sha256: str) -> str:
+def publish(run: TrainRun, hub: Hub, fitted: Fitted, packed: Packed, data_sha256: str) -> str:
     """Store the model and the hashes of its rows, then the manifest that names them; returns the manifest's sha256."""
-    onnx = hub.put_blob(model)
+    file = hub.put_blob(packed.content)
     training_rows = hub.put_blob(encode_hashes(row_hashes(fitted.choice.data.rows)))
-    return hub.put_blob(encode_manifest(make_manifest(run, fitted, onnx, training_rows, data_sha256)))
+    return hub.put_blob(encode_manifest(packed.named_in(make_manifest(run, fitted, training_rows, data_sha256), file)))
 
 
-def make_manifest(run: TrainRun, fitted: Fitted, onnx: str, training_rows: str, data_sha256: str) -> Manifest:
-    """Write down what was made."""
+def make_manifest(run: TrainRun, fitted: Fitted, training_rows: str, data_sha256: str) -> Manifest:
+    """Write down what was made, all but the model's file."""
     counts = Counter(fitted.choice.data.labels.tolist())
     majority: Scalar = max(fitted.classes, key=lambda label: counts[label])
     return Manifest(
@@ -150,7 +152,6 @@ def make_manifest(run: TrainRun, fitted: Fitted, onnx: str, training_rows: str, 
         version=run.version,
         columns=fitted.columns,
         classes=fitted.classes,
-        onnx=onnx,
         onnx_inputs="matrix" if fitted.choice.data.rows.all_numbers else "columns",
         training_rows=training_rows,
         majority=majority,

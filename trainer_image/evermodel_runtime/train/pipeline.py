@@ -48,20 +48,31 @@ def table(rows: FeatureRows) -> Any:
 
 def make_recipe(run: TrainRun, columns: tuple[Column, ...]) -> Recipe:
     """Build the pipeline that a run declares; raises before anything is fitted when a parameter is wrong."""
-    estimator = make_estimator(run.estimator, run.parameters, run.seed)
-    steps = [_step(index, step, columns, run) for index, step in enumerate(run.preprocessing)]
+    return recipe_of(make_estimator(run.estimator, run.parameters, run.seed), run.preprocessing, columns)
+
+
+def recipe_of(estimator: Any, preprocessing: tuple[PreprocessingStep, ...], columns: tuple[Column, ...]) -> Recipe:
+    """Put declared steps before an estimator that is not fitted."""
+    steps = [_step(index, step, columns, estimator) for index, step in enumerate(preprocessing)]
     spread = ColumnTransformer(steps, remainder="passthrough", sparse_threshold=0)
     return Recipe(Pipeline([("columns", spread), ("estimator", estimator)]))
 
 
+def has_trees(estimator: Any) -> bool:
+    """Whether an estimator, or one in it, compares values with thresholds: the last bit of a value can decide then."""
+    if type(estimator).__name__ in TREES:
+        return True
+    return any(has_trees(part) for part in estimator.get_params().values() if hasattr(part, "fit"))
+
+
 def _step(
-    index: int, step: PreprocessingStep, columns: tuple[Column, ...], run: TrainRun
+    index: int, step: PreprocessingStep, columns: tuple[Column, ...], estimator: Any
 ) -> tuple[str, Any, list[int]]:
     place = {column.name: position for position, column in enumerate(columns)}
     transformer = make_transformer(step.transformer, step.parameters, index)
     if step.transformer == "StandardScaler":
         _refuse_text(index, step, columns)
-        if run.estimator in TREES:
+        if has_trees(estimator):
             transformer = _in_double_precision(transformer)
     return f"step_{index}", transformer, [place[name] for name in step.columns]
 

@@ -40,6 +40,8 @@ def step(observed: Observed, version: VersionView, now: datetime) -> Step:
         rows=report.rows,
         feedback_rows=report.feedback_rows,
         window=report.window,
+        format=report.format.value,
+        format_reason=report.format_reason,
         started_at=version.status.started_at or rfc3339(version.created_at),
     )
     if judged_after_alarm(version):
