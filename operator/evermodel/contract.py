@@ -6,8 +6,6 @@ it, so a field cannot mean two things. Times are seconds since the epoch (float,
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -47,37 +45,6 @@ def label_text(label: Scalar) -> str:
     if isinstance(label, float) and label.is_integer():
         return str(int(label))
     return str(label)
-
-
-# --- tokens -----------------------------------------------------------------------------------------------------------
-
-
-class Role(StrEnum):
-    """What a token may do at the hub."""
-
-    TRAINER = "trainer"
-    SERVER = "server"
-    OPERATOR = "operator"
-    UPLOADER = "uploader"
-
-
-ANY_MODEL = "*"
-"""Model name of tokens that belong to a namespace: the uploader's."""
-
-
-def hub_key(master: bytes, namespace: str) -> str:
-    """Key of a namespace's hub, derived from the operator's master key (hex, 64 characters)."""
-    return hmac.new(master, f"hub/{namespace}".encode(), hashlib.sha256).hexdigest()
-
-
-def role_token(key: str, model: str, role: Role) -> str:
-    """Token of a role for one model, derived from the hub's key (hex, 64 characters)."""
-    return hmac.new(bytes.fromhex(key), f"{model}/{role}".encode(), hashlib.sha256).hexdigest()
-
-
-def key_fingerprint(key: str) -> str:
-    """Eight hex characters that tell keys apart in object names and give nothing away."""
-    return hashlib.sha256(f"fingerprint/{key}".encode()).hexdigest()[:8]
 
 
 # --- runs: operator -> Job --------------------------------------------------------------------------------------------

@@ -23,12 +23,11 @@ from evermodel.contract import (
     FeedbackRequest,
     FeedbackRow,
     Heartbeat,
-    Role,
     RunConfig,
     RunReport,
     Scalar,
-    role_token,
 )
+from evermodel.tokens import Role, role_token
 from evermodel_runtime.artifacts.hub_client import FIRST_PAUSE_SECONDS, HubClient
 from evermodel_runtime.quality.prediction_id import Signer
 

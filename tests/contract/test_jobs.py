@@ -31,12 +31,10 @@ from evermodel.contract import (
     HeldoutUse,
     LabelledRecord,
     Manifest,
-    Role,
     TrainReport,
     TrainRun,
-    hub_key,
-    role_token,
 )
+from evermodel.tokens import Role, hub_key, role_token
 from evermodel_runtime.artifacts.job import Hub as JobHub
 
 DIGITS = make_source(uri="sklearn://digits?rows=:700", target="target")

@@ -19,17 +19,8 @@ import pytest
 from tests.demo.traffic import Clients
 from tests.unit.serve.made_models import Made, mixed, numeric
 
-from evermodel.contract import (
-    HUB_KEY_ENV,
-    SERVE_ENV,
-    TOKEN_ENV,
-    LabelledRecords,
-    Quality,
-    QualityQuery,
-    Role,
-    ServeConfig,
-    role_token,
-)
+from evermodel.contract import HUB_KEY_ENV, SERVE_ENV, TOKEN_ENV, LabelledRecords, Quality, QualityQuery, ServeConfig
+from evermodel.tokens import Role, role_token
 from evermodel_runtime.serve.protocol import MAX_BODY_BYTES
 
 KEY = "5c" * 32

@@ -14,16 +14,8 @@ import requests
 from tests.contract.job_processes import KEY, MODEL, Hub, Jobs, environment, free_port, start_process, until_up
 from tests.unit.runtime.made_runs import as_csv, make_evaluate_run, make_source, make_table, make_train_run
 
-from evermodel.contract import (
-    SERVE_ENV,
-    TOKEN_ENV,
-    EvaluationReport,
-    ModelFormat,
-    PreprocessingStep,
-    Role,
-    ServeConfig,
-    role_token,
-)
+from evermodel.contract import SERVE_ENV, TOKEN_ENV, EvaluationReport, ModelFormat, PreprocessingStep, ServeConfig
+from evermodel.tokens import Role, role_token
 
 CANBERRA = {"estimator": "KNeighborsClassifier", "parameters": {"metric": "canberra", "n_neighbors": 9}}
 ENCODE = PreprocessingStep(transformer="OneHotEncoder", columns=("colour",))

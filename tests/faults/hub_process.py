@@ -15,16 +15,8 @@ from typing import Self
 
 import msgspec
 
-from evermodel.contract import (
-    FeedbackRequest,
-    FeedbackResponse,
-    FeedbackRow,
-    Quality,
-    QualityQuery,
-    Role,
-    hub_key,
-    role_token,
-)
+from evermodel.contract import FeedbackRequest, FeedbackResponse, FeedbackRow, Quality, QualityQuery
+from evermodel.tokens import Role, hub_key, role_token
 from evermodel_runtime.quality.prediction_id import Signer
 
 ROOT = Path(__file__).resolve().parents[2]

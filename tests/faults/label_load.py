@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tests.faults.hub_process import KEY, MODEL, Connection, HubProcess, Predictions, send_labels
 
-from evermodel.contract import LabelStatus, Role, role_token
+from evermodel.contract import LabelStatus
+from evermodel.tokens import Role, role_token
 from evermodel_runtime.hub.schema import FILE_NAME
 from evermodel_runtime.quality.detector import Detector, DetectorSettings
 from evermodel_runtime.quality.prediction_id import Issued, Signer

@@ -12,18 +12,8 @@ import msgspec
 import requests
 from tests.faults.hub_process import HubProcess
 
-from evermodel.contract import (
-    HUB_KEY_ENV,
-    Capture,
-    FeedbackRequest,
-    FeedbackRow,
-    Heartbeat,
-    LineageEntry,
-    Role,
-    RunReport,
-    hub_key,
-    role_token,
-)
+from evermodel.contract import HUB_KEY_ENV, Capture, FeedbackRequest, FeedbackRow, Heartbeat, LineageEntry, RunReport
+from evermodel.tokens import Role, hub_key, role_token
 from evermodel_runtime.quality.prediction_id import Signer
 
 SECONDS = 30.0

@@ -8,15 +8,12 @@ from evermodel.contract import (
     EvaluateRun,
     FailureReason,
     FailureReport,
-    Role,
     RunConfig,
     RunReport,
     TrainRun,
-    hub_key,
-    key_fingerprint,
     label_text,
-    role_token,
 )
+from evermodel.tokens import Role, hub_key, key_fingerprint, role_token
 
 SOURCE = DataSource(uri="sklearn://digits", target="target")
 TRAIN = TrainRun(namespace="shop", model="digits", version=1, hub_url="http://hub", data=SOURCE, estimator="SVC")

@@ -9,19 +9,10 @@ from typing import Final
 import aiohttp
 import msgspec
 
-from evermodel.contract import (
-    HubError,
-    Lineage,
-    LineageEntry,
-    Quality,
-    QualityQuery,
-    Role,
-    RunReport,
-    hub_key,
-    role_token,
-)
+from evermodel.contract import HubError, Lineage, LineageEntry, Quality, QualityQuery, RunReport
 from evermodel.core.observed import ModelKey
 from evermodel.metrics.provider import ProviderUnavailable, Stage
+from evermodel.tokens import Role, hub_key, role_token
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=5.0, connect=2.0)
 SILENCE: Final = 3.0

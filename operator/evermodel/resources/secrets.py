@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from base64 import b64encode
 
-from evermodel.contract import ANY_MODEL, Role, hub_key, key_fingerprint, role_token
 from evermodel.core import names
 from evermodel.core.actions import Manifest
 from evermodel.core.observed import ModelView
 from evermodel.resources.ownership import owned_by_model
+from evermodel.tokens import ANY_MODEL, Role, hub_key, key_fingerprint, role_token
 
 
 def build_hub_secret(master: bytes, namespace: str) -> Manifest:

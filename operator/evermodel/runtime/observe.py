@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
-from evermodel.contract import LineageEntry, hub_key, key_fingerprint
+from evermodel.contract import LineageEntry
 from evermodel.core.durations import parse_duration
 from evermodel.core.names import COMPONENT_LABEL, HUB, Component
 from evermodel.core.observed import (
@@ -45,6 +45,7 @@ from evermodel.runtime.views import (
     version_number,
     version_view,
 )
+from evermodel.tokens import hub_key, key_fingerprint
 
 Object = Mapping[str, Any]
 

@@ -19,11 +19,9 @@ from evermodel.contract import (
     HeartbeatReply,
     Quality,
     QualityQuery,
-    Role,
     Scalar,
-    hub_key,
-    role_token,
 )
+from evermodel.tokens import Role, hub_key, role_token
 from evermodel_runtime.hub.app import HubApp
 from evermodel_runtime.hub.core import Hub
 from evermodel_runtime.hub.settings import HubSettings

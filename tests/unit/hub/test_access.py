@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from tests.unit.hub.asgi import KEY, MODEL, Clock, HubClient
 
-from evermodel.contract import ANY_MODEL, HUB_KEY_ENV, Role, role_token
+from evermodel.contract import HUB_KEY_ENV
+from evermodel.tokens import ANY_MODEL, Role, role_token
 from evermodel_runtime.hub.core import Hub
 from evermodel_runtime.hub.schema import VolumeError
 from evermodel_runtime.hub.settings import HubSettings, SettingsError, Synchronous, read_settings

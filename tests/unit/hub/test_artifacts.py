@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.unit.hub.asgi import HubClient, running_hub
 
-from evermodel.contract import ANY_MODEL, Role
+from evermodel.tokens import ANY_MODEL, Role
 
 CONTENT = b"weights" * 100_000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 from tests.unit.hub.asgi import KEY, MODEL, START, HubClient, running_hub
 
-from evermodel.contract import LabelStatus, Role, Scalar
+from evermodel.contract import LabelStatus, Scalar
+from evermodel.tokens import Role
 
 DAY = 24 * 3600
 

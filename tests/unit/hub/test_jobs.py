@@ -16,10 +16,10 @@ from evermodel.contract import (
     LabelledRecords,
     Lineage,
     LineageEntry,
-    Role,
     RunReport,
     TrainReport,
 )
+from evermodel.tokens import Role
 
 
 async def records(hub: HubClient, query: str = "") -> LabelledRecords:

@@ -12,19 +12,13 @@ from tests.unit.resources import made
 
 from evermodel.api.modeldeployment import Estimator, Serving, Training
 from evermodel.api.template import EnvVar, PodTemplate, Resources, Toleration, TolerationOperator
-from evermodel.contract import (
-    RUN_ENV,
-    SOURCE_MOUNT,
-    Role,
-    TrainRun,
-    hub_key,
-    role_token,
-)
+from evermodel.contract import RUN_ENV, SOURCE_MOUNT, TrainRun
 from evermodel.core.builders import fingerprint
 from evermodel.resources import BUILDERS
 from evermodel.resources.hub import HUB_BUILDERS
 from evermodel.resources.jobs import build_job
 from evermodel.resources.secrets import build_hub_secret, build_model_secret
+from evermodel.tokens import Role, hub_key, role_token
 
 TEMPLATE = PodTemplate(
     image="registry.example/own:1",

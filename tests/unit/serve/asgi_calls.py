@@ -7,16 +7,8 @@ from typing import Any
 import msgspec
 from tests.unit.serve.made_models import Made, numeric, serve_config
 
-from evermodel.contract import (
-    FeedbackRequest,
-    FeedbackResponse,
-    Heartbeat,
-    HeartbeatReply,
-    LabelResult,
-    LabelStatus,
-    Role,
-    role_token,
-)
+from evermodel.contract import FeedbackRequest, FeedbackResponse, Heartbeat, HeartbeatReply, LabelResult, LabelStatus
+from evermodel.tokens import Role, role_token
 from evermodel_runtime.quality.prediction_id import Signer
 from evermodel_runtime.serve.application import Application
 from evermodel_runtime.serve.captures import CaptureBuffer

@@ -6,7 +6,7 @@ import hmac
 import re
 from functools import lru_cache
 
-from evermodel.contract import ANY_MODEL, Role, role_token
+from evermodel.tokens import ANY_MODEL, Role, role_token
 from evermodel_runtime.hub.http import HttpError
 from evermodel_runtime.quality.prediction_id import Signer
 

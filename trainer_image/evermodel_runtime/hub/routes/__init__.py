@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from evermodel.contract import Role
+from evermodel.tokens import Role
 from evermodel_runtime.hub.core import Hub
 from evermodel_runtime.hub.http import FileResponse, HttpError, Request, Response
 from evermodel_runtime.hub.routes import artifacts, feedback, jobs, probes
