@@ -49,6 +49,10 @@ class Audit:
             if write.resource not in dropped and (not kept or write.resource.partition("/")[0] in kept)
         ]
 
+    def shown(self) -> str:
+        """Return the writes, Events too, as text."""
+        return "\n".join(map(str, self.writes()))
+
     def _read(self) -> Iterator[Write]:
         with self._log.open("rb") as log:
             log.seek(self._start)

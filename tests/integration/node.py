@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from tests.integration.fates import RUNS, Deciding, Evaluates, Fate, ends, ready, trains, waits
@@ -21,6 +21,8 @@ from evermodel.kube.kinds import LEASE, POD, SECRET
 
 TICK_SECONDS = 0.1
 LEASE_SECONDS = 5.0
+TEST_NODE = "evermodel.dev/test-node"
+"""Label of these nodes."""
 DEFAULTS: dict[Component, Deciding] = {
     Component.HUB: ready,
     Component.SERVE: ready,
@@ -54,6 +56,7 @@ class Node:
         """By namespace and model: the most pods of Jobs that were alive at the same time."""
 
     def start(self) -> None:
+        forget_the_dead(self._objects)
         register(self._objects, self.name)
         self._thread.start()
         until(
@@ -141,9 +144,19 @@ class Node:
             self.most_at_once[key] = max(self.most_at_once[key], count)
 
 
+def forget_the_dead(objects: Objects) -> None:
+    """Remove nodes of runs that were killed: pods would be scheduled to them."""
+    alive = datetime.now(UTC) - timedelta(seconds=3 * LEASE_SECONDS)
+    for found in objects.all(NODE, labelSelector=TEST_NODE):
+        name = found["metadata"]["name"]
+        lease = objects.of("kube-node-lease").find(LEASE, name)
+        if lease is None or datetime.fromisoformat(lease["spec"]["renewTime"]) < alive:
+            objects.delete(NODE, name)
+
+
 def register(objects: Objects, name: str) -> None:
     room = {"cpu": "1000", "memory": "1000Gi", "pods": "1000", "ephemeral-storage": "1000Gi"}
-    labels = {"kubernetes.io/hostname": name, "evermodel.dev/test-node": "true"}
+    labels = {"kubernetes.io/hostname": name, TEST_NODE: "true"}
     objects.create(NODE, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}})
     conditions = [
         {

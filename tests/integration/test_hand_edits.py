@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from tests.integration.audit import Write
 from tests.integration.objects import STRATEGIC
 from tests.integration.waiting import stays, until
 from tests.integration.world import World
@@ -102,7 +103,7 @@ def test_an_edit_is_put_right_with_one_write(world: World, edit: Edit) -> None:
 
     until(f"{edit.what} is as before", lambda: found() == owned(before), otherwise=found)
     world.wait_for_champion(edit.name, 1)
-    stays("it was one write", lambda: len(world.audit.writes(of=(edit.kind.plural,))) == 1, LOOK_SECONDS)
+    stays("it was one write", lambda: len(writes_of(world, edit.kind, name)) == 1, LOOK_SECONDS)
 
 
 def test_a_deleted_object_is_made_again(world: World) -> None:
@@ -132,7 +133,7 @@ def test_what_others_add_stays(world: World, kind: Kind) -> None:
     def stands() -> bool:
         metadata = world.objects.get(kind, name)["metadata"]
         is_there = all(mine.items() <= metadata[part].items() for part in ("labels", "annotations"))
-        return is_there and not world.audit.writes(of=(kind.plural,))
+        return is_there and not writes_of(world, kind, name)
 
     stays("label and annotation are there and nothing is written over them", stands, LOOK_SECONDS)
 
@@ -164,10 +165,14 @@ def test_what_is_somebody_elses_is_never_taken_over(
     refused = world.wait_for_condition(model, "Reconciling", "True", "Retrying")
     assert f"{kind.name} {name} is there already and is not the operator's: delete it" in refused["message"]
     assert world.objects.get(kind, name)["spec"] == theirs["spec"]
-    assert [write for write in world.audit.writes(of=(kind.plural,)) if write.name == name] == []
+    assert writes_of(world, kind, name) == []
     assert world.condition(model, "Ready")["status"] == "False"
     world.objects.delete(kind, name)
     world.wait_for_champion(model, 1)
+
+
+def writes_of(world: World, kind: Kind, name: str) -> list[Write]:
+    return [write for write in world.audit.writes(of=(kind.plural,)) if write.name == name]
 
 
 def owned(found: dict[str, Any]) -> Any:

@@ -26,10 +26,11 @@ def test_few_writes_until_ready_none_after_that_and_the_users_part_untouched(own
     world.declare("iris", {"training.parameters": {"max_iter": 1000}}, labels=labels, annotations=annotations)
     before = world.model("iris")
     world.wait_for_champion("iris", 1)
+    world.wait_for_event("iris", "Promoted")  # the last word of all
 
     writes = world.audit.writes(but=("leases", "events"))
     counted = [write for write in writes if not (write.code == CREATED and write.resource in NOT_COUNTED)]
-    shown = "\n".join(map(str, writes))
+    shown = world.audit.shown()
     assert len(counted) <= 16, shown
     assert repeated(writes) == [], shown
     assert [write for write in writes if write.code >= 400 and write.code != 409] == [], shown
@@ -40,7 +41,12 @@ def test_few_writes_until_ready_none_after_that_and_the_users_part_untouched(own
         assert after["metadata"].get(part) == before["metadata"].get(part)
 
     world.audit.restart()
-    stays("nothing is written", lambda: not world.audit.writes(), QUIET_SECONDS)
+    stays("nothing is written", lambda: not world.audit.writes(), QUIET_SECONDS, otherwise=world.audit.shown)
     world.operator.stop()
     world.operator.start()
-    stays("nothing is written after a restart", lambda: not world.audit.writes(), QUIET_SECONDS)
+    stays(
+        "nothing is written after a restart",
+        lambda: not world.audit.writes(),
+        QUIET_SECONDS,
+        otherwise=world.audit.shown,
+    )

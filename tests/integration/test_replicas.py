@@ -60,11 +60,12 @@ def test_a_first_that_stood_still_ends_before_it_writes_again(world: World, seco
     holder = holder_of_the_lease(world)
     world.let(Component.TRAIN, trains, model="frozen")
     world.wait_for_champion("frozen", 1)
+    world.wait_for_event("frozen", "Promoted")
     world.audit.restart()
     world.operator.thaw()
     assert world.operator.wait() == 1
     assert world.operator.has_said("ending")
-    assert world.audit.writes() == [], "\n".join(map(str, world.audit.writes()))
+    assert world.audit.writes() == [], world.audit.shown()
     assert holder_of_the_lease(world) == holder
     world.change("frozen", {"training": {"parameters": {"max_iter": 2000}}})
     world.wait_for_champion("frozen", 2)

@@ -28,9 +28,11 @@ def until(
         time.sleep(pause)
 
 
-def stays(what: str, question: Callable[[], bool], seconds: float) -> None:
-    """Ask for a while; the answer must be true every time."""
+def stays(
+    what: str, question: Callable[[], bool], seconds: float, *, otherwise: Callable[[], object] = lambda: ""
+) -> None:
+    """Ask for a while; the answer must be true every time. ``otherwise`` says what there is instead."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        assert question(), f"did not stay so: {what}"
+        assert question(), f"did not stay so: {what}; instead: {otherwise()}"
         time.sleep(PAUSE_SECONDS)
