@@ -58,6 +58,24 @@ class PreprocessingStep(Message, frozen=True, kw_only=True):
     parameters: dict[str, Any] = {}
 
 
+class FileType(StrEnum):
+    """What a source is written as."""
+
+    CSV = "CSV"
+    PARQUET = "Parquet"
+    JSON_LINES = "JSONLines"
+    ARROW = "Arrow"
+
+
+class DataFormat(Message, frozen=True, kw_only=True):
+    """How a file is read; what is None is found from its name and its first bytes."""
+
+    type: FileType | None = None
+    delimiter: str | None = None
+    quote: str | None = None
+    encoding: str | None = None
+
+
 class DataSource(Message, frozen=True, kw_only=True):
     """Where the rows are and what each column means."""
 
@@ -67,6 +85,7 @@ class DataSource(Message, frozen=True, kw_only=True):
     features: tuple[str, ...] = ()
     id_column: str | None = None
     holdout_fraction: float = 0.2
+    format: DataFormat = DataFormat()
 
 
 class TrainRun(Message, tag_field="kind", tag="train", frozen=True, kw_only=True):

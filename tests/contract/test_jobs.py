@@ -229,7 +229,9 @@ def test_both_hubs_answer_alike(job_hub: JobHub) -> None:
         )
 
     assert job_hub.blob(job_hub.put_blob(b"artifact")) == b"artifact"
-    assert (job_hub.dataset("flowers"), job_hub.dataset("roses")) == (b"a,b\n", None)
+    sizes: list[int] = []
+    assert (job_hub.dataset("flowers", sizes.append), job_hub.dataset("roses", sizes.append)) == (b"a,b\n", None)
+    assert sizes == [4]
     found = job_hub.records(FreshRange(after=1, through=2))
     assert [(record.seq, record.row, record.label) for record in found] == [(2, (3.0, 4.0), "0")]
     assert len(job_hub.records(FreshRange(after=0, through=100))) == 3

@@ -69,9 +69,9 @@ CASES = (
     ),
     Case(
         name="wrong-delimiter",
-        content=GOOD.replace(",", ";"),
+        content=GOOD.replace(",", "~"),
         reason=FailureReason.DATA_INVALID,
-        says=("looks delimited by ';'", "write it with commas"),
+        says=("rows.csv has a single column", "name what stands between the values in spec.data.format.delimiter"),
     ),
     Case(
         name="missing-source",

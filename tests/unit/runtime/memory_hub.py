@@ -31,8 +31,11 @@ class MemoryHub:
     def blob(self, sha256: str) -> bytes:
         return self.blobs[sha256]
 
-    def dataset(self, name: str) -> bytes | None:
-        return self.datasets.get(name)
+    def dataset(self, name: str, admit: Callable[[int], None]) -> bytes | None:
+        content = self.datasets.get(name)
+        if content is not None:
+            admit(len(content))
+        return content
 
     def records(self, wanted: FreshRange) -> tuple[LabelledRecord, ...]:
         return tuple(

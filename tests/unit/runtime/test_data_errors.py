@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.unit.runtime.made_runs import ENCODE_COLOUR, as_csv, make_numbers, make_source, make_table
 
-from evermodel.contract import DataSource, FailureReason, PreprocessingStep
+from evermodel.contract import DataFormat, DataSource, FailureReason, PreprocessingStep
 from evermodel_runtime.data.csvfile import read_csv
 from evermodel_runtime.data.dataset import Dataset, read_dataset, training_part
 from evermodel_runtime.data.failure import JobError
@@ -30,7 +30,7 @@ def with_ids(**ids: str) -> bytes:
 
 
 def read(content: bytes, source: DataSource, steps: tuple[PreprocessingStep, ...]) -> Dataset:
-    dataset = read_dataset(read_csv(content, source.uri), source, steps)
+    dataset = read_dataset(read_csv(content, source.uri, source.format), source, steps)
     training_part(dataset)
     return dataset
 
@@ -47,16 +47,42 @@ SENSOR = [{"a": 1, "kind": "x"}, {"a": 2, "kind": "y"}] * 15
         pytest.param(b"", {}, (), INVALID, ["flowers.csv is empty"], id="empty file"),
         pytest.param(b" \n\n", {}, (), INVALID, ["is empty"], id="blank file"),
         pytest.param(b"height,kind\n", {}, (), INVALID, ["no rows", "height, kind"], id="header only"),
-        pytest.param(NUMBERS.replace(b",", b";"), {}, (), INVALID, ["looks delimited by ';'"], id="semicolons"),
-        pytest.param(NUMBERS.replace(b",", b"\t"), {}, (), INVALID, ["looks delimited by tabs"], id="tabs"),
-        pytest.param(NUMBERS.replace(b",", b"|"), {}, (), INVALID, ["looks delimited by '|'"], id="pipes"),
+        pytest.param(
+            NUMBERS.replace(b",", b"~"),
+            {},
+            (),
+            INVALID,
+            ["single column, 'height~width~kind'", "spec.data.format.delimiter"],
+            id="a delimiter that nobody would guess",
+        ),
+        pytest.param(
+            NUMBERS,
+            {"format": DataFormat(delimiter=";")},
+            (),
+            INVALID,
+            ["single column, 'height,width,kind'"],
+            id="another delimiter than the declared one",
+        ),
+        pytest.param(
+            NUMBERS, {"format": DataFormat(encoding="utf-99")}, (), SPEC, ["utf-99", "windows-1252"], id="no encoding"
+        ),
+        pytest.param(
+            b"a,kind\n\xe9,x\n", {"format": DataFormat(encoding="ascii")}, (), INVALID, ["not ascii"], id="not ASCII"
+        ),
         pytest.param(b"kind\nrose\n", {}, (), INVALID, ["single column, 'kind'"], id="one column"),
         pytest.param(b"a,a,kind\n1,2,x\n", {}, (), INVALID, ["column name 'a'", "more than once"], id="column twice"),
         pytest.param(b"a,,kind\n1,2,x\n", {}, (), INVALID, ["column 2 has no name"], id="column without a name"),
         pytest.param(b"a,kind\n1,x\n2\n", {}, (), INVALID, ["row 2 (line 3) has 1 fields", "has 2"], id="short row"),
         pytest.param(b"a,kind\n1,2,x\n", {}, (), INVALID, ["row 1 (line 2) has 3 fields", "comma"], id="long row"),
         pytest.param(b'a,kind\n1,"x\n', {}, (), INVALID, ["not valid CSV"], id="quote that never ends"),
-        pytest.param(b"a,kind\n1,x\n2,\xff\n", {}, (), INVALID, ["line 3 is not UTF-8 (byte 0xff)"], id="not UTF-8"),
+        pytest.param(
+            b"a,kind\n1,x\n2,\xff\n",
+            {},
+            (),
+            INVALID,
+            ["line 3 is not UTF-8 (byte 0xff)", "windows-1252"],
+            id="not UTF-8",
+        ),
         pytest.param(
             NUMBERS,
             {"target": "kinds"},
@@ -205,6 +231,17 @@ def test_a_mistake_is_told(
         pytest.param(NUMBERS.replace(b"\n", b"\r\n"), {}, (), id="Windows line ends"),
         pytest.param(NUMBERS + b"\n\n", {}, (), id="blank lines at the end"),
         pytest.param(NUMBERS.replace(b",", b", "), {}, (), id="spaces after commas"),
+        pytest.param(NUMBERS.replace(b",", b";"), {}, (), id="semicolons"),
+        pytest.param(NUMBERS.replace(b",", b"\t"), {}, (), id="tabs"),
+        pytest.param(NUMBERS.replace(b",", b"|"), {}, (), id="pipes"),
+        pytest.param(NUMBERS.replace(b",", b"~"), {"format": DataFormat(delimiter="~")}, (), id="declared delimiter"),
+        pytest.param(NUMBERS.replace(b"\n", b"\r"), {}, (), id="line ends of old Macs"),
+        pytest.param(NUMBERS.decode().encode("utf-16"), {}, (), id="UTF-16 with its mark"),
+        pytest.param(NUMBERS.replace(b"rose", b'"ro;se"').replace(b",", b";"), {}, (), id="a quoted delimiter"),
+        pytest.param(
+            NUMBERS.replace(b"rose", b"ros\xe9"), {"format": DataFormat(encoding="latin-1")}, (), id="declared encoding"
+        ),
+        pytest.param(NUMBERS.replace(b"rose", b"'ro,se'"), {"format": DataFormat(quote="'")}, (), id="declared quote"),
         pytest.param(TABLE, {"id_column": "id"}, (ENCODE_COLOUR,), id="text with its step"),
         pytest.param(TABLE, {"features": ("width", "height")}, (), id="text that is not learnt from"),
         pytest.param(changed(0, kind="none"), {}, (), id="a class called none"),

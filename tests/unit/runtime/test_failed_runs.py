@@ -52,10 +52,10 @@ MANY_WRONG = as_csv([row | {f"{'long' * 40}{column}": "" for column in range(40)
             id="empty file",
         ),
         pytest.param(
-            NUMBERS.replace(b",", b";"),
+            NUMBERS.replace(b",", b"~"),
             make_source(),
             FailureReason.DATA_INVALID,
-            "hub://flowers.csv looks delimited by ';'; write it with commas",
+            "hub://flowers.csv has a single column, 'height~width~kind'",
             id="wrong delimiter",
         ),
         pytest.param(

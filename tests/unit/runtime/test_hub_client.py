@@ -145,8 +145,20 @@ def test_damaged_bytes_are_refused(serve: Serve) -> None:
 def test_a_dataset_that_was_never_uploaded_is_none(serve: Serve) -> None:
     answers = Answers([error(404, "no dataset")])
 
-    assert serve(answers).dataset("a b") is None
+    assert serve(answers).dataset("a b", lambda _: None) is None
     assert answers.asked == ["GET /v1/datasets/a%20b"]
+
+
+def test_the_size_of_a_dataset_is_known_before_it_is_fetched(serve: Serve) -> None:
+    answers = Answers([(200, CONTENT), (200, CONTENT)])
+    sizes: list[int] = []
+
+    def admit(size: int) -> None:
+        sizes.append(size)
+        assert len(answers.asked) == 1
+
+    assert serve(answers).dataset("a", admit) == CONTENT
+    assert sizes == [len(CONTENT)]
 
 
 def test_records_are_fetched_page_by_page(serve: Serve) -> None:

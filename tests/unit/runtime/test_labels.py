@@ -9,7 +9,7 @@ from evermodel_runtime.data.labels import Target, read_target
 
 def target_of(*cells: str) -> Target:
     lines = "\n".join(f"1,{cell}" for cell in cells * 4)
-    return read_target(read_csv(f"a,kind\n{lines}\n".encode(), "f"), "kind")
+    return read_target(read_csv(f"a,kind\n{lines}\n".encode(), "f", texts=("kind",)), "kind")
 
 
 @pytest.mark.parametrize(

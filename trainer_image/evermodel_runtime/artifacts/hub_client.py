@@ -80,13 +80,15 @@ class HubClient:
         """
         return _verified(self._checked("GET", f"/v1/blobs/{sha256}").content, sha256, f"artifact {sha256}")
 
-    def dataset(self, name: str) -> bytes | None:
-        """Fetch an uploaded file; None when there is none of that name."""
-        response = self._ask("GET", f"/v1/datasets/{quote(name, safe='')}")
-        if response.status_code == HTTPStatus.NOT_FOUND:
-            return None
-        content = _accepted(response).content
-        return _verified(content, response.headers.get(DIGEST_HEADER), f"hub://{name}")
+    def dataset(self, name: str, admit: Callable[[int], None]) -> bytes | None:
+        """Fetch an uploaded file; None when there is none of that name. ``admit`` sees its size first."""
+        path = f"/v1/datasets/{quote(name, safe='')}"
+        with self._ask("GET", path, stream=True) as beginning:
+            if beginning.status_code == HTTPStatus.NOT_FOUND:
+                return None
+            admit(int(_accepted(beginning).headers.get("content-length", 0)))
+        response = self._checked("GET", path)
+        return _verified(response.content, response.headers.get(DIGEST_HEADER), f"hub://{name}")
 
     def records(self, wanted: FreshRange) -> tuple[LabelledRecord, ...]:
         """Fetch the labelled records of a range of the ledger, page by page."""
@@ -117,13 +119,15 @@ class HubClient:
     def _checked(self, method: str, path: str, body: bytes | None = None) -> requests.Response:
         return _accepted(self._ask(method, path, body))
 
-    def _ask(self, method: str, path: str, body: bytes | None = None) -> requests.Response:
+    def _ask(self, method: str, path: str, body: bytes | None = None, *, stream: bool = False) -> requests.Response:
         """Send until the hub answers anything but "later"."""
         deadline = self.waiting.now() + self.waiting.patience
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                response = self._session.request(method, self.url + path, data=body, timeout=TIMEOUT_SECONDS)
+                response = self._session.request(
+                    method, self.url + path, data=body, timeout=TIMEOUT_SECONDS, stream=stream
+                )
                 if response.status_code not in RETRIED and response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
                     return response
                 problem = _what_it_said(response)

@@ -1,4 +1,4 @@
-"""Make checked rows of a CSV file: features, labels, and which rows are held out."""
+"""Make checked rows of a table: features, labels, and which rows are held out."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from evermodel.contract import Column, ColumnKind, DataSource, PreprocessingStep
-from evermodel_runtime.data.columns import numbers_of, survey, texts_of
-from evermodel_runtime.data.csvfile import CsvFile
+from evermodel_runtime.data.columns import ColumnSurvey, as_numbers, refuse_missing, spelled, survey, texts_of
 from evermodel_runtime.data.failure import data_error, did_you_mean, listed, spec_error
 from evermodel_runtime.data.labels import Target, read_target
-from evermodel_runtime.data.rows import FeatureRows, Hashes, Mask, row_hashes
+from evermodel_runtime.data.rows import ColumnValues, FeatureRows, Hashes, Mask, row_hashes
 from evermodel_runtime.data.split import held_out, keys_of_ids, keys_of_rows
+from evermodel_runtime.data.table import Table
 
 MIN_ROWS = 20
 FOR_TEXT = "OneHotEncoder"
@@ -41,7 +41,7 @@ class Dataset:
     hashes: Hashes
 
 
-def read_dataset(file: CsvFile, source: DataSource, preprocessing: tuple[PreprocessingStep, ...] = ()) -> Dataset:
+def read_dataset(file: Table, source: DataSource, preprocessing: tuple[PreprocessingStep, ...] = ()) -> Dataset:
     """Check the file against what is declared, and split it."""
     names = feature_names(file, source, preprocessing)
     if len(file) < MIN_ROWS:
@@ -49,18 +49,14 @@ def read_dataset(file: CsvFile, source: DataSource, preprocessing: tuple[Preproc
             f"{file.name} has {len(file)} rows; at least {MIN_ROWS} are needed to train and to hold out some."
         )
     target = read_target(file, source.target)
-    features = read_features(file, tuple(Column(name=n, kind=_kind(file, n, preprocessing)) for n in names))
+    features = FeatureRows.of([_read(file, name, preprocessing) for name in names])
     hashes = row_hashes(features)
-    reference = split_rows(file, source, features)
-    return Dataset(features, target, reference, hashes)
+    return Dataset(features, target, split_rows(file, source, hashes), hashes)
 
 
-def split_rows(file: CsvFile, source: DataSource, features: FeatureRows) -> Mask:
-    """Return which rows are held out: by their id, or by their features where there is no idColumn."""
-    if source.id_column is None:
-        keys = keys_of_rows(row_hashes(features))
-    else:
-        keys = keys_of_ids(_checked_ids(file, source.id_column))
+def split_rows(file: Table, source: DataSource, hashes: Hashes) -> Mask:
+    """Return which rows are held out: by their id, or by the hash of their features where there is no idColumn."""
+    keys = keys_of_rows(hashes) if source.id_column is None else keys_of_ids(_checked_ids(file, source.id_column))
     reference = held_out(keys, source.holdout_fraction)
     if not reference.any():
         raise data_error(
@@ -71,7 +67,7 @@ def split_rows(file: CsvFile, source: DataSource, features: FeatureRows) -> Mask
 
 
 def feature_names(
-    file: CsvFile, source: DataSource, preprocessing: tuple[PreprocessingStep, ...] = ()
+    file: Table, source: DataSource, preprocessing: tuple[PreprocessingStep, ...] = ()
 ) -> tuple[str, ...]:
     """Return the columns to learn from, in the order in which the model takes them."""
     file.require((source.target,), "spec.data.target")
@@ -95,24 +91,39 @@ def feature_names(
     return names
 
 
-def read_features(file: CsvFile, columns: tuple[Column, ...]) -> FeatureRows:
+def read_features(file: Table, columns: tuple[Column, ...]) -> FeatureRows:
     """Read columns as the kinds that they have to be."""
-    values = (texts_of(file, c.name) if c.kind is ColumnKind.TEXT else numbers_of(file, c.name) for c in columns)
-    return FeatureRows(columns, tuple(values))
+    return FeatureRows(columns, tuple(_values(file, column) for column in columns))
 
 
-def _kind(file: CsvFile, name: str, preprocessing: tuple[PreprocessingStep, ...]) -> ColumnKind:
+def _values(file: Table, column: Column) -> ColumnValues:
+    if column.kind is ColumnKind.TEXT:
+        return texts_of(file, column.name)
+    found = survey(file, column.name)
+    refuse_missing(file, column.name, found)
+    return as_numbers(file, column.name, found)
+
+
+def _read(file: Table, name: str, preprocessing: tuple[PreprocessingStep, ...]) -> tuple[Column, ColumnValues]:
+    found = survey(file, name)
+    if _kind(file, name, found, preprocessing) is ColumnKind.TEXT:
+        return Column(name=name, kind=ColumnKind.TEXT), texts_of(file, name)
+    refuse_missing(file, name, found)
+    return Column(name=name, kind=ColumnKind.NUMBER), as_numbers(file, name, found)
+
+
+def _kind(file: Table, name: str, found: ColumnSurvey, preprocessing: tuple[PreprocessingStep, ...]) -> ColumnKind:
     steps = {step.transformer: index for index, step in enumerate(preprocessing) if name in step.columns}
-    found = survey(file.cells[name])
     if len(found.missing) == len(file):
         raise data_error(f"{file.name}: column {name!r} has no values. Leave it out of spec.data.features.")
-    if FOR_TEXT in steps and found.texts:
+    if FOR_TEXT in steps and len(found.texts):
         return ColumnKind.TEXT
     if found.kind is ColumnKind.NUMBER:
         if FOR_TEXT in steps:
-            _require_whole(file, name, f"spec.training.preprocessing[{steps[FOR_TEXT]}]")
+            _require_whole(file, name, found, f"spec.training.preprocessing[{steps[FOR_TEXT]}]")
         return ColumnKind.NUMBER
-    example = f"{file.place(found.texts[0])} holds {file.cells[name][found.texts[0]]!r}"
+    row = int(found.texts[0])
+    example = f"{file.place(row)} holds {file.cell(name, row)!r}"
     if FOR_NUMBERS in steps:
         raise spec_error(
             f"spec.training.preprocessing[{steps[FOR_NUMBERS]}]: StandardScaler cannot scale {name!r}, which is text "
@@ -134,18 +145,23 @@ def whole_where_encoded(rows: FeatureRows, preprocessing: tuple[PreprocessingSte
     return whole
 
 
-def _require_whole(file: CsvFile, name: str, field: str) -> None:
-    fractions = np.flatnonzero(np.mod(numbers_of(file, name), 1))
+def _require_whole(file: Table, name: str, found: ColumnSurvey, field: str) -> None:
+    with np.errstate(invalid="ignore"):
+        fractions = np.flatnonzero(np.mod(found.values, 1) > 0)
     if len(fractions):
         row = int(fractions[0])
         raise spec_error(
-            f"{field}: OneHotEncoder cannot encode {name!r}, which holds {file.cells[name][row]!r} in "
+            f"{field}: OneHotEncoder cannot encode {name!r}, which holds {str(file.cell(name, row))!r} in "
             f"{file.place(row)}. Categories must be text or whole numbers; leave the column as a number."
         )
 
 
-def _checked_ids(file: CsvFile, name: str) -> list[str]:
-    ids = [cell.strip() for cell in file.cells[name]]
+def _checked_ids(file: Table, name: str) -> list[str]:
+    codes, words = spelled(file, name)
+    names = [word.strip() for word in words]
+    ids = [names[code] for code in codes.tolist()]
+    if len(set(ids)) == len(ids) and "" not in ids:
+        return ids
     first: dict[str, int] = {}
     for row, value in enumerate(ids):
         if not value:

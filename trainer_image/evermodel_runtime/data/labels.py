@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from evermodel.contract import Scalar, label_text
-from evermodel_runtime.data.csvfile import CsvFile
+from evermodel_runtime.data.columns import spelled
 from evermodel_runtime.data.failure import data_error, listed
 from evermodel_runtime.data.rows import Labels
+from evermodel_runtime.data.table import Table
 
 INT64 = 2**63
 UNLABELLED = frozenset({"", "na", "n/a", "nan", "null"})
@@ -43,7 +44,7 @@ class Target:
         return [_whole(text) if self.whole_numbers else text for text in texts]
 
 
-def read_target(file: CsvFile, name: str) -> Target:
+def read_target(file: Table, name: str) -> Target:
     """Read and check the target column.
 
     Raises
@@ -51,22 +52,26 @@ def read_target(file: CsvFile, name: str) -> Target:
     JobError
         DataInvalid: labels are missing, there is one class only, or nearly as many classes as rows.
     """
-    cells = [cell.strip() for cell in file.cells[name]]
-    missing = [row for row, cell in enumerate(cells) if cell.lower() in UNLABELLED]
-    if missing:
+    codes, words = spelled(file, name)
+    words = [word.strip() for word in words]
+    empty = np.array([word.lower() in UNLABELLED for word in words], dtype=np.bool_)
+    missing = np.flatnonzero(empty[codes])
+    if len(missing):
         raise data_error(
-            f"{file.name}: the target {name!r} has no value in {len(missing):,} of {len(cells):,} rows: "
-            f"{listed([file.place(row) for row in missing])}. Remove these rows or label them."
+            f"{file.name}: the target {name!r} has no value in {len(missing):,} of {len(file):,} rows: "
+            f"{listed([file.place(int(row)) for row in missing])}. Remove these rows or label them."
         )
-    target = Target(_typed(cells))
+    used = np.unique(codes)
+    target = Target(_typed([words[code] for code in used])[np.searchsorted(used, codes)])
     classes = np.unique(target.labels)
     if len(classes) < MIN_CLASSES:
         raise data_error(
-            f"{file.name}: the target {name!r} is {cells[0]!r} in every row. A classifier needs at least two classes."
+            f"{file.name}: the target {name!r} is {words[codes[0]]!r} in every row. A classifier needs at least two "
+            "classes."
         )
-    if len(classes) > max(MIN_CLASSES, MOST_CLASSES * len(cells)):
+    if len(classes) > max(MIN_CLASSES, MOST_CLASSES * len(file)):
         raise data_error(
-            f"{file.name}: the target {name!r} has {len(classes):,} different values in {len(cells):,} rows, so it is "
+            f"{file.name}: the target {name!r} has {len(classes):,} different values in {len(file):,} rows, so it is "
             "no class. Is spec.data.target the right column?"
         )
     return target

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ Mask = NDArray[np.bool_]
 Index = NDArray[np.intp]
 NUMBER_CELL = np.uint8(ord("n"))
 TEXT_CELL = b"t"
+ROWS_AT_ONCE = 1 << 16
+"""Rows that are hashed together: more would only take memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,11 @@ class FeatureRows:
     columns: tuple[Column, ...]
     values: tuple[ColumnValues, ...]
 
+    @classmethod
+    def of(cls, pairs: Sequence[tuple[Column, ColumnValues]]) -> Self:
+        """Put columns side by side."""
+        return cls(tuple(column for column, _ in pairs), tuple(values for _, values in pairs))
+
     def __len__(self) -> int:
         return len(self.values[0])
 
@@ -43,6 +50,8 @@ class FeatureRows:
 
     def followed_by(self, other: Self) -> Self:
         """Return these rows and then those of ``other``, which has the same columns."""
+        if not len(other):
+            return self
         pairs = zip(self.values, other.values, strict=True)
         return type(self)(self.columns, tuple(_joined(first, second) for first, second in pairs))
 
@@ -53,11 +62,20 @@ class FeatureRows:
 
     def matrix(self) -> Matrix:
         """Return float32 of shape (rows, columns); all columns must be numbers."""
-        return np.column_stack(self.values).astype(np.float32, copy=False)
+        return self._filled(np.empty((len(self), len(self.values)), dtype=np.float32))
+
+    def wide_matrix(self) -> NDArray[np.float64]:
+        """Return the same as float64, without a copy in between."""
+        return self._filled(np.empty((len(self), len(self.values)), dtype=np.float64))
 
     def inputs(self) -> Inputs:
         """Return the rows as a model takes them."""
         return self.matrix() if self.all_numbers else self.values
+
+    def _filled(self, matrix: NDArray[Any]) -> NDArray[Any]:
+        for place, values in enumerate(self.values):
+            matrix[:, place] = values
+        return matrix
 
     def mixed(self) -> NDArray[np.object_]:
         """Return float and str as objects of shape (rows, columns)."""
@@ -73,30 +91,43 @@ def _joined(first: ColumnValues, second: ColumnValues) -> ColumnValues:
 def row_hashes(rows: FeatureRows) -> Hashes:
     """Hash each row: the same 64 bits for a line of the CSV file and for the request that was served with its values.
 
-    A number counts as its float32 bits (what the model sees; -0 is 0), a text as its UTF-8 bytes with their length.
+    A number counts as its float32 bits (what the model sees; -0 is 0, a missing one is NaN), a text
+    as its UTF-8 bytes with their length.
     """
-    encoded = [_encoded(values) for values in rows.values]
+    digests = b"".join(_digests(rows[start : start + ROWS_AT_ONCE]) for start in range(0, len(rows), ROWS_AT_ONCE))
+    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+
+
+def _digests(rows: FeatureRows) -> bytes:
+    """Return 8 bytes for each row."""
     if rows.all_numbers:
-        joined = np.concatenate(encoded, axis=1)
-        return np.array([_hash64(row.tobytes()) for row in joined], dtype=np.uint64)
-    cells = zip(*(_cells(column) for column in encoded), strict=True)
-    return np.array([_hash64(b"".join(row)) for row in cells], dtype=np.uint64)
+        width = (1 + 4) * len(rows.values)
+        joined = np.concatenate([_encoded_numbers(values) for values in rows.values], axis=1).tobytes()
+        return b"".join([_digest(joined[at : at + width]) for at in range(0, len(joined), width)])
+    cells = zip(*(_cells(values) for values in rows.values), strict=True)
+    return b"".join([_digest(b"".join(row)) for row in cells])
 
 
-def _encoded(values: ColumnValues) -> NDArray[np.uint8] | list[bytes]:
-    if values.dtype == np.object_:
-        texts = (str(value).encode() for value in values)
-        return [TEXT_CELL + len(text).to_bytes(4, "little") + text for text in texts]
-    bits = (values.astype("<f4") + np.float32(0)).view(np.uint8).reshape(-1, 4)
+def _cells(values: ColumnValues) -> list[bytes]:
+    if values.dtype != np.object_:
+        return [row.tobytes() for row in _encoded_numbers(values)]
+    known: dict[object, bytes] = {}
+    return [known.get(value) or known.setdefault(value, _encoded_text(str(value))) for value in values.tolist()]
+
+
+def _encoded_text(text: str) -> bytes:
+    content = text.encode()
+    return TEXT_CELL + len(content).to_bytes(4, "little") + content
+
+
+def _encoded_numbers(values: NDArray[Any]) -> NDArray[np.uint8]:
+    canonical = np.where(np.isnan(values), np.float32(np.nan), values.astype("<f4") + np.float32(0))
+    bits = canonical.astype("<f4").view(np.uint8).reshape(-1, 4)
     return np.column_stack([np.full(len(values), NUMBER_CELL), bits])
 
 
-def _cells(column: NDArray[np.uint8] | list[bytes]) -> list[bytes]:
-    return column if isinstance(column, list) else [row.tobytes() for row in column]
-
-
-def _hash64(content: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=8).digest()
 
 
 def encode_hashes(hashes: Hashes) -> bytes:

@@ -1,27 +1,33 @@
-"""Fetch the bytes of the source, and refuse bytes that are not the declared ones."""
+"""Fetch the source, refuse bytes that are not the declared ones, and read them."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
-from evermodel.contract import DataSource, FailureReason
+from evermodel.contract import Column, ColumnKind, DataSource, FailureReason
 from evermodel_runtime.data.bundled import NoSuchBundledDataError, bundled_csv
 from evermodel_runtime.data.failure import JobError, listed, spec_error
+from evermodel_runtime.data.formats import read_table
+from evermodel_runtime.data.memory import Memory
+from evermodel_runtime.data.table import Table
 
 
 class DatasetStore(Protocol):
     """Where uploaded files are."""
 
-    def dataset(self, name: str) -> bytes | None:
-        """Return an uploaded file, or None when there is none of that name."""
+    def dataset(self, name: str, admit: Callable[[int], None]) -> bytes | None:
+        """Return an uploaded file, or None when there is none of that name; ``admit`` may refuse its size before."""
         ...
 
 
-def read_source(source: DataSource, *, datasets: DatasetStore, mount: Path) -> tuple[bytes, str]:
-    """Return the file and its sha256.
+def read_data(
+    source: DataSource, *, datasets: DatasetStore, mount: Path, columns: Sequence[Column] = ()
+) -> tuple[Table, str]:
+    """Read the file, whatever its format.
 
     Parameters
     ----------
@@ -31,8 +37,39 @@ def read_source(source: DataSource, *, datasets: DatasetStore, mount: Path) -> t
         Serves ``hub://`` sources.
     mount : Path
         Folder at which the ConfigMap of a ``configmap://`` source is mounted.
+    columns : sequence of Column, optional
+        What models take: read besides the declared columns, and as text where it is text to them.
+
+    Returns
+    -------
+    tuple
+        The columns, and the sha256 of the file.
     """
-    content = _fetch(source.uri, datasets, mount)
+    memory = Memory.of_this_process()
+    content, digest = read_source(source, datasets=datasets, mount=mount, memory=memory)
+    spelled = {source.target} | ({source.id_column} if source.id_column is not None else set())
+    only = {*source.features, *spelled, *(column.name for column in columns)} if source.features else None
+    texts = {*spelled, *(column.name for column in columns if column.kind is ColumnKind.TEXT)}
+    return read_table(content, source.uri, source.format, texts=texts, only=only, memory=memory), digest
+
+
+def read_source(
+    source: DataSource, *, datasets: DatasetStore, mount: Path, memory: Memory | None = None
+) -> tuple[bytes, str]:
+    """Return the file's bytes and their sha256.
+
+    Parameters
+    ----------
+    source : DataSource
+        What is declared.
+    datasets : DatasetStore
+        Serves ``hub://`` sources.
+    mount : Path
+        Folder at which the ConfigMap of a ``configmap://`` source is mounted.
+    memory : Memory, optional
+        Refuses a file that would not fit, before it is fetched.
+    """
+    content = _fetch(source.uri, datasets, mount, memory or Memory.of_this_process())
     digest = hashlib.sha256(content).hexdigest()
     if source.sha256 is not None and digest != source.sha256:
         raise JobError(
@@ -43,13 +80,13 @@ def read_source(source: DataSource, *, datasets: DatasetStore, mount: Path) -> t
     return content, digest
 
 
-def _fetch(uri: str, datasets: DatasetStore, mount: Path) -> bytes:
+def _fetch(uri: str, datasets: DatasetStore, mount: Path, memory: Memory) -> bytes:
     parts = urlsplit(uri)
     match parts.scheme:
         case "configmap":
             return _mounted(parts.netloc, parts.path.removeprefix("/"), mount)
         case "hub":
-            return _uploaded(parts.netloc, datasets)
+            return _uploaded(parts.netloc, datasets, memory)
         case "sklearn":
             return _bundled(parts.netloc, parse_qs(parts.query).get("rows", [":"])[0])
     raise spec_error(f"spec.data.train.uri: {uri} is none of configmap://NAME/KEY, hub://NAME, sklearn://NAME.")
@@ -78,8 +115,8 @@ def _mounted(name: str, key: str, mount: Path) -> bytes:
     return (mount / key).read_bytes()
 
 
-def _uploaded(name: str, datasets: DatasetStore) -> bytes:
-    content = datasets.dataset(name)
+def _uploaded(name: str, datasets: DatasetStore, memory: Memory) -> bytes:
+    content = datasets.dataset(name, lambda size: memory.check_stored(size, f"hub://{name}"))
     if content is None:
         raise JobError(
             FailureReason.DATA_NOT_FOUND,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +15,9 @@ SALT = b"reference"
 
 def held_out(keys: Iterable[bytes], fraction: float) -> Mask:
     """Return whether each key is of the reference set: its salted hash, taken as in [0, 1), is below ``fraction``."""
-    limit = int(fraction * 2**64)
-    return np.array([_number(key) < limit for key in keys], dtype=np.bool_)
+    salted = hashlib.blake2b(digest_size=8, person=SALT)
+    digests = b"".join([_digest(salted.copy(), key) for key in keys])
+    return np.frombuffer(digests, dtype="<u8") < np.uint64(fraction * 2**64)
 
 
 def keys_of_ids(ids: Iterable[str]) -> list[bytes]:
@@ -25,8 +27,11 @@ def keys_of_ids(ids: Iterable[str]) -> list[bytes]:
 
 def keys_of_rows(hashes: Hashes) -> list[bytes]:
     """Make split keys from row hashes, where there is no idColumn: equal rows fall on the same side."""
-    return [int(value).to_bytes(8, "little") for value in hashes]
+    content = hashes.astype("<u8").tobytes()
+    return [content[at : at + 8] for at in range(0, len(content), 8)]
 
 
-def _number(key: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(key, digest_size=8, person=SALT).digest(), "little")
+def _digest(salted: Any, key: bytes) -> bytes:
+    salted.update(key)
+    digest: bytes = salted.digest()
+    return digest

@@ -8,12 +8,12 @@ import msgspec
 
 from evermodel.contract import Column, DataSource, EvaluateRun, FailureReason, LabelledRecord
 from evermodel_runtime.artifacts.manifests import StoredModel
-from evermodel_runtime.data.csvfile import CsvFile
 from evermodel_runtime.data.dataset import read_features, split_rows
 from evermodel_runtime.data.failure import JobError
 from evermodel_runtime.data.feedback import read_feedback
 from evermodel_runtime.data.labels import as_texts, read_target
-from evermodel_runtime.data.rows import FeatureRows
+from evermodel_runtime.data.rows import FeatureRows, row_hashes
+from evermodel_runtime.data.table import Table
 from evermodel_runtime.evaluate.comparison import HeldOut
 
 
@@ -34,21 +34,21 @@ def rows_key(source: DataSource) -> str:
 
 
 def reference_rows(
-    file: CsvFile, source: DataSource, candidate: StoredModel, champion: StoredModel | None
+    file: Table, source: DataSource, candidate: StoredModel, champion: StoredModel | None
 ) -> tuple[HeldOut, str]:
     """Return the held-out rows of the source, and why the champion cannot be asked about them, or nothing."""
     features = read_features(file, candidate.manifest.columns)
-    reference = split_rows(file, source, features)
+    reference = split_rows(file, source, row_hashes(features))
     theirs, obstacle = (None, "") if champion is None else _as_champion_takes(file, features, champion)
     rows = HeldOut(as_texts(read_target(file, source.target).labels.tolist()), features, theirs)
     return rows.only(reference), obstacle
 
 
-def _as_champion_takes(file: CsvFile, features: FeatureRows, champion: StoredModel) -> tuple[FeatureRows | None, str]:
+def _as_champion_takes(file: Table, features: FeatureRows, champion: StoredModel) -> tuple[FeatureRows | None, str]:
     columns = champion.manifest.columns
     if columns == features.columns:
         return features, ""
-    missing = [column.name for column in columns if column.name not in file.cells]
+    missing = [column.name for column in columns if column.name not in file.header]
     if missing:
         return None, f"{file.name} has no column {missing[0]!r}, which the champion was trained on"
     try:

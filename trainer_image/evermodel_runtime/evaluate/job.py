@@ -5,8 +5,7 @@ from __future__ import annotations
 from evermodel.contract import EvaluateRun, EvaluationReport, HeldoutUse, PairedScore
 from evermodel_runtime.artifacts.job import Surroundings, run_job
 from evermodel_runtime.artifacts.manifests import StoredModel, load_model
-from evermodel_runtime.data.csvfile import read_csv
-from evermodel_runtime.data.source import read_source
+from evermodel_runtime.data.source import read_data
 from evermodel_runtime.evaluate.comparison import HeldOut, score_pair
 from evermodel_runtime.evaluate.heldout import check_digest, fresh_rows, reference_rows, rows_key
 
@@ -32,9 +31,10 @@ def score_reference(
     run: EvaluateRun, surroundings: Surroundings, candidate: StoredModel, champion: StoredModel | None
 ) -> PairedScore | None:
     """Score on the held-out rows of the source."""
-    content, digest = read_source(run.data, datasets=surroundings.hub, mount=surroundings.mount)
+    columns = candidate.manifest.columns + (champion.manifest.columns if champion else ())
+    file, digest = read_data(run.data, datasets=surroundings.hub, mount=surroundings.mount, columns=columns)
     check_digest(run, digest)
-    rows, obstacle = reference_rows(read_csv(content, run.data.uri), run.data, candidate, champion)
+    rows, obstacle = reference_rows(file, run.data, candidate, champion)
     surroundings.progress(f"read {len(rows):,} held-out rows of {run.data.uri}")
     if obstacle:
         surroundings.progress(f"the champion is not scored on them: {obstacle}")

@@ -13,13 +13,12 @@ import numpy as np
 from evermodel.contract import Column, FreshRange, Manifest, Scalar, TrainReport, TrainRun
 from evermodel_runtime.artifacts.job import Hub, Progress, Surroundings, run_job
 from evermodel_runtime.artifacts.manifests import encode_manifest
-from evermodel_runtime.data.csvfile import read_csv
 from evermodel_runtime.data.dataset import Dataset, TrainingPart, read_dataset, training_part, whole_where_encoded
 from evermodel_runtime.data.failure import JobError
 from evermodel_runtime.data.feedback import read_feedback
 from evermodel_runtime.data.labels import Target, as_texts
 from evermodel_runtime.data.rows import Labels, encode_hashes, row_hashes
-from evermodel_runtime.data.source import read_source
+from evermodel_runtime.data.source import read_data
 from evermodel_runtime.train.windows import Choice, LabelledRows, choose_data
 
 if TYPE_CHECKING:
@@ -39,8 +38,9 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
     """Make one version and publish it."""
     say, hub = surroundings.progress, surroundings.hub
     say(f"version {run.version} of {run.namespace}/{run.model}: {run.estimator} on {run.data.uri}")
-    content, digest = read_source(run.data, datasets=hub, mount=surroundings.mount)
-    dataset = read_dataset(read_csv(content, run.data.uri), run.data, run.preprocessing)
+    file, digest = read_data(run.data, datasets=hub, mount=surroundings.mount)
+    dataset = read_dataset(file, run.data, run.preprocessing)
+    del file  # its columns are as large as the features made from them
     part = training_part(dataset)
     say(f"read {len(dataset.hashes):,} rows of {len(dataset.features.columns)} features, sha256 {digest}")
     say(

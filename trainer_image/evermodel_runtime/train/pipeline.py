@@ -43,7 +43,7 @@ def table(rows: FeatureRows) -> Any:
 
     The values are rounded to float32, since that is what will be served; the arithmetic of the fit keeps its precision.
     """
-    return rows.matrix().astype(np.float64) if rows.all_numbers else rows.mixed()
+    return rows.wide_matrix() if rows.all_numbers else rows.mixed()
 
 
 def make_recipe(run: TrainRun, columns: tuple[Column, ...]) -> Recipe:

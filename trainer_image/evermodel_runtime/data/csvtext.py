@@ -1,0 +1,142 @@
+"""The text of a CSV file: its encoding, its delimiter, and on which line each of its rows ends."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from evermodel.contract import DataFormat
+from evermodel_runtime.data.failure import data_error, spec_error
+
+DELIMITERS = (",", ";", "\t", "|")
+"""Those that are found; any other is declared."""
+FIELD_LIMIT = 1 << 20
+BLOCK = 1 << 22
+LOOKED_AT = 1 << 16
+"""Characters of the beginning in which the delimiter is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class CsvText:
+    """UTF-8 text with line feeds, and how its values are told apart."""
+
+    content: bytes
+    delimiter: str
+    quote: str
+
+    @property
+    def needs_care(self) -> bool:
+        """Whether it has what pyarrow would read otherwise than people mean: odd quotes, or spaces before quotes."""
+        quote = self.quote.encode()
+        return self.content.count(quote) % 2 == 1 or (self.delimiter + " ").encode() + quote in self.content
+
+    @property
+    def has_quotes(self) -> bool:
+        """Whether a value may span lines."""
+        return self.quote.encode() in self.content
+
+    def rows(self) -> Any:
+        """Return Python's own reader: slow, and it knows its line."""
+        csv.field_size_limit(FIELD_LIMIT)
+        text = io.TextIOWrapper(io.BytesIO(self.content), encoding="utf-8", newline="")
+        return csv.reader(text, delimiter=self.delimiter, quotechar=self.quote, skipinitialspace=True, strict=True)
+
+
+def read_text(content: bytes, name: str, declared: DataFormat) -> CsvText:
+    """Find or take over encoding, line ends, quote and delimiter."""
+    text = _as_utf8(content, name, declared.encoding)
+    if not text.strip():
+        raise data_error(f"{name} is empty. A header row and at least one row per class are needed.")
+    if b"\r" in text and b"\n" not in text:
+        text = text.replace(b"\r", b"\n")
+    quote = declared.quote or '"'
+    return CsvText(text, declared.delimiter or _delimiter(text, quote), quote)
+
+
+def _as_utf8(content: bytes, name: str, declared: str | None) -> bytes:
+    if declared is None:
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return _recoded(content, name, "utf-16")
+        text = content.removeprefix(codecs.BOM_UTF8)
+        if not text.isascii():
+            _check_utf8(text, name)
+        return text
+    try:
+        codecs.lookup(declared)
+    except LookupError as error:
+        raise spec_error(
+            f"spec.data.format.encoding: {declared} is no encoding that Python knows; utf-8, utf-16 and windows-1252 "
+            "are some that it knows."
+        ) from error
+    return _recoded(content, name, declared)
+
+
+def _recoded(content: bytes, name: str, encoding: str) -> bytes:
+    try:
+        return content.decode(encoding).removeprefix("\ufeff").encode()
+    except UnicodeError as error:
+        raise data_error(f"{name} is not {encoding}: {error}. Correct spec.data.format.encoding.") from error
+
+
+def _check_utf8(text: bytes, name: str) -> None:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(text), BLOCK):
+        pending = len(decoder.getstate()[0])
+        try:
+            decoder.decode(text[start : start + BLOCK], final=start + BLOCK >= len(text))
+        except UnicodeDecodeError as error:
+            place = start - pending + error.start
+            line = text.count(b"\n", 0, place) + 1
+            raise data_error(
+                f"{name}: line {line} is not UTF-8 (byte 0x{text[place]:02x}). Save the file as UTF-8, or declare "
+                "spec.data.format.encoding, such as windows-1252."
+            ) from error
+
+
+def _delimiter(text: bytes, quote: str) -> str:
+    """Return what parts the header and the first rows into the same number of fields; a comma when nothing does."""
+    beginning = text[:LOOKED_AT].decode(errors="ignore")
+    if len(text) > LOOKED_AT:
+        beginning = beginning[: beginning.rfind("\n") + 1] or beginning
+    best, most = ",", 1
+    for delimiter in DELIMITERS:
+        reader = csv.reader(io.StringIO(beginning), delimiter=delimiter, quotechar=quote, skipinitialspace=True)
+        try:
+            widths = [len(row) for row, _ in zip((row for row in reader if row), range(20), strict=False)]
+        except csv.Error:
+            continue
+        if widths and widths[0] > most and (delimiter == "," or len(set(widths)) == 1):
+            best, most = delimiter, widths[0]
+    return best
+
+
+def row_lines(text: CsvText, header_line: int, rows: int) -> Sequence[int] | None:
+    """Return the line on which each row ends, or None where that cannot be told cheaply."""
+    ended = text.content if text.content.endswith(b"\n") else text.content + b"\n"
+    if ended.count(b"\n") == header_line + rows:
+        return range(header_line + 1, header_line + rows + 1)
+    ends = _record_ends(ended, ord(text.quote))
+    data = ends[ends > header_line]
+    return data.tolist() if len(data) == rows else None
+
+
+def _record_ends(content: bytes, quote: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return the lines, from 1, that end outside quotes and are not blank."""
+    found, inside, line, carried = [], 0, 0, 0
+    for start in range(0, len(content), BLOCK):
+        block = np.frombuffer(content, np.uint8, min(BLOCK, len(content) - start), start)
+        quoted = (np.cumsum(block == quote) + inside) % 2
+        feeds = np.flatnonzero(block == ord("\n"))
+        printed = np.concatenate(([0], np.cumsum((block != ord("\n")) & (block != ord("\r")))))
+        on_line = np.diff(printed[feeds], prepend=-carried)
+        found.append(line + 1 + np.flatnonzero((quoted[feeds] == 0) & (on_line != 0)))
+        line += len(feeds)
+        inside = int(quoted[-1])
+        carried = int(printed[-1] - printed[feeds[-1]]) if len(feeds) else carried + int(printed[-1])
+    return np.concatenate(found)

@@ -1,0 +1,156 @@
+"""From the bytes of a source to a table: what is compressed is undone, and the format is found or declared."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet
+import pyarrow.types
+
+from evermodel.contract import DataFormat, FileType
+from evermodel_runtime.data.csvfile import read_csv
+from evermodel_runtime.data.failure import data_error, listed
+from evermodel_runtime.data.jsonlines import read_json_lines
+from evermodel_runtime.data.memory import Memory
+from evermodel_runtime.data.table import TEXT, Table, checked_header
+
+COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+"""First bytes of a compressed file."""
+ENDINGS = (".gz", ".zst", ".zstd")
+TYPES = {
+    ".csv": FileType.CSV,
+    ".tsv": FileType.CSV,
+    ".txt": FileType.CSV,
+    ".parquet": FileType.PARQUET,
+    ".pq": FileType.PARQUET,
+    ".jsonl": FileType.JSON_LINES,
+    ".ndjson": FileType.JSON_LINES,
+    ".arrow": FileType.ARROW,
+    ".feather": FileType.ARROW,
+}
+ARROW_FILE = b"ARROW1"
+ARROW_STREAM = b"\xff\xff\xff\xff"
+PARQUET = b"PAR1"
+PIECE = 1 << 22
+NUMBER_BYTES = 8
+
+
+def read_table(
+    content: bytes,
+    name: str,
+    declared: DataFormat | None = None,
+    *,
+    texts: Collection[str] = (),
+    only: Collection[str] | None = None,
+    memory: Memory | None = None,
+) -> Table:
+    """Read a file of any format; the parameters are those of ``read_csv``.
+
+    Raises
+    ------
+    JobError
+        DataInvalid: the file is not what it is called, or is broken; OutOfMemory: it does not fit.
+    """
+    declared = declared or DataFormat()
+    content = _decompressed(content, name, memory)
+    match declared.type or _found_type(content, name):
+        case FileType.CSV:
+            return read_csv(content, name, declared, texts=texts, only=only, memory=memory)
+        case FileType.JSON_LINES:
+            if memory is not None:
+                memory.check(len(content), held=len(content), name=name)
+            read = read_json_lines(content, name)
+            line_for_each = len(content.rstrip().splitlines()) == read.num_rows
+            return _as_table(read, name, only, range(1, read.num_rows + 1) if line_for_each else None)
+        case FileType.PARQUET:
+            return _read_parquet(content, name, only, memory)
+        case FileType.ARROW:
+            return _as_table(_read_arrow(content, name, memory), name, only, None)
+
+
+def _found_type(content: bytes, name: str) -> FileType:
+    if content.startswith(PARQUET):
+        return FileType.PARQUET
+    if content.startswith((ARROW_FILE, ARROW_STREAM)):
+        return FileType.ARROW
+    stem = name.lower()
+    for ending in ENDINGS:
+        stem = stem.removesuffix(ending)
+    for ending, kind in TYPES.items():
+        if stem.endswith(ending):
+            return kind
+    return FileType.JSON_LINES if content[:PIECE].lstrip()[:1] in (b"{", b"[") else FileType.CSV
+
+
+def _decompressed(content: bytes, name: str, memory: Memory | None) -> bytes:
+    codec = next((codec for magic, codec in COMPRESSED.items() if content.startswith(magic)), None)
+    if codec is None:
+        return content
+    whole = io.BytesIO()
+    try:
+        with pa.CompressedInputStream(pa.BufferReader(content), codec) as stream:
+            while piece := stream.read(PIECE):
+                whole.write(piece)
+                if memory is not None:
+                    memory.check_stored(len(content) + whole.tell(), f"{name}, decompressed,")
+    except OSError as error:
+        raise data_error(f"{name} is broken {codec}: {error}. Was it uploaded whole?") from error
+    return whole.getvalue()
+
+
+def _read_parquet(content: bytes, name: str, only: Collection[str] | None, memory: Memory | None) -> Table:
+    try:
+        with pyarrow.parquet.ParquetFile(pa.BufferReader(content)) as file:
+            header = checked_header(file.schema_arrow.names, name)
+            fields = [field for field in file.schema_arrow if only is None or field.name.strip() in only]
+            rows = file.metadata.num_rows
+        if memory is not None:
+            memory.check(NUMBER_BYTES * rows * len(fields), held=len(content), name=name)
+        texts = [field.name for field in fields if pyarrow.types.is_string(field.type)]
+        with pyarrow.parquet.ParquetFile(pa.BufferReader(content), read_dictionary=texts) as file:
+            read = file.read([field.name for field in fields] or header[:1])
+    except (pa.ArrowException, OSError) as error:
+        raise data_error(f"{name} is broken Parquet: {error}. Was it uploaded whole?") from error
+    return _table(read, name, header, None)
+
+
+def _read_arrow(content: bytes, name: str, memory: Memory | None) -> Any:
+    if memory is not None:
+        memory.check(len(content), held=len(content), name=name)
+    source = pa.BufferReader(content)
+    try:
+        opened = pyarrow.ipc.open_file(source) if content.startswith(ARROW_FILE) else pyarrow.ipc.open_stream(source)
+        return opened.read_all()
+    except (pa.ArrowException, OSError) as error:
+        raise data_error(f"{name} is broken Arrow: {error}. Was it uploaded whole?") from error
+
+
+def _as_table(read: Any, name: str, only: Collection[str] | None, lines: Sequence[int] | None) -> Table:
+    header = checked_header(read.column_names, name)
+    chosen = [place for place, column in enumerate(header) if only is None or column in only]
+    return _table(read.select(chosen or [0]), name, header, lines)
+
+
+def _table(read: Any, name: str, header: tuple[str, ...], lines: Sequence[int] | None) -> Table:
+    if not read.num_rows:
+        raise data_error(f"{name} has columns ({listed(header)}) but no rows.")
+    columns = {column.strip(): _plain(values) for column, values in zip(read.column_names, read.columns, strict=True)}
+    return Table(name, header, columns, lines)
+
+
+def _plain(values: Any) -> Any:
+    """Return text as ``TEXT`` and numbers as a type that numpy knows; what is neither stays for whoever asks for it."""
+    kind = values.type.value_type if pyarrow.types.is_dictionary(values.type) else values.type
+    if pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind) or pyarrow.types.is_string_view(kind):
+        if values.type != TEXT:
+            values = values.cast(pa.string()).dictionary_encode()
+        return values.unify_dictionaries()
+    if pyarrow.types.is_boolean(kind):  # "true" as ``label_text`` has it
+        return values.cast(pa.string()).dictionary_encode().unify_dictionaries()
+    if pyarrow.types.is_null(kind) or pyarrow.types.is_decimal(kind) or pyarrow.types.is_float16(kind):
+        return values.cast(pa.float64())
+    return values

@@ -1,0 +1,122 @@
+"""How much memory this Job may use, and whether a file fits: said before the node kills the pod for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from evermodel.contract import FailureReason
+from evermodel_runtime.data.failure import JobError
+
+UNLIMITED = 1 << 60
+"""cgroup v1 writes a number of this size where there is no limit."""
+LIBRARIES = 220 << 20
+"""What scikit-learn, ONNX and their libraries take once they are imported."""
+COPIES = 2.5
+"""Memory of reading, splitting and fitting for each byte of the columns: ``bench/training.py`` measures it."""
+GIB = 1 << 30
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A limit and where it comes from.
+
+    Attributes
+    ----------
+    limit : int
+        Bytes that all of the container may use.
+    whose : str
+        Whose limit it is, for messages.
+    """
+
+    limit: int
+    whose: str
+
+    @classmethod
+    def of_this_process(cls, root: Path = Path("/")) -> Self:
+        """Read the lowest limit of the process's control groups, v2 or v1; without one, the machine's memory."""
+        limits = [_machine(root / "proc/meminfo"), *_limits(root)]
+        lowest = min(limits)
+        return cls(lowest, "this Job's memory limit" if lowest < limits[0] else "this machine's memory")
+
+    def check_stored(self, size: int, name: str) -> None:
+        """Refuse a file whose bytes alone do not fit, before they are fetched.
+
+        Raises
+        ------
+        JobError
+            OutOfMemory, with the size and the limit.
+        """
+        self._check(size + LIBRARIES, f"{name} is {_spelled(size)}")
+
+    def check(self, columns: int, *, held: int, name: str) -> None:
+        """Refuse columns that do not fit, before they are read.
+
+        Parameters
+        ----------
+        columns : int
+            Bytes of the columns in memory.
+        held : int
+            Bytes of the file, held while it is read.
+        name : str
+            What messages call the file.
+
+        Raises
+        ------
+        JobError
+            OutOfMemory, with the size and the limit.
+        """
+        needed = LIBRARIES + max(int(COPIES * columns), held + columns)
+        self._check(needed, f"{name} takes {_spelled(columns)} in memory once it is read")
+
+    def _check(self, needed: int, what: str) -> None:
+        if needed <= self.limit:
+            return
+        enough = -(-needed * 5 // 4 // GIB)
+        raise JobError(
+            FailureReason.OUT_OF_MEMORY,
+            f"{what}, and training on it takes about {_spelled(needed)}, but {self.whose} is {_spelled(self.limit)}. "
+            f"Set spec.training.template.resources.limits.memory to {enough}Gi, train on fewer rows, or name fewer "
+            "columns in spec.data.features.",
+        )
+
+
+def _spelled(size: int) -> str:
+    return f"{size / GIB:.1f} GiB" if size >= GIB else f"{size / MIB:,.0f} MiB"
+
+
+def _machine(meminfo: Path) -> int:
+    for line in meminfo.read_text().splitlines():
+        if line.startswith("MemTotal:"):
+            return int(line.split()[1]) << 10
+    return UNLIMITED
+
+
+def _limits(root: Path) -> list[int]:
+    """Return the limits of the process's group and of all groups above it, as far as they can be seen."""
+    found = []
+    for line in (root / "proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        base = root / "sys/fs/cgroup" / ("memory" if controllers else "")
+        file = "memory.limit_in_bytes" if controllers else "memory.max"
+        # In a container the path is the node's, and the folder that is mounted is the container's own.
+        for folder in (base, *(base / part for part in _prefixes(path))):
+            found += _read(folder / file)
+    return found
+
+
+def _prefixes(path: str) -> list[str]:
+    parts = path.strip("/").split("/")
+    return ["/".join(parts[:length]) for length in range(1, len(parts) + 1)] if path != "/" else []
+
+
+def _read(file: Path) -> list[int]:
+    try:
+        text = file.read_text().strip()
+    except OSError:
+        return []
+    return [int(text)] if text.isdecimal() and int(text) < UNLIMITED else []

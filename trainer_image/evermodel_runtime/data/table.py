@@ -1,0 +1,80 @@
+"""A file in memory: named columns of Arrow, and where each row stands in the file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import pyarrow as pa
+
+from evermodel_runtime.data.failure import data_error, did_you_mean, listed
+
+TEXT = pa.dictionary(pa.int32(), pa.string())
+"""How text is kept: each different value once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a file holds, whatever its format.
+
+    Attributes
+    ----------
+    name : str
+        The source's URI, for messages.
+    header : tuple of str
+        Names of all columns of the file.
+    columns : dict of str to pyarrow.ChunkedArray
+        Those that were read. Text is ``TEXT``; CSV has only text and float64.
+    lines : sequence of int or None
+        Line of the file on which each row ends; None in a format that has no lines.
+    """
+
+    name: str
+    header: tuple[str, ...]
+    columns: dict[str, Any]
+    lines: Sequence[int] | None
+
+    @classmethod
+    def of_texts(cls, name: str, cells: Mapping[str, Sequence[str]], lines: Sequence[int] | None = None) -> Self:
+        """Make a table of cells as a CSV file holds them."""
+        columns = {column: pa.chunked_array([pa.array(texts, TEXT)]) for column, texts in cells.items()}
+        return cls(name, tuple(columns), columns, lines)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def place(self, row: int) -> str:
+        """Name a row as people count: ``row 12 (line 13)``."""
+        return f"row {row + 1}" if self.lines is None else f"row {row + 1} (line {self.lines[row]})"
+
+    def cell(self, name: str, row: int) -> object:
+        """Return one value, to be shown."""
+        value = self.columns[name][row].as_py()
+        return "" if value is None else value
+
+    def require(self, names: tuple[str, ...], field: str) -> None:
+        """Refuse columns that the file does not have; ``field`` says who asked for them."""
+        missing = [name for name in names if name not in self.header]
+        if missing:
+            raise data_error(
+                f"{self.name} has no column {listed([repr(name) for name in missing])}, which {field} names."
+                f"{did_you_mean(missing[0], self.header)} Its columns are {listed(self.header)}."
+            )
+
+
+def checked_header(names: Sequence[str], file: str) -> tuple[str, ...]:
+    """Return the names of a file's columns, trimmed; refuse what no one could refer to."""
+    header = tuple(column.strip() for column in names)
+    if len(header) == 1:
+        raise data_error(
+            f"{file} has a single column, {header[0]!r}: a target and at least one feature are needed. In a CSV file, "
+            "name what stands between the values in spec.data.format.delimiter."
+        )
+    twice = [column for column, count in Counter(header).items() if count > 1]
+    if twice:
+        raise data_error(f"{file}: column name {listed([repr(column) for column in twice])} occurs more than once.")
+    if "" in header:
+        raise data_error(f"{file}: column {header.index('') + 1} has no name in the header.")
+    return header
