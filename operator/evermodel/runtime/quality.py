@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -24,6 +24,8 @@ class Answer:
     quality: Quality | None
     error: str
     ask_again: datetime
+    is_overdue: bool = False
+    """The hub was asked again and did not answer: this is its answer from before."""
 
 
 class QualityCache:
@@ -48,7 +50,7 @@ class QualityCache:
         """Ask again at this time should that be earlier than the interval: a plan waits for labels."""
         known = self._answers.get(key)
         if known is not None and at < known.ask_again:
-            self._answers[key] = Answer(query=known.query, quality=known.quality, error=known.error, ask_again=at)
+            self._answers[key] = replace(known, ask_again=at)
 
     def forget(self, key: ModelKey) -> None:
         """Drop what was known about a model."""
@@ -59,5 +61,8 @@ class QualityCache:
             quality = await self._provider.quality(key, query)
         except ProviderUnavailable as error:
             again = now + min(interval, _AFTER_ERROR)
+            known = self._answers.get(key)
+            if known is not None and known.query == query and known.quality is not None and not known.is_overdue:
+                return replace(known, ask_again=again, is_overdue=True)  # one lost answer is not worth a word
             return Answer(query=query, quality=None, error=str(error), ask_again=again)
         return Answer(query=query, quality=quality, error="", ask_again=now + interval)
