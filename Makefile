@@ -8,7 +8,7 @@ CLUSTER := $(PYTHON) tests/cluster
 PROFILE ?= full
 
 .DEFAULT_GOAL := help
-.PHONY: help demo venv lint format unit faults integration e2e soak test lock clean cluster-up cluster-down cluster-status images
+.PHONY: help demo venv lint format unit contract faults integration e2e soak test lock clean cluster-up cluster-down cluster-status images
 
 # $(call debian,TEST,PACKAGES) installs Debian packages when the test fails: a fresh machine needs no other step.
 debian = $(1) >/dev/null 2>&1 || { echo "installing $(2)"; \
@@ -44,8 +44,12 @@ format: venv ## Format and fix what can be fixed
 unit: venv ## Tests that need no cluster
 	@$(BIN)/pytest tests/unit
 
-faults: venv ## The hub killed and cut off from its disk, by real processes
+contract: venv ## Jobs, servers and hub as processes: what each promises the others
+	@$(BIN)/pytest tests/contract
+
+faults: venv ## The hub killed and cut off from its disk, the local cluster killed in parts
 	@$(call debian,printf '#include <stdio.h>' | gcc -E -,gcc libc6-dev)
+	@$(CLUSTER) up --profile control-plane
 	@$(BIN)/pytest tests/faults
 
 integration: venv ## The operator as a process against a real API server and controllers, pods played by the tests
@@ -54,6 +58,8 @@ integration: venv ## The operator as a process against a real API server and con
 
 e2e: venv ## The whole on a real Kubernetes, by real pods; what failed is explained in build/e2e
 	@$(call debian,curl --version,curl)
+	@$(CLUSTER) up --profile full
+	@test -n "$${KUBECONFIG:-}" || $(CLUSTER) images
 	@$(BIN)/pytest tests/e2e
 
 soak: venv ## The long counts: e2e, faults and the benchmarks in full (about an hour)
@@ -62,7 +68,7 @@ soak: venv ## The long counts: e2e, faults and the benchmarks in full (about an 
 	@$(BIN)/python bench/gate.py
 	@$(BIN)/python bench/hub.py
 
-test: lint unit faults ## Everything: lint and all tests
+test: lint unit contract faults integration e2e ## Everything: lint and all tests
 
 cluster-up: ## Start the local Kubernetes (PROFILE=full or control-plane)
 	@$(CLUSTER) up --profile $(PROFILE)
