@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.cross_decomposition import CCA, PLSCanonical
 from sklearn.datasets import load_diabetes, load_wine
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import (
@@ -24,9 +25,11 @@ from sklearn.gaussian_process import GaussianProcessClassifier
 from sklearn.isotonic import IsotonicRegression
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import NearestCentroid, RadiusNeighborsClassifier, RadiusNeighborsRegressor
 from sklearn.pipeline import Pipeline
-from sklearn.semi_supervised import LabelPropagation, LabelSpreading
+from sklearn.semi_supervised import LabelPropagation, LabelSpreading, SelfTrainingClassifier
 from sklearn.svm import LinearSVC
 
 from evermodel.contract import Column, ColumnKind, Manifest
@@ -137,6 +140,8 @@ def test_a_classifier_answers_as_it_did(estimator: Any, target: NDArray[Any]) ->
         pytest.param(KernelRidge(kernel="poly", degree=2, alpha=10.0), id="kernel ridge, polynomial"),
         pytest.param(RadiusNeighborsRegressor(2.5), id="neighbours in a radius, or none"),
         pytest.param(RadiusNeighborsRegressor(2.5, weights="distance"), id="weighted by distance"),
+        pytest.param(CCA(1), id="canonical correlation"),
+        pytest.param(PLSCanonical(1, scale=False), id="partial least squares"),
         pytest.param(TransformedTargetRegressor(), id="no transformation"),
         pytest.param(
             TransformedTargetRegressor(RandomForestRegressor(5, random_state=0)), id="a forest without transformation"
@@ -229,11 +234,26 @@ MEMBERS = [
         pytest.param(StackingClassifier(MEMBERS, cv=2), id="stacking"),
         pytest.param(StackingClassifier(MEMBERS, HistGradientBoostingClassifier(max_iter=5), cv=2), id="boosting last"),
         pytest.param(CalibratedClassifierCV(LinearSVC(), cv=2), id="calibration"),
+        pytest.param(SelfTrainingClassifier(LogisticRegression()), id="self-training"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:y contains no unlabeled samples")
 @pytest.mark.parametrize("target", [pytest.param(WORDS, id="three classes"), pytest.param(TWO, id="two classes")])
 def test_members_of_an_ensemble_are_exported_too(estimator: Any, target: NDArray[Any]) -> None:
     checked(estimator, WINE, target)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        pytest.param(FixedThresholdClassifier(LogisticRegression(), threshold=0.9, pos_label="yes"), id="declared"),
+        pytest.param(FixedThresholdClassifier(GaussianNB(), threshold=0.9, pos_label="no"), id="of the first class"),
+        pytest.param(FixedThresholdClassifier(HistGradientBoostingClassifier(max_iter=5), pos_label="yes"), id="half"),
+        pytest.param(TunedThresholdClassifierCV(LogisticRegression(), cv=2), id="found"),
+    ],
+)
+def test_a_decision_threshold_is_exported_too(estimator: Any) -> None:
+    checked(estimator, WINE, TWO)
 
 
 def test_members_of_an_ensemble_of_regressors_are_exported_too() -> None:

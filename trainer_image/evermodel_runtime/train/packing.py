@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from evermodel.contract import FailureReason, Manifest, ModelFormat
-from evermodel_runtime.artifacts.scorer import LOADING_ERRORS, OnnxScorer, RowsRefusedError
+from evermodel_runtime.artifacts.scorer import LOADING_ERRORS, RowsRefusedError, Scorer, load_scorer
 from evermodel_runtime.artifacts.skops_archive import ArchiveError, dump_pipeline
-from evermodel_runtime.artifacts.skops_scorer import ROW_ERRORS, SkopsScorer
+from evermodel_runtime.artifacts.skops_scorer import ROW_ERRORS
 from evermodel_runtime.data.failure import JobError
 from evermodel_runtime.data.rows import FeatureRows
 from evermodel_runtime.train.export import NoOnnxError, check_parity, compare, export
@@ -33,6 +33,10 @@ class Packed:
     format: ModelFormat
     content: bytes
     reason: str = ""
+
+    def scorer(self, manifest: Manifest) -> Scorer:
+        """Load it."""
+        return load_scorer(self.content, self.named_in(manifest, self.format))
 
     def named_in(self, manifest: Manifest, digest: str) -> Manifest:
         """Return the manifest with the file's digest."""
@@ -57,9 +61,9 @@ def pack(pipeline: Any, manifest: Manifest, rows: FeatureRows, say: Say) -> Pack
     return packed
 
 
-def _onnx_scorer(packed: Packed, manifest: Manifest) -> OnnxScorer:
+def _onnx_scorer(packed: Packed, manifest: Manifest) -> Scorer:
     try:
-        return OnnxScorer.load(packed.content, manifest)
+        return packed.scorer(manifest)
     except LOADING_ERRORS as error:
         raise NoOnnxError(f"ONNX Runtime does not load the export: {error}") from error
 
@@ -67,16 +71,16 @@ def _onnx_scorer(packed: Packed, manifest: Manifest) -> OnnxScorer:
 def _pack_by_skops(pipeline: Any, manifest: Manifest, rows: FeatureRows, say: Say, obstacle: str) -> Packed:
     say(f"no ONNX: {obstacle}")
     try:
-        content = dump_pipeline(pipeline)
-        parity = compare(pipeline, SkopsScorer.load(content, manifest), rows)
+        packed = Packed(ModelFormat.SKOPS, dump_pipeline(pipeline), obstacle)
+        parity = compare(pipeline, packed.scorer(manifest), rows)
     except ArchiveError as error:
         raise _refused(obstacle, str(error)) from error
     except (RowsRefusedError, *ROW_ERRORS) as error:  # of the pipeline itself, too
         raise _refused(obstacle, f"scikit-learn does not answer every row: {error}") from error
     if not parity.exact:
         raise _refused(obstacle, f"what skops stored does not answer as the trained model does: {parity}")
-    say(f"stored {len(content):,} bytes by skops; parity: {parity}")
-    return Packed(ModelFormat.SKOPS, content, obstacle)
+    say(f"stored {len(packed.content):,} bytes by skops; parity: {parity}")
+    return packed
 
 
 def _refused(obstacle: str, problem: str) -> JobError:

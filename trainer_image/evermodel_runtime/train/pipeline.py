@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 
 from evermodel.contract import Column, ColumnKind, PreprocessingStep, TrainRun
 from evermodel_runtime.data.failure import spec_error
@@ -53,6 +54,8 @@ def make_recipe(run: TrainRun, columns: tuple[Column, ...]) -> Recipe:
 
 def recipe_of(estimator: Any, preprocessing: tuple[PreprocessingStep, ...], columns: tuple[Column, ...]) -> Recipe:
     """Put declared steps before an estimator that is not fitted."""
+    if not get_tags(estimator).target_tags.single_output:
+        raise spec_error(f"{type(estimator).__name__} predicts several targets at once; a ModelDeployment has one.")
     steps = [_step(index, step, columns, estimator) for index, step in enumerate(preprocessing)]
     spread = ColumnTransformer(steps, remainder="passthrough", sparse_threshold=0)
     return Recipe(Pipeline([("columns", spread), ("estimator", estimator)]))

@@ -11,6 +11,8 @@ from functools import cache
 
 from evermodel_runtime.train.converters import (
     constant,
+    cross_decomposition,
+    delegating,
     gaussian_process,
     hist_gradient_boosting,
     isotonic,
@@ -19,12 +21,13 @@ from evermodel_runtime.train.converters import (
     linear,
     nearest_centroid,
     radius_neighbors,
-    transformed_target,
     voting,
 )
 
 FAMILIES = (
     constant,
+    cross_decomposition,
+    delegating,
     gaussian_process,
     hist_gradient_boosting,
     isotonic,
@@ -33,7 +36,6 @@ FAMILIES = (
     linear,
     nearest_centroid,
     radius_neighbors,
-    transformed_target,
     voting,
 )
 

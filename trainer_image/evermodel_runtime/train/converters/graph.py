@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 from skl2onnx import update_registered_converter
 from skl2onnx._supported_operators import sklearn_operator_name_map
-from skl2onnx.common.data_types import FloatTensorType
+from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
 from skl2onnx.common.shape_calculator import (
     calculate_linear_classifier_output_shapes,
     calculate_linear_regressor_output_shapes,
@@ -88,13 +88,23 @@ class Graph:
         """Return values as float64."""
         return self.node("Cast", values, to=TensorProto.DOUBLE)
 
-    def part(self, model: Any) -> str:
+    def regressor_part(self, model: Any) -> str:
         """Let skl2onnx convert a regressor that is a part of this one; returns its answer, of shape (rows, 1)."""
+        return self._part(model, [FloatTensorType([None, 1])])
+
+    def classifier_part(self, model: Any) -> str:
+        """Let skl2onnx convert a classifier that is a part of this one; returns its probabilities, as float64."""
+        label = Int64TensorType([None]) if model.classes_.dtype.kind in "iu" else StringTensorType([None])
+        return self.as_double(self._part(model, [label, FloatTensorType([None, len(model.classes_)])]))
+
+    def _part(self, model: Any, outputs: list[Any]) -> str:
+        if type(model) not in sklearn_operator_name_map:
+            raise NotImplementedError(f"{type(model).__name__} has no converter")
         part = self._scope.declare_local_operator(sklearn_operator_name_map[type(model)], model)
         part.inputs.append(self._operator.inputs[0])
-        answer = self._scope.declare_local_variable("part", FloatTensorType([None, 1]))
-        part.outputs.append(answer)
-        return str(answer.full_name)
+        for kind in outputs:
+            part.outputs.append(self._scope.declare_local_variable("part", kind))
+        return str(part.outputs[-1].full_name)
 
     def answer_value(self, values: str) -> None:
         """Let values of shape (rows, 1) be the regressor's answer."""
