@@ -134,6 +134,30 @@ MISTAKES = (
         at="spec.data.train.sha256",
         says="should match '^[0-9a-f]{64}$'",
     ),
+    Mistake(
+        what="a format of later",
+        spec={"data.format": {"type": "Excel"}},
+        at="spec.data.format.type",
+        says='supported values: "CSV", "Parquet", "JSONLines", "Arrow"',
+    ),
+    Mistake(
+        what="a delimiter of two characters",
+        spec={"data.format": {"delimiter": "||"}},
+        at="spec.data.format.delimiter",
+        says="may not be more than 1",
+    ),
+    Mistake(
+        what="a delimiter of Parquet",
+        spec={"data.format": {"type": "Parquet", "delimiter": ";"}},
+        at="spec.data.format.type",
+        says="delimiter, quote and encoding are of CSV: leave them out, or set the type to CSV",
+    ),
+    Mistake(
+        what="one character for delimiter and quote",
+        spec={"data.format": {"delimiter": "'", "quote": "'"}},
+        at="spec.data.format.delimiter",
+        says="the quote cannot stand between values too: choose another delimiter or quote",
+    ),
     Mistake(what="no target", spec={"data.target": ...}, at="spec.data.target", says="Required value"),
     Mistake(
         what="learning from the target",

@@ -62,6 +62,8 @@ def test_refuses(cluster: Cluster, mistake: Mistake) -> None:
         pytest.param({"data.train.uri": "sklearn://digits?rows=100:"}, id="rows without an end"),
         pytest.param({"data.train.uri": "configmap://my.data/train_1.csv"}, id="a ConfigMap"),
         pytest.param({"data.train.uri": "hub://train.csv"}, id="an uploaded file"),
+        pytest.param({"data.format": {"delimiter": ";", "encoding": "windows-1252"}}, id="CSV of a spreadsheet"),
+        pytest.param({"data.format": {"type": "Parquet"}}, id="Parquet"),
         pytest.param({"retraining.cooldown": "1h30m", "monitoring.interval": "1.5s"}, id="durations"),
         pytest.param({"training.template.resources.limits": {"cpu": 2, "memory": "1.5Gi"}}, id="whole quantities"),
         pytest.param({"training.parameters": {"hidden_layer_sizes": [8, 8], "a": {"b": None}}}, id="nested parameters"),

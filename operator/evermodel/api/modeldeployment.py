@@ -17,12 +17,14 @@ from evermodel.api.status import (
     RetrainingStatus,
 )
 from evermodel.api.template import EnvVar, PodTemplate, Resources, Toleration
+from evermodel.contract import FileType
 
 __all__ = [
     "CandidateStatus",
     "ChampionStatus",
     "ColumnName",
     "Data",
+    "DataFormat",
     "Duration",
     "EnvVar",
     "Estimator",
@@ -80,13 +82,45 @@ class TrainData(Resource, frozen=True, kw_only=True):
             ),
             max_length=1024,
             description=(
-                "CSV with a header row: configmap://NAME/KEY in the same namespace, hub://NAME for an uploaded file, "
-                "or sklearn://NAME (digits, iris, wine, breast_cancer), of which ?rows=START:STOP takes a slice."
+                "CSV with a header row, Parquet, JSON lines or Arrow, plain, gzip or zstd: configmap://NAME/KEY "
+                "in the same namespace, hub://NAME for an uploaded file, or sklearn://NAME (digits, iris, wine, "
+                "breast_cancer), of which ?rows=START:STOP takes a slice."
             ),
         ),
     ]
     sha256: Digest | None = None
     """Digest that the file must have; another file is refused."""
+
+
+class DataFormat(Resource, frozen=True, kw_only=True):
+    """How the file is read. What is left out is found from its name and its first bytes; gzip and zstd always are."""
+
+    type: Annotated[FileType, Meta(description="What the file is.")] | None = None
+    delimiter: (
+        Annotated[
+            str,
+            Meta(min_length=1, max_length=1, description="What stands between values of CSV, where not , ; tab or |."),
+        ]
+        | None
+    ) = None
+    quote: (
+        Annotated[
+            str,
+            Meta(min_length=1, max_length=1, description='What stands around values of CSV that hold it, where not ".'),
+        ]
+        | None
+    ) = None
+    encoding: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
+                max_length=32,
+                description="Encoding of CSV as Python names it, such as windows-1252; UTF-8 is found.",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class Holdout(Resource, frozen=True, kw_only=True):
@@ -108,6 +142,7 @@ class Data(Resource, frozen=True, kw_only=True):
     ] = ()
     id_column: Annotated[ColumnName, Meta(description="Column that names a row; it is not learnt from.")] | None = None
     holdout: Holdout = Holdout()
+    format: DataFormat = DataFormat()
 
 
 class Transformer(StrEnum):

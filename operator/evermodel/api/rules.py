@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from evermodel.api.modeldeployment import (
     Data,
+    DataFormat,
     ModelDeploymentSpec,
     Monitoring,
     Objective,
@@ -158,6 +159,21 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
             rule="!has(self.idColumn) || !has(self.features) || !(self.idColumn in self.features)",
             message="the idColumn names rows and is not learnt from: take it out of the features",
             field_path=".idColumn",
+        ),
+    ),
+    DataFormat: (
+        Rule(
+            rule=(
+                "!has(self.type) || self.type == 'CSV'"
+                " || !(has(self.delimiter) || has(self.quote) || has(self.encoding))"
+            ),
+            message="delimiter, quote and encoding are of CSV: leave them out, or set the type to CSV",
+            field_path=".type",
+        ),
+        Rule(
+            rule="!has(self.delimiter) || self.delimiter != (has(self.quote) ? self.quote : '\"')",
+            message="the quote cannot stand between values too: choose another delimiter or quote",
+            field_path=".delimiter",
         ),
     ),
     ModelDeploymentSpec: (

@@ -6,7 +6,7 @@ import hashlib
 
 import msgspec
 
-from evermodel.api.modeldeployment import ModelDeploymentSpec
+from evermodel.api.modeldeployment import DataFormat, ModelDeploymentSpec
 
 SCHEME = "1"
 """Goes up when the list of fields changes; hashes of different schemes are never compared as unequal data."""
@@ -19,7 +19,7 @@ def training_hash(spec: ModelDeploymentSpec) -> str:
     explicit, so that a field added later changes no hash.
     """
     data, training = spec.data, spec.training
-    inputs = {
+    inputs: dict[str, object] = {
         "uri": data.train.uri,
         "sha256": data.train.sha256,
         "target": data.target,
@@ -30,5 +30,8 @@ def training_hash(spec: ModelDeploymentSpec) -> str:
         "parameters": training.parameters,
         "preprocessing": msgspec.to_builtins(training.preprocessing),
     }
+    # Added later: in the hash only where it is set, so that what was declared before keeps its hash.
+    if data.format != DataFormat():
+        inputs["format"] = msgspec.to_builtins(data.format)
     canonical = msgspec.json.encode(inputs, order="deterministic")
     return f"{SCHEME}:{hashlib.sha256(canonical).hexdigest()[:16]}"

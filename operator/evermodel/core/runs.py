@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from evermodel.api.modelversion import SetScore
-from evermodel.contract import DataSource, EvaluateRun, FreshRange, PairedScore, PreprocessingStep, TrainRun
+from evermodel.contract import DataFormat, DataSource, EvaluateRun, FreshRange, PairedScore, PreprocessingStep, TrainRun
 from evermodel.core import facts
 from evermodel.core.observed import Observed, VersionView
 from evermodel.core.questions import trained_through
@@ -24,6 +24,7 @@ def data_source(version: VersionView) -> DataSource:
         features=data.features,
         id_column=data.id_column,
         holdout_fraction=data.holdout.fraction,
+        format=DataFormat(**msgspec.structs.asdict(data.format)),
     )
 
 

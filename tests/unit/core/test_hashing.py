@@ -1,15 +1,18 @@
 """Only a change of data or training starts a Job."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import yaml
 
 from evermodel.api.modeldeployment import ModelDeploymentSpec
 from evermodel.core.durations import parse_duration
 from evermodel.core.hashing import training_hash
 
+SAMPLES = Path(__file__).parents[3] / "manifests/samples"
 BASE: Mapping[str, Any] = {
     "objective": {"threshold": 0.93},
     "data": {"train": {"uri": "sklearn://digits"}, "target": "target"},
@@ -48,10 +51,25 @@ def test_starts_no_run(changed: ModelDeploymentSpec) -> None:
         pytest.param(spec(data={"train": {"uri": "sklearn://iris"}}), id="the source"),
         pytest.param(spec(data={"target": "label"}), id="the target"),
         pytest.param(spec(data={"holdout": {"fraction": 0.3}}), id="the holdout"),
+        pytest.param(spec(data={"format": {"delimiter": ";"}}), id="how the file is read"),
     ],
 )
 def test_starts_a_run(changed: ModelDeploymentSpec) -> None:
     assert training_hash(changed) != training_hash(spec())
+
+
+@pytest.mark.parametrize(
+    ("sample", "known"),
+    [
+        pytest.param("minimal", "1:bf64037f1fb8fad2", id="iris"),
+        pytest.param("digits", "1:c06af8be21e6596a", id="digits"),
+        pytest.param("configmap-churn", "1:d6d7fe83da7e1119", id="preprocessing"),
+    ],
+)
+def test_what_was_declared_once_keeps_its_hash(sample: str, known: str) -> None:
+    declared = next(yaml.safe_load_all((SAMPLES / f"{sample}.yaml").read_text()))["spec"]
+
+    assert training_hash(msgspec.convert(declared, ModelDeploymentSpec)) == known
 
 
 @pytest.mark.parametrize(
