@@ -12,6 +12,7 @@ from evermodel.api.conditions import Condition, ConditionStatus, ConditionType, 
 from evermodel.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from evermodel.api.modelversion import SERVABLE_PHASES, ModelVersionSpec, ModelVersionStatus
 from evermodel.core.conditions import find
+from evermodel.core.names import MODEL_LABEL
 from evermodel.core.timestamps import parse_time
 
 
@@ -19,7 +20,7 @@ class Metadata(msgspec.Struct, frozen=True):
     """What is read of an object's metadata."""
 
     name: str = ""
-    uid: str = ""
+    labels: dict[str, str] = {}
     generation: int = 0
 
 
@@ -34,6 +35,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="Mo
 class Version(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="ModelVersion"):
     """A ModelVersion as the API server has it."""
 
+    metadata: Metadata
     spec: ModelVersionSpec
     status: ModelVersionStatus = ModelVersionStatus()
 
@@ -91,12 +93,12 @@ class Stage:
     """kubectl command that helps when it does not come to pass."""
 
 
-def decoded(listing: str, *, answered_by: str | None, now: datetime) -> Snapshot:
-    """Read what kubectl printed about one ModelDeployment and its versions."""
+def decoded(listing: str, *, model: str, answered_by: str | None, now: datetime) -> Snapshot:
+    """Read what kubectl printed about a ModelDeployment, its versions, and others of the namespace."""
     items = msgspec.json.decode(listing, type=Listing).items
-    model = next(item for item in items if isinstance(item, Model))
-    versions = sorted((item for item in items if isinstance(item, Version)), key=_number)
-    return Snapshot(model=model, versions=tuple(versions), answered_by=answered_by, now=now)
+    declared = next(item for item in items if isinstance(item, Model) and item.metadata.name == model)
+    own = (item for item in items if isinstance(item, Version) and item.metadata.labels.get(MODEL_LABEL) == model)
+    return Snapshot(model=declared, versions=tuple(sorted(own, key=_number)), answered_by=answered_by, now=now)
 
 
 def hopeless(snapshot: Snapshot) -> str | None:

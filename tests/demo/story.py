@@ -118,7 +118,8 @@ class Story:
             "get", "modeldeployments,modelversions", "-n", self.namespace, "-o", "json"
         )
         outcomes = self.journal.tally.outcomes
-        return decoded(listing, answered_by=outcomes[-1][1] if outcomes else None, now=datetime.now(UTC))
+        answered_by = outcomes[-1][1] if outcomes else None
+        return decoded(listing, model=MODEL, answered_by=answered_by, now=datetime.now(UTC))
 
     async def _first_answer(self) -> str:
         """Return the model's URL once its address answers here: Ready is said before every node has the route."""

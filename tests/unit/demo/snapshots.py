@@ -27,8 +27,10 @@ from evermodel.api.modelversion import (
     VersionPhase,
     VersionTrigger,
 )
+from evermodel.core.names import MODEL_LABEL
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
+MODEL = "digits"
 GENERATION = 3
 SPEC = ModelDeploymentSpec(
     objective=Objective(threshold=0.93),
@@ -68,6 +70,7 @@ def make_version(number: int, *, reason: Reason = Reason.FIRST_VERSION, **status
     """Return a version that was trained; keywords change its status."""
     trained = ModelVersionStatus(phase=VersionPhase.CHAMPION, manifest="b" * 64)
     return Version(
+        metadata=Metadata(name=f"{MODEL}-v{number}", labels={MODEL_LABEL: MODEL}),
         spec=ModelVersionSpec(
             number=number,
             trigger=VersionTrigger(reason=reason.value, message="why"),
@@ -96,7 +99,7 @@ def make_snapshot(*versions: Version, answered_by: str | None = "1", **status: A
     )
     return Snapshot(
         model=Model(
-            metadata=Metadata(generation=GENERATION),
+            metadata=Metadata(name=MODEL, generation=GENERATION),
             spec=SPEC,
             status=msgspec.structs.replace(healthy, **status),
         ),

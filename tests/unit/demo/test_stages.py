@@ -10,6 +10,7 @@ from tests.demo.stages import (
     FIRST_VERSION,
     IN_PRODUCTION,
     Listing,
+    Metadata,
     Snapshot,
     decoded,
     hopeless,
@@ -17,6 +18,7 @@ from tests.demo.stages import (
 from tests.unit.demo.snapshots import (
     COLLECTING,
     HEALTHY,
+    MODEL,
     NOW,
     RETRAINING,
     ROLLING_OUT,
@@ -210,13 +212,20 @@ def test_waiting_ends_early_when_only_a_person_can_go_on(snapshot: Snapshot, say
 def test_what_kubectl_lists_is_read_in_the_order_of_versions() -> None:
     expected = LOOP["promoted"]
     listing = msgspec.json.encode(Listing(items=[*reversed(expected.versions), expected.model])).decode()
-    assert decoded(listing, answered_by="2", now=NOW) == expected
+    assert decoded(listing, model=MODEL, answered_by="2", now=NOW) == expected
+
+
+def test_other_models_of_the_namespace_are_not_looked_at() -> None:
+    expected = make_snapshot()
+    other = [msgspec.structs.replace(one, metadata=Metadata(name="iris")) for one in (expected.model, make_version(7))]
+    listing = msgspec.json.encode(Listing(items=[*other, expected.model, *expected.versions])).decode()
+    assert decoded(listing, model=MODEL, answered_by="1", now=NOW) == expected
 
 
 def test_an_object_without_a_status_is_not_yet_accepted() -> None:
     listing = msgspec.json.encode(Listing(items=[make_snapshot().model])).decode()
     bare = msgspec.json.decode(listing)
     del bare["items"][0]["status"]
-    snapshot = decoded(msgspec.json.encode(bare).decode(), answered_by=None, now=NOW)
+    snapshot = decoded(msgspec.json.encode(bare).decode(), model=MODEL, answered_by=None, now=NOW)
     assert snapshot.status == ModelDeploymentStatus()
     assert not stages.is_accepted(snapshot)

@@ -1,0 +1,220 @@
+"""manifests/samples applied as they are, what people do with them by the manual, and the whole loop of one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+import yaml
+from tests.cluster.profiles import REPO
+from tests.demo.camera import Camera
+from tests.demo.commands import output
+from tests.demo.errors import DemoError
+from tests.demo.journal import Journal
+from tests.demo.stages import Snapshot
+from tests.demo.story import Story
+from tests.demo.traffic import Clients
+from tests.e2e import manifests, namespaces
+from tests.e2e.figures import Figure
+from tests.e2e.installation import Installation
+from tests.e2e.namespaces import Namespace
+
+from evermodel.kube.client import Object
+from evermodel.kube.kinds import MODEL
+from evermodel_runtime.serve.protocol import Datatype, InferResponse, ModelMetadata, TensorMetadata
+
+OPERATIONS = REPO / "docs" / "operations.md"
+MINUTES = "--timeout=300s"
+OF_THE_API_SERVER = {"managedFields", "resourceVersion"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A file of manifests/samples."""
+
+    path: Path
+
+    @property
+    def objects(self) -> list[Object]:
+        """What is in it."""
+        return list(yaml.safe_load_all(self.path.read_text(encoding="utf-8")))
+
+    @property
+    def model(self) -> Object:
+        """Its ModelDeployment."""
+        (found,) = [one for one in self.objects if one["kind"] == MODEL.name]
+        return found
+
+    @property
+    def name(self) -> str:
+        """Name of its ModelDeployment."""
+        name: str = self.model["metadata"]["name"]
+        return name
+
+    def without_pin(self) -> list[Object]:
+        """Return what is applied first where the file pins a version: it has to be made before."""
+        for one in (found := self.objects):
+            one.get("spec", {}).pop("version", None)
+        return found
+
+
+SAMPLES = [Sample(path) for path in sorted((REPO / "manifests" / "samples").glob("*.yaml"))]
+
+
+@pytest.fixture(scope="module")
+def applied(installation: Installation, shared_name: str) -> None:
+    """Apply all samples as they are, in one namespace, and wait for each as a person does."""
+    asyncio.run(_apply(installation, shared_name))
+
+
+async def _apply(installation: Installation, name: str) -> None:
+    async with namespaces.opened(installation, name) as namespace:
+        for sample in SAMPLES:
+            await namespace.apply(*sample.without_pin())
+        await _wait(namespace)
+        for sample in SAMPLES:
+            await namespace.kubectl("apply", "-f", sample.path)
+        await _wait(namespace)
+
+
+async def _wait(namespace: Namespace) -> None:
+    for sample in SAMPLES:
+        await namespace.kubectl("wait", "--for=condition=Ready", f"model/{sample.name}", MINUTES, within=310)
+
+
+@pytest.mark.usefixtures("applied")
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.path.stem)
+async def test_a_sample_is_served_by_the_open_inference_protocol(sample: Sample, shared: Namespace) -> None:
+    url = f"{await shared.address(sample.name)}/v2/models/{sample.name}"
+    async with aiohttp.ClientSession() as session:
+        async with session.get(url) as answer:
+            metadata = msgspec.json.decode(await answer.read(), type=ModelMetadata)
+        request = {"id": "mine", "inputs": [_tensor(one) for one in metadata.inputs]}
+        async with session.post(f"{url}/infer", json=request) as answer:
+            answered = msgspec.json.decode(await answer.read(), type=InferResponse)
+    label = next(output for output in metadata.outputs if output.name == "label")
+    assert (metadata.name, metadata.versions) == (sample.name, ("1",))
+    assert (answered.id, answered.model_name, answered.model_version) == ("mine", sample.name, "1")
+    assert len(answered.parameters.prediction_ids) == 1
+    (predicted,) = next(output for output in answered.outputs if output.name == "label").data
+    assert predicted in label.parameters["classes"]
+
+
+def _tensor(input_: TensorMetadata) -> Object:
+    """Return one row for an input, as its metadata ask for it."""
+    shape = [1 if size == -1 else size for size in input_.shape]
+    row: list[Any] = ["basic"] if input_.datatype is Datatype.BYTES else [1.0] * shape[-1]
+    return {"name": input_.name, "shape": [1, len(row)], "datatype": input_.datatype, "data": row}
+
+
+@pytest.mark.usefixtures("applied")
+async def test_kubectl_get_models_shows_version_holdout_threshold_and_after_labels_the_live_accuracy(
+    shared: Namespace,
+) -> None:
+    clients = Clients(
+        url=await shared.address("digits"),
+        model="digits",
+        photograph=Camera.of_rows_after(1000, seed=3).photograph,
+        rate=50,
+    )
+    labelling = asyncio.create_task(clients.run())
+
+    def shows_live_accuracy(snapshot: Snapshot) -> bool:
+        """The status shows a live accuracy."""
+        return snapshot.status.live is not None and snapshot.status.live.value is not None
+
+    await shared.until("digits", shows_live_accuracy)
+    labelling.cancel()
+
+    rows = _table(await shared.kubectl("get", "models"))
+    assert {row["NAME"] for row in rows} == {sample.name for sample in SAMPLES}
+    for row in rows:
+        assert (row["READY"], row["PHASE"], row["VERSION"], row["METRIC"]) == ("True", "Ready", "1", "accuracy")
+        assert float(row["HOLDOUT"]) >= float(row["THRESHOLD"])
+    digits = next(row for row in rows if row["NAME"] == "digits")
+    assert float(digits["LIVE"]) > 0.5
+    assert clients.tally.failures == []
+
+
+def _table(text: str) -> list[dict[str, str]]:
+    """Read a table of kubectl, in which a cell may be empty."""
+    head, *lines = text.splitlines()
+    columns = [(match.group().strip(), match.start(), match.end()) for match in re.finditer(r"\S+\s*", head)]
+    ends = [start for _, start, _ in columns[1:]] + [None]
+    return [
+        {name: line[start:end].strip() for (name, start, _), end in zip(columns, ends, strict=True)} for line in lines
+    ]
+
+
+@pytest.mark.usefixtures("applied")
+async def test_the_namespace_admits_only_restricted_pods(shared: Namespace) -> None:
+    """All pods of the samples were admitted here: this shows that others would not have been."""
+    with pytest.raises(DemoError, match="violates PodSecurity"):
+        await shared.kubectl("run", "root", "--image=any", "--dry-run=server")
+
+
+@pytest.mark.usefixtures("applied")
+async def test_a_file_is_uploaded_to_the_hub_as_the_manual_says_and_trained_on(
+    installation: Installation, shared: Namespace, tmp_path: Path, unused_tcp_port: int
+) -> None:
+    rows = "\n".join(["age,income,target", *(f"{age},{age * 7 % 60},{int(age > 30)}" for age in range(1, 61))])
+    (tmp_path / "customers.csv").write_text(rows, encoding="utf-8")
+    answer = await _run_of_the_manual("Give it data", installation, shared.name, tmp_path, unused_tcp_port)
+    stored = json.loads(answer)
+    assert (stored["name"], stored["size"]) == ("customers.csv", len(rows))
+
+    training = {"estimator": "LogisticRegression"}
+    declared = manifests.model("customers", uri="hub://customers.csv", threshold=0.7, training=training)
+    declared["spec"]["data"]["train"]["sha256"] = stored["sha256"]
+    await shared.apply(declared)
+    ready = await shared.becomes_ready("customers")
+    (version,) = ready.versions
+    assert version.status.data_sha256 == stored["sha256"]
+
+
+@pytest.mark.usefixtures("applied")
+async def test_a_model_recovers_by_itself_and_nothing_that_the_user_wrote_is_changed(
+    installation: Installation, shared: Namespace, figure: Figure
+) -> None:
+    """The demo's story, from a model that serves to one that serves better."""
+    declared = await shared.manifest("digits")
+    camera, journal = Camera.of_rows_after(1000, seed=7), Journal()
+    await Story(cluster=installation.cluster, camera=camera, journal=journal, namespace=shared.name).go_round()
+    after = await shared.manifest("digits")
+
+    assert journal.tally.failures == []
+    assert after["spec"] == declared["spec"]
+    assert _metadata(after) == _metadata(declared)
+    turned_to_serving = journal.turned_to_serving()
+    assert turned_to_serving is not None
+    figure("seconds from the turned camera to the new version serving", turned_to_serving)
+
+
+def _metadata(manifest: Object) -> Object:
+    """Return what users and their tools write of an object's metadata, and what would show that somebody else did."""
+    return {name: value for name, value in manifest["metadata"].items() if name not in OF_THE_API_SERVER}
+
+
+async def _run_of_the_manual(section: str, installation: Installation, namespace: str, folder: Path, port: int) -> str:
+    """Run a section's commands in a shell whose kubectl is that of the cluster, and return the hub's answer."""
+    text = OPERATIONS.read_text(encoding="utf-8").partition(f"\n## {section}\n")[2]
+    commands = re.search(r"```\n(.*?)```", text, re.DOTALL)
+    assert commands is not None, section
+    script = commands.group(1).replace("8080:8080", f"{port}:8080").replace("localhost:8080", f"localhost:{port}")
+    kubectl = folder / "kubectl"
+    program = shlex.join(map(str, installation.kubectl.program))
+    kubectl.write_text(f'#!/bin/sh\nexec {program} --namespace={namespace} "$@"\n', encoding="utf-8")
+    kubectl.chmod(0o755)
+    prelude = f"cd {shlex.quote(str(folder))}; PATH=.:$PATH; set -e; trap 'kill $(jobs -p)' EXIT"
+    environment = os.environ | {"KUBECONFIG": installation.kubectl.kubeconfig}
+    said = await output("bash", "-c", f"{prelude}\n{script}", within=60, env=environment)
+    return next(line for line in said.splitlines() if line.startswith("{"))
