@@ -11,10 +11,11 @@ from evermodel.contract import FeedbackRequest, FeedbackResponse, Heartbeat, Hea
 from evermodel.tokens import Role, role_token
 from evermodel_runtime.quality.prediction_id import Signer
 from evermodel_runtime.serve.application import Application
+from evermodel_runtime.serve.batching import inference_of
 from evermodel_runtime.serve.captures import CaptureBuffer
 from evermodel_runtime.serve.feedback import FeedbackForwarder
 from evermodel_runtime.serve.hub_client import HubAnswer, HubClient, HubUnreachableError
-from evermodel_runtime.serve.inference import Inference, PredictionIds
+from evermodel_runtime.serve.inference import PredictionIds
 from evermodel_runtime.serve.measures import Measures
 from evermodel_runtime.serve.readiness import Readiness
 
@@ -142,7 +143,7 @@ def make_bench(made: Made | None, hub: ToldHub | None = None) -> Bench:
     )
     if made is not None:
         ids = PredictionIds(Signer(TOKEN, "iris"), 3)
-        bench.app.inference = Inference(
+        bench.app.inference = inference_of(
             config, made.load(), ids, measures=measures, captures=bench.captures, clock=lambda: NOW
         )
         readiness.reason = None

@@ -15,12 +15,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from evermodel.contract import Column, ColumnKind, Manifest, Scalar, ServeConfig
+from evermodel_runtime.artifacts.skops_archive import dump_pipeline
 from evermodel_runtime.serve.model import ServedModel, load_model
 
 
 @dataclass(frozen=True)
 class Made:
-    """One artifact, and the estimator that it came from."""
+    """One artifact, ONNX unless its manifest says otherwise, and the estimator that it came from."""
 
     onnx: bytes
     manifest: Manifest
@@ -80,6 +81,13 @@ def mixed(unknown: str = "ignore") -> Made:
     model = to_onnx(estimator, initial_types=types, options={"zipmap": False}, target_opset=17)
     columns = [("age", ColumnKind.NUMBER), ("city", ColumnKind.TEXT), ("size", ColumnKind.NUMBER)]
     return _made(model.SerializeToString(), columns, ("no", "yes"), "columns", estimator)
+
+
+def by_skops(made: Made) -> Made:
+    """The same estimator, stored by skops."""
+    content = dump_pipeline(made.estimator)
+    manifest = msgspec.structs.replace(made.manifest, onnx=None, skops=digest(content))
+    return Made(content, manifest, made.estimator)
 
 
 def _made(

@@ -104,7 +104,7 @@ class Application:
         refusal = error_answer(405, f"{method} is not possible here: use {route.allowed()}")
         return Answer(refusal.status, refusal.body, headers=((b"allow", route.allowed().encode()),))
 
-    def _infer(self, body: bytes) -> Answer:
+    def _infer(self, body: bytes) -> Answer | Awaitable[Answer]:
         if self.inference is None:
             return self._not_ready()
         return self.inference.answer(body)

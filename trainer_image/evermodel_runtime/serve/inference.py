@@ -3,7 +3,8 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from evermodel.contract import ServeConfig
@@ -60,6 +61,16 @@ class PredictionIds:
         return self._block[start : self._at]
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that was read and checked."""
+
+    request: InferRequest
+    outputs: Sequence[str]
+    rows: Rows
+    started: float
+
+
 class Inference:
     """Answers POST …/infer with a loaded model."""
 
@@ -82,35 +93,36 @@ class Inference:
         self._clock = clock
         self._all_outputs = (LABEL, PROBABILITIES) if model.has_probabilities else (LABEL,)
 
-    def answer(self, body: bytes) -> Answer:
+    def answer(self, body: bytes) -> Answer | Awaitable[Answer]:
         """Answer one request; never raises for what a caller sent."""
-        started = time.perf_counter()
         try:
-            response, rows = self._respond(body)
+            asked = self._read(body)
+            return self._answered(asked, self.model.predict(asked.rows))
         except RequestError as error:
             return error_answer(error.status, str(error))
         except ModelRunError as error:
             return self._refused(error)
-        answer = json_answer(response)
-        self._measures.inference(rows, time.perf_counter() - started)
-        return answer
 
-    def _respond(self, body: bytes) -> tuple[InferResponse, int]:
+    def _read(self, body: bytes) -> Asked:
+        started = time.perf_counter()
         request = decode_request(body)
-        wanted = self._wanted(request)
-        rows = read_rows(self.model.schema, request.inputs)
-        prediction = self.model.predict(rows)
+        outputs = self._wanted(request)
+        return Asked(request, outputs, read_rows(self.model.schema, request.inputs), started)
+
+    def _answered(self, asked: Asked, prediction: Prediction) -> Answer:
         ids = self._ids.issue(prediction.texts, self._clock())
         if self._captures is not None:
-            _capture(self._captures, ids, rows)
+            _capture(self._captures, ids, asked.rows)
         response = InferResponse(
             model_name=self._name,
             model_version=self._version,
-            id=request.id or ids[0],
+            id=asked.request.id or ids[0],
             parameters=ResponseParameters(ids),
-            outputs=[self._output(name, prediction) for name in wanted],
+            outputs=[self._output(name, prediction) for name in asked.outputs],
         )
-        return response, rows.count
+        answer = json_answer(response)
+        self._measures.inference(asked.rows.count, time.perf_counter() - asked.started)
+        return answer
 
     def _wanted(self, request: InferRequest) -> Sequence[str]:
         if not request.outputs:

@@ -59,6 +59,11 @@ class Prediction:
     probabilities: NDArray[np.float32] | None
     """Shape (rows, classes), in the order of the manifest's classes."""
 
+    def between(self, start: int, stop: int) -> "Prediction":
+        """Return the answers for a stretch of the rows."""
+        probabilities = None if self.probabilities is None else self.probabilities[start:stop]
+        return Prediction(self.labels[start:stop], self.texts[start:stop], probabilities)
+
 
 class ServedModel:
     """A scorer behind the protocol: checked rows in, labels as the training data has them out."""

@@ -10,12 +10,13 @@ import uvloop
 from evermodel_runtime.quality.prediction_id import Signer
 from evermodel_runtime.serve.application import Application
 from evermodel_runtime.serve.artifact import load_when_possible
+from evermodel_runtime.serve.batching import inference_of
 from evermodel_runtime.serve.captures import CaptureBuffer
 from evermodel_runtime.serve.draining import make_server
 from evermodel_runtime.serve.feedback import FeedbackForwarder
 from evermodel_runtime.serve.heartbeat import Reporter
 from evermodel_runtime.serve.hub_client import HubClient, open_hub
-from evermodel_runtime.serve.inference import Inference, PredictionIds
+from evermodel_runtime.serve.inference import PredictionIds
 from evermodel_runtime.serve.log_lines import write_json_lines
 from evermodel_runtime.serve.measures import Measures
 from evermodel_runtime.serve.readiness import Readiness
@@ -53,7 +54,7 @@ class ServingPod:
         config = self._settings.config
         model = await load_when_possible(self._hub, config, self._readiness)
         ids = PredictionIds(Signer(self._settings.token, config.model), config.version)
-        self._app.inference = Inference(config, model, ids, measures=self._measures, captures=self._captures)
+        self._app.inference = inference_of(config, model, ids, measures=self._measures, captures=self._captures)
         gc.collect()
         gc.freeze()  # what is loaded stays: later collections need not walk it
         self._readiness.reason = None

@@ -66,6 +66,19 @@ class Rows:
         return list(zip(*columns, strict=True))
 
 
+def joined(several: Sequence[Rows]) -> Rows:
+    """Put the rows of several requests to one model one after the other."""
+    schema = several[0].schema
+    texts = [list(chain.from_iterable(rows.texts[place] for rows in several)) for place in range(len(schema.texts))]
+    return Rows(
+        schema,
+        sum(rows.count for rows in several),
+        np.concatenate([rows.numbers for rows in several]),
+        np.concatenate([rows.numbers32 for rows in several]),
+        texts,
+    )
+
+
 def read_rows(schema: Schema, inputs: Sequence[InferInput]) -> Rows:
     """Check the tensors of a request and put them in the order of the model's columns.
 

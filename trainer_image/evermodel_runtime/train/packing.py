@@ -10,8 +10,6 @@ import msgspec
 
 from evermodel.contract import FailureReason, Manifest, ModelFormat
 from evermodel_runtime.artifacts.scorer import LOADING_ERRORS, RowsRefusedError, Scorer, load_scorer
-from evermodel_runtime.artifacts.skops_archive import ArchiveError, dump_pipeline
-from evermodel_runtime.artifacts.skops_scorer import ROW_ERRORS
 from evermodel_runtime.data.failure import JobError
 from evermodel_runtime.data.rows import FeatureRows
 from evermodel_runtime.train.export import NoOnnxError, check_parity, compare, export
@@ -69,6 +67,10 @@ def _onnx_scorer(packed: Packed, manifest: Manifest) -> Scorer:
 
 
 def _pack_by_skops(pipeline: Any, manifest: Manifest, rows: FeatureRows, say: Say, obstacle: str) -> Packed:
+    # A quarter of a second that few runs need.
+    from evermodel_runtime.artifacts.skops_archive import ArchiveError, dump_pipeline  # noqa: PLC0415
+    from evermodel_runtime.artifacts.skops_scorer import ROW_ERRORS  # noqa: PLC0415
+
     say(f"no ONNX: {obstacle}")
     try:
         packed = Packed(ModelFormat.SKOPS, dump_pipeline(pipeline), obstacle)
