@@ -1,4 +1,4 @@
-"""200 requests a second while versions come and go: none fails; and beside them a model that nobody calls."""
+"""200 requests a second while pods and versions come and go: none fails; and beside them a model that nobody calls."""
 
 from __future__ import annotations
 
@@ -65,9 +65,7 @@ async def _ready(installation: Installation, name: str) -> Uncalled:
 
 
 @pytest.mark.usefixtures("uncalled")  # its minute of quiet passes meanwhile
-async def test_no_request_fails_while_versions_are_promoted_and_pinned_back(
-    namespace: Namespace, figure: Figure
-) -> None:
+async def test_no_request_fails_while_pods_and_versions_come_and_go(namespace: Namespace, figure: Figure) -> None:
     await namespace.apply(manifests.weak_digits(revisionHistoryLimit=50))
     await namespace.becomes_ready("digits")
     url = f"{await namespace.address('digits')}/v2/models/digits/infer"
@@ -82,6 +80,13 @@ async def test_no_request_fails_while_versions_are_promoted_and_pinned_back(
 
             await eventually(answered, f"clients are answered by version {version}")
 
+        async def one_pod_is_left() -> bool | None:
+            return len(await namespace.serving_pods("digits")) == 1 or None
+
+        for replicas in (2, 1):
+            await namespace.kubectl("scale", "model/digits", f"--replicas={replicas}")
+            await namespace.becomes_ready("digits")
+        await eventually(one_pod_is_left, "the second pod is gone")
         for number in range(2, 2 + ROUNDS):
             await namespace.patch("digits", {"version": None, "training": manifests.forest(20 + number)})
             await moves_to(number)
@@ -92,7 +97,7 @@ async def test_no_request_fails_while_versions_are_promoted_and_pinned_back(
     assert load.answers.total() == load.sent
     assert set(load.answers) == {str(number) for number in range(1, 2 + ROUNDS)}
     assert load.rate > 0.98 * PER_SECOND, "the load was not what it should be: the machine is too busy for this test"
-    figure(f"requests during {2 * ROUNDS} changes of the version", load.sent)
+    figure(f"requests during two changes of replicas and {2 * ROUNDS} of the version", load.sent)
     figure("requests a second", load.rate)
 
 
