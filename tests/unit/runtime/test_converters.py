@@ -61,11 +61,18 @@ TWO = np.where(WINE_CLASSES == 1, "yes", "no").astype(object)
 DIABETES, PROGRESS = scaled(load_diabetes().data), load_diabetes().target
 
 
+def columns_of(table: Table) -> tuple[Column, ...]:
+    return tuple(Column(name=f"c{place}", kind=ColumnKind.NUMBER) for place in range(table.shape[1]))
+
+
+def fitted(estimator: Any, table: Table, target: NDArray[Any]) -> Any:
+    passed = ColumnTransformer([], remainder="passthrough", sparse_threshold=0)
+    return Pipeline([("columns", passed), ("estimator", estimator)]).fit(table.astype(np.float64), target)
+
+
 def checked(estimator: Any, table: Table, target: NDArray[Any], rows: Table | None = None) -> OnnxScorer:
     """Fit, export, and compare on many rows."""
-    columns = tuple(Column(name=f"c{place}", kind=ColumnKind.NUMBER) for place in range(table.shape[1]))
-    passed = ColumnTransformer([], remainder="passthrough", sparse_threshold=0)
-    pipeline = Pipeline([("columns", passed), ("estimator", estimator)]).fit(table.astype(np.float64), target)
+    columns, pipeline = columns_of(table), fitted(estimator, table, target)
     scorer = OnnxScorer.load(export(pipeline, columns, "m"), manifest(columns))
     asked = around(table) if rows is None else rows
     check_parity(pipeline, scorer, FeatureRows(columns, tuple(asked.T)))
@@ -150,6 +157,17 @@ def test_a_classifier_answers_as_it_did(estimator: Any, target: NDArray[Any]) ->
 )
 def test_a_regressor_answers_as_it_did(estimator: Any) -> None:
     checked(estimator, DIABETES, PROGRESS)
+
+
+@pytest.mark.parametrize("nowhere", [pytest.param(0, id="the export"), pytest.param(1, id="the pipeline")])
+def test_a_number_is_not_what_is_no_number(nowhere: int) -> None:
+    """One model has an answer for every row, the other for none."""
+    models = [fitted(RadiusNeighborsRegressor(1e-6), DIABETES, PROGRESS), fitted(DummyRegressor(), DIABETES, PROGRESS)]
+    columns, asked = columns_of(DIABETES), DIABETES + 1
+    scorer = OnnxScorer.load(export(models[nowhere], columns, "m"), manifest(columns))
+
+    with pytest.raises(NoOnnxError, match=r"labels equal on 0\.00%"):
+        check_parity(models[1 - nowhere], scorer, FeatureRows(columns, tuple(asked.T)))
 
 
 @pytest.mark.parametrize("out_of_bounds", ["nan", "clip"])

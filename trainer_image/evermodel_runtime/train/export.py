@@ -110,7 +110,9 @@ def compare(pipeline: Any, scorer: Scorer, rows: FeatureRows) -> Parity:
     inputs = table(chosen)
     expected = np.asarray(pipeline.predict(inputs)).reshape(-1)
     if is_regressor(pipeline):
-        gaps = _differences(answers.astype(np.float64), expected) / (np.nanstd(expected) or 1.0)
+        finite = expected[np.isfinite(expected)]
+        spread = float(finite.std()) if len(finite) else 0.0
+        gaps = _differences(answers, expected) / (spread or 1.0)
         return Parity(len(chosen), float(np.mean(gaps <= PARITY_TOLERANCE)), float(gaps.max()))
     equal = np.asarray(answers == expected)
     gap = 0.0
@@ -142,10 +144,10 @@ def check_parity(pipeline: Any, scorer: Scorer, rows: FeatureRows) -> Parity:
 
 
 def _differences(answers: NDArray[Any], expected: NDArray[Any]) -> NDArray[np.float64]:
-    """Return absolute differences; nothing where both are no number, infinite where one of them is."""
+    """Return absolute differences: 0 where both are no number, NaN where one is, which is within no tolerance."""
     gaps = np.abs(np.asarray(answers, np.float64) - np.asarray(expected, np.float64))
     gaps[np.isnan(answers) & np.isnan(expected)] = 0.0
-    return np.where(np.isnan(gaps), np.inf, gaps)
+    return gaps
 
 
 def _first_line(error: Exception) -> str:
