@@ -83,6 +83,14 @@ class Namespace:
             if (event["involvedObject"]["kind"], event["involvedObject"]["name"]) == (MODEL.name, model)
         ]
 
+    async def event(self, model: str, reason: str) -> Object:
+        """Return the first Event of a reason: it follows the status that it is about."""
+
+        async def found() -> Object | None:
+            return next((event for event in await self.events(model) if event["reason"] == reason), None)
+
+        return await eventually(found, f"an Event {reason} of {model}")
+
     async def manifest(self, model: str) -> Object:
         """Return a ModelDeployment as the API server has it."""
         return await self.api.get(MODEL, self.name, model)

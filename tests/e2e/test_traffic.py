@@ -56,6 +56,7 @@ async def _ready(installation: Installation, name: str) -> Uncalled:
     async with namespaces.opened(installation, name) as namespace:
         await namespace.apply(manifests.iris())
         await namespace.until("iris", has_asked_the_hub)
+        await namespace.event("iris", "Promoted")
         return Uncalled(
             namespace=name,
             writes=tuple(audit.writes(name)),
