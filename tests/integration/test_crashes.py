@@ -78,7 +78,10 @@ def test_ends_in_the_same_state(killed: World, name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_makes_each_job_once_and_one_at_a_time(killed: World, name: str) -> None:
     made = [job for job in created(killed.audit.writes(), "jobs") if job.startswith(f"{name}-v")]
-    assert made == [f"{name}-v{number}-{stage}" for number in (1, 2) for stage in ("train-1", "evaluate")]
+    assert len(made) == len(set(made))
+    # The record of a request whose operator was killed before the answer does not say that it was done: Jobs do.
+    wanted = {f"{name}-v{number}-{stage}" for number in (1, 2) for stage in ("train-1", "evaluate")}
+    assert set(killed.jobs(name)) == wanted
     assert killed.node.most_at_once[killed.namespace, name] == 1
 
 
