@@ -99,6 +99,8 @@ class TrainRun(Message, tag_field="kind", tag="train", frozen=True, kw_only=True
     estimator: str
     parameters: dict[str, Any] = {}
     preprocessing: tuple[PreprocessingStep, ...] = ()
+    champion: str | None = None
+    """sha256 of the champion's manifest, whose columns are to be found again; None where the declaration changed."""
     feedback_through: int | None = None
     """Ledger number up to which labelled captured records are merged with the source; None: the source alone."""
     seed: int = 0
@@ -174,6 +176,8 @@ class TrainReport(Message, tag_field="kind", tag="trained", frozen=True, kw_only
     validation: float | None
     """Accuracy of the chosen data on the inner temporal validation rows; None without feedback to validate on."""
     classes: int
+    notes: tuple[str, ...] = ()
+    """What a person should know of the run: defaults that were applied, and warnings."""
     seconds: float
     format: ModelFormat = ModelFormat.ONNX
     format_reason: str = ""
@@ -307,6 +311,8 @@ class Column(Message, frozen=True, kw_only=True):
 
     name: str
     kind: ColumnKind
+    nullable: bool = False
+    """Whether a row may lack it: what is missing is filled as in training."""
 
 
 class Manifest(Message, frozen=True, kw_only=True):
@@ -331,6 +337,8 @@ class Manifest(Message, frozen=True, kw_only=True):
     feedback_through: int | None
     estimator: str
     parameters: dict[str, Any]
+    preprocessing: tuple[PreprocessingStep, ...] = ()
+    """The steps that were taken, declared or by default."""
     libraries: dict[str, str]
 
     @property

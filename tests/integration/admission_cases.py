@@ -92,9 +92,9 @@ MISTAKES = (
     ),
     Mistake(
         what="an unknown transformer",
-        spec={"training.preprocessing": [{"transformer": "PCA", "columns": ["a"]}]},
+        spec={"training.preprocessing": [{"transformer": "FunctionTransformer", "columns": ["a"]}]},
         at="spec.training.preprocessing[0].transformer",
-        says='supported values: "StandardScaler", "OneHotEncoder"',
+        says='supported values: "KBinsDiscretizer", "MaxAbsScaler"',
     ),
     Mistake(
         what="a transformer of no column",

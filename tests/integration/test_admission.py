@@ -64,6 +64,16 @@ def test_refuses(cluster: Cluster, mistake: Mistake) -> None:
         pytest.param({"data.train.uri": "hub://train.csv"}, id="an uploaded file"),
         pytest.param({"data.format": {"delimiter": ";", "encoding": "windows-1252"}}, id="CSV of a spreadsheet"),
         pytest.param({"data.format": {"type": "Parquet"}}, id="Parquet"),
+        pytest.param(
+            {
+                "training.preprocessing": [
+                    {"transformer": "SimpleImputer", "columns": ["*"], "parameters": {"strategy": "most_frequent"}},
+                    {"transformer": "OrdinalEncoder", "columns": ["dtype:text"]},
+                    {"transformer": "PCA", "columns": ["dtype:number"], "parameters": {"n_components": 0.9}},
+                ]
+            },
+            id="steps over columns of a kind",
+        ),
         pytest.param({"retraining.cooldown": "1h30m", "monitoring.interval": "1.5s"}, id="durations"),
         pytest.param({"training.template.resources.limits": {"cpu": 2, "memory": "1.5Gi"}}, id="whole quantities"),
         pytest.param({"training.parameters": {"hidden_layer_sizes": [8, 8], "a": {"b": None}}}, id="nested parameters"),

@@ -148,8 +148,19 @@ class Data(Resource, frozen=True, kw_only=True):
 class Transformer(StrEnum):
     """Preprocessing steps that may be declared, by their scikit-learn class."""
 
-    STANDARD_SCALER = "StandardScaler"
+    K_BINS_DISCRETIZER = "KBinsDiscretizer"
+    MAX_ABS_SCALER = "MaxAbsScaler"
+    MIN_MAX_SCALER = "MinMaxScaler"
     ONE_HOT_ENCODER = "OneHotEncoder"
+    ORDINAL_ENCODER = "OrdinalEncoder"
+    PCA = "PCA"
+    POLYNOMIAL_FEATURES = "PolynomialFeatures"
+    POWER_TRANSFORMER = "PowerTransformer"
+    QUANTILE_TRANSFORMER = "QuantileTransformer"
+    ROBUST_SCALER = "RobustScaler"
+    SELECT_K_BEST = "SelectKBest"
+    SIMPLE_IMPUTER = "SimpleImputer"
+    STANDARD_SCALER = "StandardScaler"
 
 
 class Preprocessing(Resource, frozen=True, kw_only=True):
@@ -157,7 +168,14 @@ class Preprocessing(Resource, frozen=True, kw_only=True):
 
     transformer: Annotated[Transformer, Meta(description="A scikit-learn transformer, by class name.")]
     columns: Annotated[
-        tuple[ColumnName, ...], Meta(min_length=1, max_length=4096, description="Columns that it transforms.")
+        tuple[ColumnName, ...],
+        Meta(
+            min_length=1,
+            max_length=4096,
+            description=(
+                "Columns that it transforms: names, dtype:number or dtype:text for all columns of a kind, or * for all."
+            ),
+        ),
     ]
     parameters: Annotated[
         Parameters, Meta(description="Constructor parameters of the transformer, JSON values only.")
@@ -211,7 +229,14 @@ class Training(Resource, frozen=True, kw_only=True):
         Parameters, Meta(description="Constructor parameters of the estimator, JSON values only.")
     ] = {}
     preprocessing: Annotated[
-        tuple[Preprocessing, ...], Meta(max_length=32, description="Transformers, each over columns of its own.")
+        tuple[Preprocessing, ...],
+        Meta(
+            max_length=32,
+            description=(
+                "Transformers, in the order in which they apply. Without any, missing values are filled, text is "
+                "one-hot encoded, and numbers are scaled unless the estimator is made of trees."
+            ),
+        ),
     ] = ()
     deadline: Annotated[Duration, Meta(description="A Job that runs longer fails.")] = "1h"
     pending_deadline: Annotated[Duration, Meta(description="A Job whose pod has not started by then fails.")] = "15m"

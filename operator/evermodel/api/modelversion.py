@@ -120,6 +120,8 @@ class ModelVersionStatus(Resource, frozen=True, kw_only=True):
     """onnx; or skops, the scikit-learn pipeline itself, where ONNX is not possible or answers otherwise."""
     format_reason: Message = ""
     """Why the model is not served as ONNX; empty when it is."""
+    notes: Annotated[tuple[Message, ...], Meta(max_length=16)] = ()
+    """What a person should know of the run: default steps that were applied, and warnings."""
     fresh_through: int | None = None
     """Ledger number up to which fresh rows are judged on, once the evaluation began."""
     reference: SetScore | None = None

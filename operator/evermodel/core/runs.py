@@ -44,8 +44,17 @@ def train_run(observed: Observed, version: VersionView) -> TrainRun:
             PreprocessingStep(transformer=step.transformer.value, columns=step.columns, parameters=step.parameters)
             for step in training.preprocessing
         ),
+        champion=_champion_of_same_columns(observed, version),
         feedback_through=version.spec.feedback_through,
     )
+
+
+def _champion_of_same_columns(observed: Observed, version: VersionView) -> str | None:
+    """Return the champion's manifest where the declaration is its own: then the source must not lose its columns."""
+    champion = facts.champion(observed)
+    if champion is None or champion.spec.training_hash != version.spec.training_hash:
+        return None
+    return champion.status.manifest
 
 
 def evaluate_run(observed: Observed, version: VersionView, *, manifest: str, data_sha256: str) -> EvaluateRun:

@@ -17,10 +17,14 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from tests.unit.api.schemas import unknown_fields
+from tests.unit.runtime.made_runs import make_evaluate_run, make_source, make_train_run
+from tests.unit.runtime.memory_hub import MemoryHub, surroundings
 
 from evermodel.api import API_VERSION, crd
 from evermodel.api.generated import CHECKOUT
 from evermodel.api.modeldeployment import ModelDeploymentSpec, Transformer
+from evermodel_runtime.evaluate.job import evaluate
+from evermodel_runtime.train.job import train
 
 SAMPLES = sorted((CHECKOUT / "manifests" / "samples").glob("*.yaml"))
 STEPS = {Transformer.ONE_HOT_ENCODER: OneHotEncoder, Transformer.STANDARD_SCALER: StandardScaler}
@@ -64,3 +68,23 @@ def test_the_churn_table_has_the_declared_columns_and_meets_the_threshold() -> N
     scores = cross_val_score(model, np.array(cells, dtype=object), labels, cv=5)
     assert scores.mean() > spec.objective.threshold + 0.05
     assert max(np.mean(labels == "yes"), np.mean(labels == "no")) < spec.objective.threshold
+
+
+def test_the_flats_are_learnt_by_the_default_steps_and_meet_the_threshold(tmp_path: Path) -> None:
+    path = CHECKOUT / "manifests" / "samples" / "mixed-types.yaml"
+    (table,) = (one for one in documents(path) if one["kind"] == "ConfigMap")
+    spec = model_of(path)
+    (tmp_path / "flats.csv").write_text(table["data"]["flats.csv"])
+    hub = MemoryHub()
+    source = make_source(uri=spec.data.train.uri, target=spec.data.target)
+    run = make_train_run(data=source, estimator=spec.training.estimator.value)
+
+    trained = train(run, surroundings(hub, tmp_path))
+    judged = evaluate(
+        make_evaluate_run(trained.manifest, trained.data_sha256, data=source), surroundings(hub, tmp_path)
+    )
+
+    assert "rooms are filled" in trained.notes[0]
+    assert judged.reference is not None
+    assert judged.reference.candidate > spec.objective.threshold + 0.05
+    assert judged.reference.dummy < spec.objective.threshold

@@ -13,6 +13,8 @@ from evermodel_runtime.data.failure import JobError
 
 INVALID = FailureReason.DATA_INVALID
 SPEC = FailureReason.SPEC_INVALID
+IMPUTE = PreprocessingStep(transformer="SimpleImputer", columns=("dtype:number",))
+SCALE_WIDTH = PreprocessingStep(transformer="StandardScaler", columns=("width",))
 SCALE_COLOUR = PreprocessingStep(transformer="StandardScaler", columns=("colour",))
 
 
@@ -136,12 +138,14 @@ SENSOR = [{"a": 1, "kind": "x"}, {"a": 2, "kind": "y"}] * 15
         pytest.param(
             changed(2, width=""),
             {},
-            (),
+            (SCALE_WIDTH,),
             INVALID,
-            ["column 'width' has no value in 1 of 60 rows: row 3 (line 4)", "Fill or remove"],
+            ["column 'width' has no value in 1 of 60 rows: row 3 (line 4)", "Fill or remove", "SimpleImputer"],
             id="empty number",
         ),
-        pytest.param(changed(2, width="nan"), {}, (), INVALID, ["'width' has no value in 1"], id="NaN number"),
+        pytest.param(
+            changed(2, width="nan"), {}, (SCALE_WIDTH,), INVALID, ["'width' has no value in 1"], id="NaN number"
+        ),
         pytest.param(
             changed(2, width="inf"), {}, (), INVALID, ["'width' holds 'inf' in row 3 (line 4)"], id="infinite number"
         ),
@@ -165,7 +169,7 @@ SENSOR = [{"a": 1, "kind": "x"}, {"a": 2, "kind": "y"}] * 15
         pytest.param(
             TABLE,
             {"id_column": "id"},
-            (),
+            (SCALE_WIDTH,),
             SPEC,
             ["'colour' of hub://flowers.csv is text", "{transformer: OneHotEncoder, columns: [colour]}"],
             id="text without a step",
@@ -175,7 +179,7 @@ SENSOR = [{"a": 1, "kind": "x"}, {"a": 2, "kind": "y"}] * 15
             {"id_column": "id"},
             (SCALE_COLOUR,),
             SPEC,
-            ["StandardScaler cannot scale 'colour', which is text", "row 1 (line 2)"],
+            ["StandardScaler cannot transform 'colour', which is text", "row 1 (line 2)"],
             id="text that is scaled",
         ),
         pytest.param(
@@ -245,6 +249,10 @@ def test_a_mistake_is_told(
         pytest.param(TABLE, {"id_column": "id"}, (ENCODE_COLOUR,), id="text with its step"),
         pytest.param(TABLE, {"features": ("width", "height")}, (), id="text that is not learnt from"),
         pytest.param(changed(0, kind="none"), {}, (), id="a class called none"),
+        pytest.param(changed(2, width=""), {}, (), id="a missing number, which the default steps fill"),
+        pytest.param(changed(2, width="?"), {}, (IMPUTE, SCALE_WIDTH), id="a missing number with its step"),
+        pytest.param(changed(2, width="?"), {}, (SCALE_WIDTH, IMPUTE), id="a missing number that is filled later"),
+        pytest.param(TABLE, {"id_column": "id"}, (), id="text, which the default steps encode"),
     ],
 )
 def test_a_sound_file_is_read(content: bytes, source: dict[str, Any], steps: tuple[PreprocessingStep, ...]) -> None:

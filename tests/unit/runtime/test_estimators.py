@@ -6,7 +6,8 @@ import pytest
 
 from evermodel.contract import FailureReason
 from evermodel_runtime.data.failure import JobError
-from evermodel_runtime.train.estimators import ESTIMATORS, make_estimator, make_transformer
+from evermodel_runtime.train.estimators import ESTIMATORS, make_estimator
+from evermodel_runtime.train.transformers import make_transformer
 
 NEEDED = {"RadiusNeighborsClassifier": {"outlier_label": "most_frequent"}}
 
@@ -48,9 +49,16 @@ def test_a_wrong_estimator_is_told(estimator: str, parameters: dict[str, Any], w
 @pytest.mark.parametrize(
     ("transformer", "parameters", "words"),
     [
-        pytest.param("MinMaxScaler", {}, "preprocessing[1].transformer: MinMaxScaler is none of", id="no such step"),
+        pytest.param("MinMax", {}, "preprocessing[1].transformer: MinMax is none of", id="no such step"),
         pytest.param("StandardScaler", {"mean": 1}, "preprocessing[1].parameters.mean", id="no such parameter"),
-        pytest.param("OneHotEncoder", {"handle_unknown": "error"}, "can be served", id="refuses unknown categories"),
+        pytest.param("SelectKBest", {"score_func": "os.system"}, "score_func: os.system is none", id="any function"),
+        pytest.param("SimpleImputer", {"strategy": "guess"}, "parameters.strategy", id="no such strategy"),
+        pytest.param(
+            "OneHotEncoder",
+            {"handle_unknown": "error"},
+            "can only be served with 'ignore'",
+            id="refuses unknown categories",
+        ),
     ],
 )
 def test_a_wrong_step_is_told(transformer: str, parameters: dict[str, Any], words: str) -> None:

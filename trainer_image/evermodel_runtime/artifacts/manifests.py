@@ -37,8 +37,13 @@ def encode_manifest(manifest: Manifest) -> bytes:
     return msgspec.json.encode(manifest, order="deterministic")
 
 
+def read_manifest(blobs: BlobStore, sha256: str) -> Manifest:
+    """Fetch a manifest."""
+    return msgspec.json.decode(blobs.blob(sha256), type=Manifest)
+
+
 def load_model(blobs: BlobStore, sha256: str) -> StoredModel:
     """Fetch a manifest and everything it names."""
-    manifest = msgspec.json.decode(blobs.blob(sha256), type=Manifest)
+    manifest = read_manifest(blobs, sha256)
     scorer = load_scorer(blobs.blob(manifest.artifact), manifest)
     return StoredModel(manifest, scorer, blobs.blob(manifest.training_rows))

@@ -94,7 +94,13 @@ _NAMES = {
     "sklearn.neural_network._multilayer_perceptron": "MLPClassifier MLPRegressor",
     "sklearn.neural_network._stochastic_optimizers": "AdamOptimizer SGDOptimizer",
     "sklearn.pipeline": "Pipeline",
-    "sklearn.preprocessing._data": "StandardScaler",
+    "sklearn.impute._base": "SimpleImputer",
+    "sklearn.preprocessing._data": (
+        "MaxAbsScaler MinMaxScaler PowerTransformer QuantileTransformer RobustScaler StandardScaler"
+    ),
+    "sklearn.preprocessing._discretization": "KBinsDiscretizer",
+    "sklearn.preprocessing._polynomial": "PolynomialFeatures",
+    "sklearn.decomposition._pca": "PCA",
     "sklearn.preprocessing._encoders": "OneHotEncoder OrdinalEncoder",
     "sklearn.preprocessing._function_transformer": "FunctionTransformer",
     "sklearn.preprocessing._label": "LabelBinarizer LabelEncoder",

@@ -130,8 +130,8 @@ def refuse_missing(table: Table, name: str, found: ColumnSurvey) -> None:
     if len(found.missing):
         raise data_error(
             f"{table.name}: column {name!r} has no value in {len(found.missing):,} of {len(table):,} rows: "
-            f"{listed([table.place(int(row)) for row in found.missing])}. Fill or remove these rows, or leave the "
-            "column out of spec.data.features; missing values are not imputed."
+            f"{listed([table.place(int(row)) for row in found.missing])}. Fill or remove these rows, add a "
+            "SimpleImputer step for the column to spec.training.preprocessing, or leave it out of spec.data.features."
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from evermodel.contract import Column, ColumnKind, DataSource, PreprocessingStep
@@ -11,12 +12,12 @@ from evermodel_runtime.data.columns import ColumnSurvey, as_numbers, refuse_miss
 from evermodel_runtime.data.failure import data_error, did_you_mean, listed, spec_error
 from evermodel_runtime.data.labels import Target, read_target
 from evermodel_runtime.data.rows import ColumnValues, FeatureRows, Hashes, Mask, row_hashes
+from evermodel_runtime.data.selection import ENCODERS, IMPUTER, SELECTORS, is_about, is_imputed
 from evermodel_runtime.data.split import held_out, keys_of_ids, keys_of_rows
 from evermodel_runtime.data.table import Table
 
 MIN_ROWS = 20
-FOR_TEXT = "OneHotEncoder"
-FOR_NUMBERS = "StandardScaler"
+FOR_CATEGORIES = "OneHotEncoder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +42,35 @@ class Dataset:
     hashes: Hashes
 
 
-def read_dataset(file: Table, source: DataSource, preprocessing: tuple[PreprocessingStep, ...] = ()) -> Dataset:
-    """Check the file against what is declared, and split it."""
+def read_dataset(
+    file: Table,
+    source: DataSource,
+    preprocessing: tuple[PreprocessingStep, ...] = (),
+    known: tuple[Column, ...] = (),
+) -> Dataset:
+    """Check the file against what is declared, and split it.
+
+    Parameters
+    ----------
+    file : Table
+        The columns.
+    source : DataSource
+        What they mean.
+    preprocessing : tuple of PreprocessingStep, optional
+        Declared steps; without any, missing values and text are left to the default steps.
+    known : tuple of Column, optional
+        Columns of the champion, which the file has to have again, of the same kind.
+    """
     names = feature_names(file, source, preprocessing)
+    if known:
+        _require_known(file, known)
+        names = tuple(column.name for column in known)
     if len(file) < MIN_ROWS:
         raise data_error(
             f"{file.name} has {len(file)} rows; at least {MIN_ROWS} are needed to train and to hold out some."
         )
     target = read_target(file, source.target)
-    features = FeatureRows.of([_read(file, name, preprocessing) for name in names])
+    features = FeatureRows.of([_read(file, name, preprocessing, _of_name(known, name)) for name in names])
     hashes = row_hashes(features)
     return Dataset(features, target, split_rows(file, source, hashes), hashes)
 
@@ -84,8 +105,9 @@ def feature_names(
         raise data_error(f"{file.name} has no column to learn from besides {listed(file.header)}.")
     for index, step in enumerate(preprocessing):
         field = f"spec.training.preprocessing[{index}].columns"
-        file.require(step.columns, field)
-        unused = [name for name in step.columns if name not in names]
+        named = tuple(name for name in step.columns if name not in SELECTORS)
+        file.require(named, field)
+        unused = [name for name in named if name not in names]
         if unused:
             raise spec_error(f"{field} names {unused[0]!r}, which is no feature.{did_you_mean(unused[0], names)}")
     return names
@@ -100,33 +122,73 @@ def _values(file: Table, column: Column) -> ColumnValues:
     if column.kind is ColumnKind.TEXT:
         return texts_of(file, column.name)
     found = survey(file, column.name)
-    refuse_missing(file, column.name, found)
+    if not column.nullable:
+        refuse_missing(file, column.name, found)
     return as_numbers(file, column.name, found)
 
 
-def _read(file: Table, name: str, preprocessing: tuple[PreprocessingStep, ...]) -> tuple[Column, ColumnValues]:
+def _require_known(file: Table, known: tuple[Column, ...]) -> None:
+    """Refuse a file that lost a column since the champion was trained, or holds another kind of values in it."""
+    missing = [column.name for column in known if column.name not in file.header]
+    if missing:
+        raise data_error(
+            f"{file.name} has no column {listed([repr(name) for name in missing])} any more, which the champion was "
+            f"trained on.{did_you_mean(missing[0], file.header)} Its columns are {listed(file.header)}. Bring the "
+            "column back, or declare in spec.data.features what is to be learnt from."
+        )
+    for column in known:
+        found = survey(file, column.name)
+        if column.kind is ColumnKind.NUMBER and found.kind is ColumnKind.TEXT and len(found.texts):
+            row = int(found.texts[0])
+            raise data_error(
+                f"{file.name}: column {column.name!r} was a number when the champion was trained; now "
+                f"{file.place(row)} holds {file.cell(column.name, row)!r}, and {len(found.texts):,} of {len(file):,} "
+                "rows hold text. Correct the file, or give the column another name."
+            )
+
+
+def _of_name(known: tuple[Column, ...], name: str) -> Column | None:
+    return next((column for column in known if column.name == name), None)
+
+
+def _read(
+    file: Table, name: str, preprocessing: tuple[PreprocessingStep, ...], known: Column | None
+) -> tuple[Column, ColumnValues]:
     found = survey(file, name)
-    if _kind(file, name, found, preprocessing) is ColumnKind.TEXT:
-        return Column(name=name, kind=ColumnKind.TEXT), texts_of(file, name)
-    refuse_missing(file, name, found)
-    return Column(name=name, kind=ColumnKind.NUMBER), as_numbers(file, name, found)
+    kind = _kind(file, name, found, preprocessing) if known is None else known.kind
+    column = Column(name=name, kind=kind)
+    values = texts_of(file, name) if kind is ColumnKind.TEXT else as_numbers(file, name, found)
+    if preprocessing:
+        nullable = is_imputed(column, preprocessing)
+        if kind is ColumnKind.NUMBER and not nullable:
+            refuse_missing(file, name, found)
+    else:  # the default steps fill what is missing
+        empty = (values == "").any() if kind is ColumnKind.TEXT else bool(len(found.missing))
+        nullable = bool(empty) or (known is not None and known.nullable)
+    return msgspec.structs.replace(column, nullable=nullable), values
 
 
 def _kind(file: Table, name: str, found: ColumnSurvey, preprocessing: tuple[PreprocessingStep, ...]) -> ColumnKind:
-    steps = {step.transformer: index for index, step in enumerate(preprocessing) if name in step.columns}
     if len(found.missing) == len(file):
         raise data_error(f"{file.name}: column {name!r} has no values. Leave it out of spec.data.features.")
-    if FOR_TEXT in steps and len(found.texts):
+    by_name = [(index, step) for index, step in enumerate(preprocessing) if name in step.columns]
+    if len(found.texts) and any(step.transformer in ENCODERS for _, step in by_name):
         return ColumnKind.TEXT
     if found.kind is ColumnKind.NUMBER:
-        if FOR_TEXT in steps:
-            _require_whole(file, name, found, f"spec.training.preprocessing[{steps[FOR_TEXT]}]")
+        for index, step in enumerate(preprocessing):
+            if step.transformer == FOR_CATEGORIES and is_about(step, Column(name=name, kind=ColumnKind.NUMBER)):
+                _require_whole(file, name, found, f"spec.training.preprocessing[{index}]")
         return ColumnKind.NUMBER
+    about = [step for step in preprocessing if is_about(step, Column(name=name, kind=ColumnKind.TEXT))]
+    if not preprocessing or any(step.transformer in ENCODERS for step in about):
+        return ColumnKind.TEXT
     row = int(found.texts[0])
     example = f"{file.place(row)} holds {file.cell(name, row)!r}"
-    if FOR_NUMBERS in steps:
+    scaling = [(index, step) for index, step in by_name if step.transformer != IMPUTER]
+    if scaling:
+        index, step = scaling[0]
         raise spec_error(
-            f"spec.training.preprocessing[{steps[FOR_NUMBERS]}]: StandardScaler cannot scale {name!r}, which is text "
+            f"spec.training.preprocessing[{index}]: {step.transformer} cannot transform {name!r}, which is text "
             f"({example}). Use OneHotEncoder for it."
         )
     raise spec_error(
@@ -137,11 +199,11 @@ def _kind(file: Table, name: str, found: ColumnSurvey, preprocessing: tuple[Prep
 
 def whole_where_encoded(rows: FeatureRows, preprocessing: tuple[PreprocessingStep, ...]) -> Mask:
     """Return which rows hold whole numbers in every column of numbers that a OneHotEncoder takes; others break it."""
-    encoded = {name for step in preprocessing if step.transformer == FOR_TEXT for name in step.columns}
     whole = np.ones(len(rows), dtype=np.bool_)
     for column, values in zip(rows.columns, rows.values, strict=True):
-        if column.name in encoded and column.kind is ColumnKind.NUMBER:
-            whole &= np.mod(values, 1) == 0
+        steps = [step for step in preprocessing if step.transformer == FOR_CATEGORIES and is_about(step, column)]
+        if steps and column.kind is ColumnKind.NUMBER:
+            whole &= np.isnan(values) | (np.mod(values, 1) == 0)
     return whole
 
 

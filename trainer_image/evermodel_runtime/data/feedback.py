@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,6 +50,8 @@ def _row(record: LabelledRecord, columns: tuple[Column, ...]) -> list[Scalar] | 
     row: list[Scalar] = []
     for value, column in zip(record.row, columns, strict=True):
         cell = _text(value) if column.kind is ColumnKind.TEXT else _number(value)
+        if value is None and column.nullable:
+            cell = "" if column.kind is ColumnKind.TEXT else math.nan
         if cell is None:
             return None
         row.append(cell)

@@ -77,9 +77,17 @@ class FeatureRows:
             matrix[:, place] = values
         return matrix
 
-    def mixed(self) -> NDArray[np.object_]:
-        """Return float and str as objects of shape (rows, columns)."""
-        return np.column_stack([values.astype(np.object_) for values in self.values])
+    def arrow(self) -> Any:
+        """Return a pyarrow.Table of float64 and text: a matrix of objects would take four times the memory."""
+        import pyarrow as pa  # noqa: PLC0415 - serving pods hash and score rows, and read no files
+
+        columns = [
+            pa.array(values, pa.string()).dictionary_encode()
+            if values.dtype == np.object_
+            else pa.array(values.astype(np.float64))
+            for values in self.values
+        ]
+        return pa.table(columns, names=[column.name for column in self.columns])
 
 
 def _joined(first: ColumnValues, second: ColumnValues) -> ColumnValues:

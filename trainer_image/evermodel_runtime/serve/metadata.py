@@ -22,11 +22,21 @@ def model_metadata(config: ServeConfig, model: ServedModel) -> ModelMetadata:
 def _inputs(model: ServedModel) -> tuple[TensorMetadata, ...]:
     schema = model.schema
     if not schema.texts:
-        return (TensorMetadata(MATRIX, Datatype.FP64, (-1, len(schema.names)), {"columns": list(schema.names)}),)
+        return (
+            TensorMetadata(
+                MATRIX, Datatype.FP64, (-1, len(schema.names)), {"columns": list(schema.names)} | _nullable(model)
+            ),
+        )
     types = {ColumnKind.NUMBER: Datatype.FP64, ColumnKind.TEXT: Datatype.BYTES}
     return tuple(
-        TensorMetadata(name, types[kind], (-1, 1)) for name, kind in zip(schema.names, schema.kinds, strict=True)
+        TensorMetadata(name, types[kind], (-1, 1), {"nullable": True} if name in schema.nullable else {})
+        for name, kind in zip(schema.names, schema.kinds, strict=True)
     )
+
+
+def _nullable(model: ServedModel) -> dict[str, list[str]]:
+    schema = model.schema
+    return {"nullable": [name for name in schema.names if name in schema.nullable]} if schema.nullable else {}
 
 
 def _outputs(model: ServedModel) -> tuple[TensorMetadata, ...]:

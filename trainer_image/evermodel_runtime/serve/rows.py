@@ -31,6 +31,8 @@ class Schema:
     kinds: tuple[ColumnKind, ...]
     numbers: tuple[str, ...]
     texts: tuple[str, ...]
+    nullable: frozenset[str]
+    """Those that a row may lack: null is filled as it was in training."""
 
     @classmethod
     def of(cls, columns: Sequence[Column]) -> "Schema":
@@ -40,6 +42,7 @@ class Schema:
             kinds=tuple(column.kind for column in columns),
             numbers=tuple(column.name for column in columns if column.kind is ColumnKind.NUMBER),
             texts=tuple(column.name for column in columns if column.kind is ColumnKind.TEXT),
+            nullable=frozenset(column.name for column in columns if column.nullable),
         )
 
 
@@ -50,11 +53,11 @@ class Rows:
     schema: Schema
     count: int
     numbers: NDArray[np.float64]
-    """As received, shape (rows, number columns)."""
+    """As received, shape (rows, number columns); NaN where null was."""
     numbers32: NDArray[np.float32]
     """As the model takes them."""
     texts: list[list[str]]
-    """One list of rows for each text column."""
+    """One list of rows for each text column; empty where null was."""
 
     def as_received(self) -> list[tuple[Scalar, ...]]:
         """Return the raw rows in the order of the manifest's columns."""
@@ -119,7 +122,7 @@ def _from_matrix(schema: Schema, tensor: InferInput) -> Rows:
     one_column = width == 1 and len(tensor.shape) == 1
     if not one_column and (len(tensor.shape) != MATRIX_DIMENSIONS or tensor.shape[1] != width):
         raise RequestError(f"input {tensor.name!r} has shape {list(tensor.shape)}; {_wanted(schema)}")
-    values = _numbers(tensor, schema.numbers)
+    values = _numbers(tensor, schema.numbers, schema.nullable)
     return _rows(schema, values.reshape(tensor.shape[0], width), [])
 
 
@@ -134,8 +137,8 @@ def _from_columns(schema: Schema, inputs: Sequence[InferInput]) -> Rows:
             )
     numbers = np.empty((count, len(schema.numbers)))
     for position, name in enumerate(schema.numbers):
-        numbers[:, position] = _numbers(by_name[name], (name,))
-    texts = [_strings(by_name[name]) for name in schema.texts]
+        numbers[:, position] = _numbers(by_name[name], (name,), schema.nullable)
+    texts = [_strings(by_name[name], schema.nullable) for name in schema.texts]
     return _rows(schema, numbers, texts)
 
 
@@ -156,8 +159,9 @@ def _by_name(schema: Schema, inputs: Sequence[InferInput]) -> dict[str, InferInp
 def _rows(schema: Schema, numbers: NDArray[np.float64], texts: list[list[str]]) -> Rows:
     with np.errstate(over="ignore"):
         numbers32 = numbers.astype(np.float32)
-    if not np.isfinite(numbers32).all():
-        row, position = np.argwhere(~np.isfinite(numbers32))[0].tolist()
+    infinite = ~np.isfinite(numbers32)
+    if infinite.any() and (infinite := infinite & ~np.isnan(numbers)).any():
+        row, position = np.argwhere(infinite)[0].tolist()
         raise RequestError(
             f"row {row} of column {schema.numbers[position]!r} is {numbers[row, position]}; "
             "numbers must be finite and fit into 32-bit floats"
@@ -165,15 +169,15 @@ def _rows(schema: Schema, numbers: NDArray[np.float64], texts: list[list[str]]) 
     return Rows(schema, len(numbers), numbers, numbers32, texts)
 
 
-def _numbers(tensor: InferInput, columns: tuple[str, ...]) -> NDArray[np.float64]:
+def _numbers(tensor: InferInput, columns: tuple[str, ...], nullable: frozenset[str]) -> NDArray[np.float64]:
     if tensor.datatype is Datatype.BYTES:
         what = f"column {columns[0]!r} is a number" if len(columns) == 1 else "the columns are numbers"
         raise RequestError(f"input {tensor.name!r} has datatype BYTES, but {what}: send FP64, INT64 or BOOL")
     values = _flat(tensor, len(columns))
     allowed = _BOOL_TYPES if tensor.datatype is Datatype.BOOL else _NUMBER_TYPES
-    _check_types(tensor, values, allowed, columns)
+    _check_types(tensor, values, allowed, columns, nullable)
     try:
-        array = np.array(values, dtype=np.float64)
+        array = np.array(values, dtype=np.float64)  # null becomes NaN
     except OverflowError as error:
         raise RequestError(f"input {tensor.name!r} has a number that is too large for 64-bit floats") from error
     if tensor.datatype in INTEGER_BOUNDS:
@@ -181,15 +185,15 @@ def _numbers(tensor: InferInput, columns: tuple[str, ...]) -> NDArray[np.float64
     return array
 
 
-def _strings(tensor: InferInput) -> list[str]:
+def _strings(tensor: InferInput, nullable: frozenset[str]) -> list[str]:
     if tensor.datatype is not Datatype.BYTES:
         raise RequestError(
             f"input {tensor.name!r} has datatype {tensor.datatype.value}, but the column is text: "
             "send strings as datatype BYTES"
         )
     values = _flat(tensor, 1)
-    _check_types(tensor, values, _TEXT_TYPES, (tensor.name,))
-    return values
+    _check_types(tensor, values, _TEXT_TYPES, (tensor.name,), nullable)
+    return ["" if value is None else value for value in values] if None in values else values
 
 
 def _flat(tensor: InferInput, width: int) -> list[Any]:
@@ -208,16 +212,24 @@ def _flat(tensor: InferInput, width: int) -> list[Any]:
     return values
 
 
-def _check_types(tensor: InferInput, values: list[Any], allowed: frozenset[type], columns: tuple[str, ...]) -> None:
+def _check_types(
+    tensor: InferInput,
+    values: list[Any],
+    allowed: frozenset[type],
+    columns: tuple[str, ...],
+    nullable: frozenset[str],
+) -> None:
     if allowed.issuperset(map(type, values)):
         return
-    index = next(index for index, value in enumerate(values) if type(value) not in allowed)
-    raise RequestError(f"{_place(tensor, index, columns)} is {_shown(values[index])}, not {tensor.datatype.value}")
+    for index, value in enumerate(values):
+        if type(value) in allowed or (value is None and columns[index % len(columns)] in nullable):
+            continue
+        raise RequestError(f"{_place(tensor, index, columns)} is {_shown(value)}, not {tensor.datatype.value}")
 
 
 def _check_integers(tensor: InferInput, array: NDArray[np.float64], columns: tuple[str, ...]) -> None:
     low, high = INTEGER_BOUNDS[tensor.datatype]
-    wrong = (array != np.floor(array)) | (array < low) | (array > high)
+    wrong = ~np.isnan(array) & ((array != np.floor(array)) | (array < low) | (array > high))
     if wrong.any():
         index = int(np.argmax(wrong))
         raise RequestError(f"{_place(tensor, index, columns)} is {array[index]:g}, not {tensor.datatype.value}")

@@ -70,7 +70,6 @@ TREES = frozenset(
     }
 )
 """Those that compare values with thresholds: the last bit of a value can decide."""
-TRANSFORMERS = {"OneHotEncoder": "sklearn.preprocessing", "StandardScaler": "sklearn.preprocessing"}
 
 
 def make_estimator(name: str, parameters: Mapping[str, Any], seed: int) -> Any:
@@ -79,7 +78,7 @@ def make_estimator(name: str, parameters: Mapping[str, Any], seed: int) -> Any:
         raise spec_error(
             f"spec.training.estimator: {name} is none of {', '.join(ESTIMATORS)}.{did_you_mean(name, ESTIMATORS)}"
         )
-    made = _make(name, ESTIMATORS[name], parameters, "spec.training.parameters")
+    made = make_checked(name, ESTIMATORS[name], parameters, "spec.training.parameters")
     if name == "RadiusNeighborsClassifier" and parameters.get("outlier_label") is None:
         raise spec_error(
             "spec.training.parameters.outlier_label: RadiusNeighborsClassifier needs one, a class or most_frequent: "
@@ -88,23 +87,12 @@ def make_estimator(name: str, parameters: Mapping[str, Any], seed: int) -> Any:
     return made.set_params(random_state=seed) if _takes_seed(made, parameters) else made
 
 
-def make_transformer(name: str, parameters: Mapping[str, Any], index: int) -> Any:
-    """Return a transformer that is not fitted; ``index`` is its place in ``spec.training.preprocessing``."""
-    field = f"spec.training.preprocessing[{index}]"
-    if name not in TRANSFORMERS:
-        raise spec_error(f"{field}.transformer: {name} is none of {', '.join(TRANSFORMERS)}.")
-    if name == "OneHotEncoder":
-        if parameters.get("handle_unknown", "ignore") != "ignore" or parameters.get("sparse_output", False):
-            raise spec_error(f"{field}.parameters: only handle_unknown: ignore and sparse_output: false can be served.")
-        parameters = {"handle_unknown": "ignore", "sparse_output": False, **parameters}
-    return _make(name, TRANSFORMERS[name], parameters, f"{field}.parameters")
-
-
 def _takes_seed(made: Any, parameters: Mapping[str, Any]) -> bool:
     return "random_state" in made.get_params(deep=False) and parameters.get("random_state") is None
 
 
-def _make(name: str, module: str, parameters: Mapping[str, Any], field: str) -> Any:
+def make_checked(name: str, module: str, parameters: Mapping[str, Any], field: str) -> Any:
+    """Return an object of a class with these parameters, each of which the class itself has looked at."""
     made = getattr(importlib.import_module(module), name)()
     allowed = sorted(made.get_params(deep=False))
     unknown = [parameter for parameter in parameters if parameter not in allowed]

@@ -10,10 +10,12 @@ from typing import Any, Literal
 import numpy as np
 import skl2onnx
 from numpy.typing import NDArray
+from skl2onnx._parse import _parse_sklearn_column_transformer
 from skl2onnx._supported_operators import sklearn_operator_name_map
 from skl2onnx.common._registration import get_converter
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.base import is_regressor
+from sklearn.compose import ColumnTransformer
 
 from evermodel.contract import Column, ColumnKind
 from evermodel_runtime.artifacts.scorer import MATRIX_INPUT, SCORING_ERRORS, Scorer
@@ -63,7 +65,12 @@ def export(pipeline: Any, columns: tuple[Column, ...], name: str) -> bytes:
     options = {id(exported): {"zipmap": False}} if "zipmap" in _options_of(exported) else {}
     try:
         model = skl2onnx.convert_sklearn(
-            exported, name=name, initial_types=_inputs(columns), options=options, target_opset=OPSET
+            exported,
+            name=name,
+            initial_types=_inputs(columns),
+            options=options,
+            target_opset=OPSET,
+            custom_parsers={ColumnTransformer: _parse_spread},
         )
     except CONVERSION_ERRORS as error:
         raise NoOnnxError(f"it cannot be exported: {_first_line(error)}") from error
@@ -152,6 +159,13 @@ def _differences(answers: NDArray[Any], expected: NDArray[Any]) -> NDArray[np.fl
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def _parse_spread(scope: Any, model: Any, inputs: list[Any], custom_parsers: Any = None) -> Any:
+    """Parse a ColumnTransformer as skl2onnx does, which does not know how wide the matrix of an earlier step is."""
+    if len(inputs) == 1:
+        inputs[0].type.shape = [inputs[0].type.shape[0], model.n_features_in_]
+    return _parse_sklearn_column_transformer(scope, model, inputs, custom_parsers=custom_parsers)
 
 
 def _options_of(pipeline: Any) -> Collection[str]:

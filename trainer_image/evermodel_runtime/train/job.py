@@ -8,23 +8,30 @@ from importlib.metadata import version
 from platform import python_version
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
-from evermodel.contract import Column, FreshRange, Manifest, Scalar, TrainReport, TrainRun
+from evermodel.contract import Column, FreshRange, Manifest, Scalar, TrainReport, TrainRun, label_text
 from evermodel_runtime.artifacts.job import Hub, Progress, Surroundings, run_job
-from evermodel_runtime.artifacts.manifests import encode_manifest
+from evermodel_runtime.artifacts.manifests import encode_manifest, read_manifest
 from evermodel_runtime.data.dataset import Dataset, TrainingPart, read_dataset, training_part, whole_where_encoded
-from evermodel_runtime.data.failure import JobError
+from evermodel_runtime.data.failure import JobError, listed
 from evermodel_runtime.data.feedback import read_feedback
 from evermodel_runtime.data.labels import Target, as_texts
 from evermodel_runtime.data.rows import Labels, encode_hashes, row_hashes
 from evermodel_runtime.data.source import read_data
+from evermodel_runtime.data.table import Table
+from evermodel_runtime.train.defaults import default_steps, described
 from evermodel_runtime.train.windows import Choice, LabelledRows, choose_data
 
 if TYPE_CHECKING:
     from evermodel_runtime.train.packing import Packed  # with scikit-learn, for which bad data need not wait
 
 LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "scipy", "skl2onnx", "skops")
+LONGEST_NOTE = 240
+"""Characters of a note in the report, of which a termination message holds three; the log has them whole."""
+IMBALANCE = 0.9
+"""Share of the largest class above which accuracy says little."""
 LONGEST_REASON = 600
 """Characters of what scikit-learn or skl2onnx said, so that the report fits into a termination message."""
 
@@ -38,10 +45,17 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
     """Make one version and publish it."""
     say, hub = surroundings.progress, surroundings.hub
     say(f"version {run.version} of {run.namespace}/{run.model}: {run.estimator} on {run.data.uri}")
-    file, digest = read_data(run.data, datasets=hub, mount=surroundings.mount)
-    dataset = read_dataset(file, run.data, run.preprocessing)
+    known = () if run.champion is None else read_manifest(hub, run.champion).columns
+    file, digest = read_data(run.data, datasets=hub, mount=surroundings.mount, columns=known)
+    dataset = read_dataset(file, run.data, run.preprocessing, known)
+    notes = [*_ignored(file, run, dataset), *warnings_of(dataset)]
     del file  # its columns are as large as the features made from them
+    if not run.preprocessing:
+        run = msgspec.structs.replace(run, preprocessing=default_steps(dataset.features, run.estimator))
+        notes.insert(0, described(run.preprocessing))
     part = training_part(dataset)
+    for note in notes:
+        say(note)
     say(f"read {len(dataset.hashes):,} rows of {len(dataset.features.columns)} features, sha256 {digest}")
     say(
         f"split: {int(dataset.reference.sum()):,} rows held out, {len(part.hashes):,} to learn from, "
@@ -64,7 +78,38 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
         seconds=say.seconds,
         format=packed.format,
         format_reason=packed.reason[:LONGEST_REASON],
+        notes=tuple(note[:LONGEST_NOTE] for note in notes),
     )
+
+
+def _ignored(file: Table, run: TrainRun, dataset: Dataset) -> list[str]:
+    """Say which columns are new since the champion was trained: requests do not have them, so they are left out."""
+    taken = {run.data.target, run.data.id_column, *(column.name for column in dataset.features.columns)}
+    new = [name for name in file.header if name not in taken]
+    if run.champion is None or run.data.features or not new:
+        return []
+    return [
+        (
+            f"Columns {listed(new)} are new since the champion was trained and are not learnt from, since requests "
+            "lack them: name them in spec.data.features to take them up."
+        )
+    ]
+
+
+def warnings_of(dataset: Dataset) -> list[str]:
+    """Say that accuracy hides the smaller classes when nearly all rows are of one."""
+    classes, counts = np.unique(dataset.target.labels, return_counts=True)
+    share = float(counts.max() / counts.sum())
+    if share <= IMBALANCE:
+        return []
+    largest = label_text(classes[counts.argmax()].item() if classes.dtype != np.object_ else classes[counts.argmax()])
+    return [
+        (
+            f"Warning: {share:.1%} of the labels are {largest!r}, so a model that always says so has an accuracy of "
+            f"{share:.3f}, which hides how it does on the others. Look at precision and recall, and try class_weight: "
+            "balanced in spec.training.parameters."
+        )
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,5 +204,6 @@ def make_manifest(run: TrainRun, fitted: Fitted, training_rows: str, data_sha256
         feedback_through=run.feedback_through,
         estimator=run.estimator,
         parameters=run.parameters,
+        preprocessing=run.preprocessing,
         libraries={"python": python_version()} | {name: version(name) for name in LIBRARIES},
     )

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from sklearn.base import clone
-from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
-from evermodel.contract import Column, ColumnKind, PreprocessingStep, TrainRun
+from evermodel.contract import Column, PreprocessingStep, TrainRun
 from evermodel_runtime.data.failure import spec_error
 from evermodel_runtime.data.rows import FeatureRows, Labels
-from evermodel_runtime.train.estimators import TREES, make_estimator, make_transformer
+from evermodel_runtime.train.estimators import TREES, make_estimator
+from evermodel_runtime.train.preprocessing import preprocessing_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +39,26 @@ class Recipe:
 
 
 def table(rows: FeatureRows) -> Any:
-    """Return rows as the pipeline takes them: float64 of float32 precision, or objects when there is text.
+    """Return rows as the pipeline takes them: float64 of float32 precision, in an Arrow table when there is text.
 
     The values are rounded to float32, since that is what will be served; the arithmetic of the fit keeps its precision.
     """
-    return rows.wide_matrix() if rows.all_numbers else rows.mixed()
+    return rows.wide_matrix() if rows.all_numbers else rows.arrow()
 
 
 def make_recipe(run: TrainRun, columns: tuple[Column, ...]) -> Recipe:
     """Build the pipeline that a run declares; raises before anything is fitted when a parameter is wrong."""
-    return recipe_of(make_estimator(run.estimator, run.parameters, run.seed), run.preprocessing, columns)
+    return recipe_of(make_estimator(run.estimator, run.parameters, run.seed), run.preprocessing, columns, run.seed)
 
 
-def recipe_of(estimator: Any, preprocessing: tuple[PreprocessingStep, ...], columns: tuple[Column, ...]) -> Recipe:
+def recipe_of(
+    estimator: Any, preprocessing: tuple[PreprocessingStep, ...], columns: tuple[Column, ...], seed: int = 0
+) -> Recipe:
     """Put declared steps before an estimator that is not fitted."""
     if not get_tags(estimator).target_tags.single_output:
         raise spec_error(f"{type(estimator).__name__} predicts several targets at once; a ModelDeployment has one.")
-    steps = [_step(index, step, columns, estimator) for index, step in enumerate(preprocessing)]
-    spread = ColumnTransformer(steps, remainder="passthrough", sparse_threshold=0)
-    return Recipe(Pipeline([("columns", spread), ("estimator", estimator)]))
+    steps = preprocessing_of(preprocessing, columns, seed=seed, exact=has_trees(estimator))
+    return Recipe(Pipeline([*steps, ("estimator", estimator)]))
 
 
 def has_trees(estimator: Any) -> bool:
@@ -66,35 +66,3 @@ def has_trees(estimator: Any) -> bool:
     if type(estimator).__name__ in TREES:
         return True
     return any(has_trees(part) for part in estimator.get_params().values() if hasattr(part, "fit"))
-
-
-def _step(
-    index: int, step: PreprocessingStep, columns: tuple[Column, ...], estimator: Any
-) -> tuple[str, Any, list[int]]:
-    place = {column.name: position for position, column in enumerate(columns)}
-    transformer = make_transformer(step.transformer, step.parameters, index)
-    if step.transformer == "StandardScaler":
-        _refuse_text(index, step, columns)
-        if has_trees(estimator):
-            transformer = _in_double_precision(transformer)
-    return f"step_{index}", transformer, [place[name] for name in step.columns]
-
-
-def _refuse_text(index: int, step: PreprocessingStep, columns: tuple[Column, ...]) -> None:
-    texts = [c.name for c in columns if c.name in step.columns and c.kind is ColumnKind.TEXT]
-    if texts:
-        raise spec_error(
-            f"spec.training.preprocessing[{index}]: StandardScaler cannot scale {texts[0]!r}, which is text."
-        )
-
-
-def _in_double_precision(scaler: Any) -> Any:
-    """Scale in float64 in the exported model too, then round.
-
-    Scaled in float32, a value can land on the other side of a tree's threshold: one row in a few hundred got another
-    probability.
-    """
-    from skl2onnx.sklapi import CastTransformer  # noqa: PLC0415 - half a second that few runs need
-
-    double, single = CastTransformer(dtype=np.float64), CastTransformer(dtype=np.float32)
-    return Pipeline([("double", double), ("scale", scaler), ("single", single)])

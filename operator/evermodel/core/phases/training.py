@@ -42,6 +42,7 @@ def step(observed: Observed, version: VersionView, now: datetime) -> Step:
         window=report.window,
         format=report.format.value,
         format_reason=report.format_reason,
+        notes=report.notes,
         started_at=version.status.started_at or rfc3339(version.created_at),
     )
     if judged_after_alarm(version):
