@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import aiohttp
 import msgspec
 from tests.e2e import manifests, soak
+from tests.e2e.figures import Figure
 from tests.e2e.installation import Installation
 from tests.e2e.load import Load
 from tests.e2e.namespaces import Namespace, eventually
 
 from evermodel.contract import FeedbackRequest, FeedbackResponse, FeedbackRow, LabelStatus
-from evermodel.kube.client import Object
 from evermodel.kube.kinds import POD
 from evermodel.resources.hub import POD as HUB_POD
 
@@ -43,15 +45,32 @@ class Labellers:
     refusals: list[tuple[int, str | None]] = field(default_factory=list)
     """Status and Retry-After of the answers that acknowledged nothing."""
 
-    async def run(self) -> None:
-        """Label until cancelled."""
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Labellers]:
+        """Label while the context is open."""
         async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
-            for _ in range(SENDERS):
-                tasks.create_task(self._send_for_ever(session))
+            senders = [tasks.create_task(self._send_for_ever(session)) for _ in range(SENDERS)]
+            try:
+                yield self
+            finally:
+                for sender in senders:
+                    sender.cancel()
 
-    def have_acknowledged(self, number: int) -> bool | None:
-        """Tell whether so many labels are on disk."""
-        return self.acknowledged.total() >= number or None
+    async def until_acknowledged(self, number: int) -> None:
+        """Wait until so many labels are on disk."""
+
+        async def are() -> bool | None:
+            return self.acknowledged.total() >= number or None
+
+        await eventually(are, f"{number} labels are acknowledged")
+
+    async def until_refused_more_often_than(self, times: int) -> None:
+        """Wait until an answer acknowledges nothing."""
+
+        async def is_refused() -> bool | None:
+            return len(self.refusals) > times or None
+
+        await eventually(is_refused, "clients notice that the hub is away")
 
     async def _send_for_ever(self, session: aiohttp.ClientSession) -> None:
         waiting = self.load.prediction_ids
@@ -75,34 +94,24 @@ class Labellers:
 
 
 async def test_no_acknowledged_label_is_lost_or_doubled_when_the_hub_is_killed(
-    installation: Installation, namespace: Namespace
+    installation: Installation, namespace: Namespace, figure: Figure
 ) -> None:
     await namespace.apply(manifests.iris())
     await namespace.becomes_ready("iris")
     url = f"{await namespace.address('iris')}/v2/models/iris"
 
-    async with Load(url=f"{url}/infer", bodies=[manifests.IRIS_REQUEST], per_second=PER_SECOND).running() as load:
-        labellers = Labellers(url=f"{url}/feedback", load=load)
-        labelling = asyncio.create_task(labellers.run())
+    load = Load(url=f"{url}/infer", bodies=[manifests.IRIS_REQUEST], per_second=PER_SECOND)
+    labellers = Labellers(url=f"{url}/feedback", load=load)
 
-        async def acknowledged(number: int) -> None:
-            async def are() -> bool | None:
-                return labellers.have_acknowledged(number)
-
-            await eventually(are, f"{number} labels are acknowledged")
-
-        for kill in range(1, KILLS + 1):
-            await acknowledged(labellers.acknowledged.total() + LABELS)
-            refused = len(labellers.refusals)
-            await installation.kill(await _hub(namespace))
-
-            async def was_away(before: int = refused) -> bool | None:
-                return len(labellers.refusals) > before or None
-
-            await eventually(was_away, f"clients notice kill {kill} of the hub")
-        await acknowledged(labellers.acknowledged.total() + LABELS)
-    await acknowledged(load.answers.total())
-    labelling.cancel()
+    async with labellers.running():
+        async with load.running():
+            for _ in range(KILLS):
+                await labellers.until_acknowledged(labellers.acknowledged.total() + LABELS)
+                refused = len(labellers.refusals)
+                await installation.kill(await namespace.api.get(POD, namespace.name, HUB_POD))
+                await labellers.until_refused_more_often_than(refused)
+            await labellers.until_acknowledged(labellers.acknowledged.total() + LABELS)
+        await labellers.until_acknowledged(load.answers.total())
 
     assert load.failures == []
     assert load.answers.total() == load.sent
@@ -111,7 +120,5 @@ async def test_no_acknowledged_label_is_lost_or_doubled_when_the_hub_is_killed(
     assert all(retry_after is not None and float(retry_after) > 0 for _, retry_after in labellers.refusals)
     counted = await namespace.kubectl("exec", HUB_POD, "--", "python", "-c", _COUNT)
     assert list(map(int, counted.split())) == [load.sent] * 3, "labels, different predictions, and the sum kept of them"
-
-
-async def _hub(namespace: Namespace) -> Object:
-    return await namespace.api.get(POD, namespace.name, HUB_POD)
+    figure(f"labels acknowledged over {KILLS} kills of the hub", load.sent)
+    figure("requests with labels that were asked for again", len(labellers.refusals))
