@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from evermodel.contract import DataFormat
-from evermodel_runtime.data.csvtext import CsvText, read_text, row_lines
+from evermodel_runtime.data.csvtext import SOMETHING, CsvText, read_text, row_lines
 from evermodel_runtime.data.failure import data_error, listed
 from evermodel_runtime.data.memory import Memory
 from evermodel_runtime.data.table import TEXT, Table, checked_header
@@ -20,7 +20,7 @@ from evermodel_runtime.data.table import TEXT, Table, checked_header
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
 """How a missing number is spelled, in lower case."""
 _SPELLED = [spelling for word in sorted(MISSING) for spelling in {word, word.upper(), word.capitalize()}] + ["NaN"]
-SAMPLE = 1 << 18
+SAMPLE = 1 << 16
 """Bytes from which the columns' types are guessed; a wrong guess costs a second reading, nothing else."""
 ROWS_AT_ONCE = 20_000
 NUMBER_BYTES = 8
@@ -63,7 +63,7 @@ def read_csv(
     if text.needs_care:
         return _read_carefully(text, name, header, header_line, wanted)
     start = _offset(text.content, header_line)
-    if not text.content[start:].strip():
+    if SOMETHING.search(text.content, start) is None:
         raise _no_rows(name, header)
     body = pa.py_buffer(text.content).slice(start)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ DELIMITERS = (",", ";", "\t", "|")
 """Those that are found; any other is declared."""
 FIELD_LIMIT = 1 << 20
 BLOCK = 1 << 22
+SOMETHING = re.compile(rb"\S")
 LOOKED_AT = 1 << 16
 """Characters of the beginning in which the delimiter is looked for."""
 
@@ -34,6 +36,8 @@ class CsvText:
     def needs_care(self) -> bool:
         """Whether it has what pyarrow would read otherwise than people mean: odd quotes, or spaces before quotes."""
         quote = self.quote.encode()
+        if not self.has_quotes:
+            return False
         return self.content.count(quote) % 2 == 1 or (self.delimiter + " ").encode() + quote in self.content
 
     @property
@@ -51,9 +55,9 @@ class CsvText:
 def read_text(content: bytes, name: str, declared: DataFormat) -> CsvText:
     """Find or take over encoding, line ends, quote and delimiter."""
     text = _as_utf8(content, name, declared.encoding)
-    if not text.strip():
+    if SOMETHING.search(text) is None:
         raise data_error(f"{name} is empty. A header row and at least one row per class are needed.")
-    if b"\r" in text and b"\n" not in text:
+    if b"\n" not in text and b"\r" in text:
         text = text.replace(b"\r", b"\n")
     quote = declared.quote or '"'
     return CsvText(text, declared.delimiter or _delimiter(text, quote), quote)
@@ -118,9 +122,10 @@ def _delimiter(text: bytes, quote: str) -> str:
 
 def row_lines(text: CsvText, header_line: int, rows: int) -> Sequence[int] | None:
     """Return the line on which each row ends, or None where that cannot be told cheaply."""
-    ended = text.content if text.content.endswith(b"\n") else text.content + b"\n"
-    if ended.count(b"\n") == header_line + rows:
+    open_end = not text.content.endswith(b"\n")
+    if text.content.count(b"\n") + open_end == header_line + rows:
         return range(header_line + 1, header_line + rows + 1)
+    ended = text.content + b"\n" if open_end else text.content
     ends = _record_ends(ended, ord(text.quote))
     data = ends[ends > header_line]
     return data.tolist() if len(data) == rows else None

@@ -41,6 +41,11 @@ class Dataset:
     reference: Mask
     hashes: Hashes
 
+    def held_out(self) -> Dataset:
+        """Return the held-out rows alone."""
+        kept = self.reference
+        return Dataset(self.features[kept], Target(self.target.labels[kept]), kept[kept], self.hashes[kept])
+
 
 def read_dataset(
     file: Table,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Self
 
 import numpy as np
@@ -78,13 +79,11 @@ class FeatureRows:
         return matrix
 
     def arrow(self) -> Any:
-        """Return a pyarrow.Table of float64 and text: a matrix of objects would take four times the memory."""
+        """Return a pyarrow.Table of float32 and text: a matrix of objects would take eight times the memory."""
         import pyarrow as pa  # noqa: PLC0415 - serving pods hash and score rows, and read no files
 
         columns = [
-            pa.array(values, pa.string()).dictionary_encode()
-            if values.dtype == np.object_
-            else pa.array(values.astype(np.float64))
+            pa.array(values, pa.string()).dictionary_encode() if values.dtype == np.object_ else pa.array(values)
             for values in self.values
         ]
         return pa.table(columns, names=[column.name for column in self.columns])
@@ -108,19 +107,24 @@ def row_hashes(rows: FeatureRows) -> Hashes:
 
 def _digests(rows: FeatureRows) -> bytes:
     """Return 8 bytes for each row."""
-    if rows.all_numbers:
-        width = (1 + 4) * len(rows.values)
-        joined = np.concatenate([_encoded_numbers(values) for values in rows.values], axis=1).tobytes()
-        return b"".join([_digest(joined[at : at + width]) for at in range(0, len(joined), width)])
-    cells = zip(*(_cells(values) for values in rows.values), strict=True)
-    return b"".join([_digest(b"".join(row)) for row in cells])
+    parts = [_cells(list(run)) for _, run in groupby(rows.values, key=lambda values: values.dtype == np.object_)]
+    if len(parts) == 1:
+        return b"".join([_digest(row) for row in parts[0]])
+    return b"".join([_digest(b"".join(row)) for row in zip(*parts, strict=True)])
 
 
-def _cells(values: ColumnValues) -> list[bytes]:
-    if values.dtype != np.object_:
-        return [row.tobytes() for row in _encoded_numbers(values)]
+def _cells(columns: list[ColumnValues]) -> list[bytes]:
+    """Encode neighbouring columns of one kind, row by row."""
+    if columns[0].dtype != np.object_:
+        width = (1 + 4) * len(columns)
+        joined = np.concatenate([_encoded_numbers(values) for values in columns], axis=1).tobytes()
+        return [joined[at : at + width] for at in range(0, len(joined), width)]
     known: dict[object, bytes] = {}
-    return [known.get(value) or known.setdefault(value, _encoded_text(str(value))) for value in values.tolist()]
+    texts = [
+        [known.get(value) or known.setdefault(value, _encoded_text(str(value))) for value in values.tolist()]
+        for values in columns
+    ]
+    return texts[0] if len(texts) == 1 else [b"".join(row) for row in zip(*texts, strict=True)]
 
 
 def _encoded_text(text: str) -> bytes:

@@ -12,7 +12,7 @@ from evermodel.contract import Column, ColumnKind, DataSource, FailureReason
 from evermodel_runtime.data.bundled import NoSuchBundledDataError, bundled_csv
 from evermodel_runtime.data.failure import JobError, listed, spec_error
 from evermodel_runtime.data.formats import read_table
-from evermodel_runtime.data.memory import Memory
+from evermodel_runtime.data.memory import Memory, hand_back
 from evermodel_runtime.data.table import Table
 
 
@@ -50,7 +50,10 @@ def read_data(
     spelled = {source.target} | ({source.id_column} if source.id_column is not None else set())
     only = {*source.features, *spelled, *(column.name for column in columns)} if source.features else None
     texts = {*spelled, *(column.name for column in columns if column.kind is ColumnKind.TEXT)}
-    return read_table(content, source.uri, source.format, texts=texts, only=only, memory=memory), digest
+    table = read_table(content, source.uri, source.format, texts=texts, only=only, memory=memory)
+    del content
+    hand_back()
+    return table, digest
 
 
 def read_source(

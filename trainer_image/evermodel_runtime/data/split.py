@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,19 +16,21 @@ SALT = b"reference"
 def held_out(keys: Iterable[bytes], fraction: float) -> Mask:
     """Return whether each key is of the reference set: its salted hash, taken as in [0, 1), is below ``fraction``."""
     salted = hashlib.blake2b(digest_size=8, person=SALT)
-    digests = b"".join([_digest(salted.copy(), key) for key in keys])
+    digests = bytearray()
+    for key in keys:
+        digests += _digest(salted.copy(), key)
     return np.frombuffer(digests, dtype="<u8") < np.uint64(fraction * 2**64)
 
 
-def keys_of_ids(ids: Iterable[str]) -> list[bytes]:
+def keys_of_ids(ids: Iterable[str]) -> Iterator[bytes]:
     """Make split keys from the values of the idColumn."""
-    return [name.encode() for name in ids]
+    return (name.encode() for name in ids)
 
 
-def keys_of_rows(hashes: Hashes) -> list[bytes]:
+def keys_of_rows(hashes: Hashes) -> Iterator[bytes]:
     """Make split keys from row hashes, where there is no idColumn: equal rows fall on the same side."""
     content = hashes.astype("<u8").tobytes()
-    return [content[at : at + 8] for at in range(0, len(content), 8)]
+    return (content[at : at + 8] for at in range(0, len(content), 8))
 
 
 def _digest(salted: Any, key: bytes) -> bytes:

@@ -18,11 +18,12 @@ from evermodel_runtime.data.dataset import Dataset, TrainingPart, read_dataset, 
 from evermodel_runtime.data.failure import JobError, listed
 from evermodel_runtime.data.feedback import read_feedback
 from evermodel_runtime.data.labels import Target, as_texts
-from evermodel_runtime.data.rows import Labels, encode_hashes, row_hashes
+from evermodel_runtime.data.memory import hand_back
+from evermodel_runtime.data.rows import Hashes, Labels, encode_hashes, row_hashes
 from evermodel_runtime.data.source import read_data
 from evermodel_runtime.data.table import Table
 from evermodel_runtime.train.defaults import default_steps, described
-from evermodel_runtime.train.windows import Choice, LabelledRows, choose_data
+from evermodel_runtime.train.windows import Choice, LabelledRows, Window, choose_data
 
 if TYPE_CHECKING:
     from evermodel_runtime.train.packing import Packed  # with scikit-learn, for which bad data need not wait
@@ -50,6 +51,7 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
     dataset = read_dataset(file, run.data, run.preprocessing, known)
     notes = [*_ignored(file, run, dataset), *warnings_of(dataset)]
     del file  # its columns are as large as the features made from them
+    hand_back()
     if not run.preprocessing:
         run = msgspec.structs.replace(run, preprocessing=default_steps(dataset.features, run.estimator))
         notes.insert(0, described(run.preprocessing))
@@ -61,11 +63,12 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
         f"split: {int(dataset.reference.sum()):,} rows held out, {len(part.hashes):,} to learn from, "
         f"{part.excluded:,} left out as copies of held-out rows"
     )
+    dataset = dataset.held_out()  # the others are in the training part: twice would be too much
     source = LabelledRows(part.features, part.target.labels)
     feedback = usable_feedback(run, hub, dataset, part, say)
     fitted = fit(run, source, feedback, say)
     packed = pack_checked(run, fitted, dataset, source.followed_by(feedback), say)
-    manifest = publish(run, hub, fitted, packed, digest)
+    manifest = publish(run, hub, fitted, packed, data_sha256=digest, learnt=_learnt_hashes(fitted.choice, part))
     say(f"published as manifest {manifest}")
     return TrainReport(
         manifest=manifest,
@@ -181,10 +184,17 @@ def pack_checked(run: TrainRun, fitted: Fitted, dataset: Dataset, learnt: Labell
     return pack(fitted.pipeline, make_manifest(run, fitted, "", ""), rows, say)
 
 
-def publish(run: TrainRun, hub: Hub, fitted: Fitted, packed: Packed, data_sha256: str) -> str:
+def _learnt_hashes(choice: Choice, part: TrainingPart) -> Hashes:
+    """Return the hashes of the rows that were fitted on; those of the source are known."""
+    if choice.window is not Window.ALL:
+        return row_hashes(choice.data.rows)
+    return np.concatenate([part.hashes, row_hashes(choice.data.rows[len(part.hashes) :])])
+
+
+def publish(run: TrainRun, hub: Hub, fitted: Fitted, packed: Packed, *, data_sha256: str, learnt: Hashes) -> str:
     """Store the model and the hashes of its rows, then the manifest that names them; returns the manifest's sha256."""
     file = hub.put_blob(packed.content)
-    training_rows = hub.put_blob(encode_hashes(row_hashes(fitted.choice.data.rows)))
+    training_rows = hub.put_blob(encode_hashes(learnt))
     return hub.put_blob(encode_manifest(packed.named_in(make_manifest(run, fitted, training_rows, data_sha256), file)))
 
 

@@ -39,7 +39,7 @@ class Recipe:
 
 
 def table(rows: FeatureRows) -> Any:
-    """Return rows as the pipeline takes them: float64 of float32 precision, in an Arrow table when there is text.
+    """Return rows as the pipeline takes them: float64 of float32 precision, or an Arrow table when there is text.
 
     The values are rounded to float32, since that is what will be served; the arithmetic of the fit keeps its precision.
     """

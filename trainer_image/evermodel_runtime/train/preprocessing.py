@@ -110,6 +110,7 @@ def preprocessing_of(
     texts = _text_stage(steps, made, columns)
     source = [column.name for column in columns if column.kind is ColumnKind.NUMBER]
     numbers = _Numbers([*source, *texts.kept()], open_ended=bool(texts.widened()))
+    before: list[Step] = []
     widened_before = min(texts.widened(), default=len(steps))
     for index, step in enumerate(steps):
         chosen, everything = _chosen_numbers(numbers, texts, index, step, open_now=widened_before < index)
@@ -117,9 +118,13 @@ def preprocessing_of(
             continue
         known = TRANSFORMERS[step.transformer]
         transformer = _in_double_precision(made[index]) if exact and step.transformer in IN_DOUBLE else made[index]
-        _transform(numbers, f"step_{index}", transformer, chosen, everything=everything, keeps=known.keeps)
+        if texts.encoded and known.keeps and not numbers.stages and not everything and chosen == source:
+            # Before numbers and text are put side by side: one copy of the whole matrix less.
+            before.append((f"step_{index}", transformer))
+        else:
+            _transform(numbers, f"step_{index}", transformer, chosen, everything=everything, keeps=known.keeps)
         widened_before = widened_before if known.keeps else min(widened_before, index)
-    spread = _spread(texts, columns, source)
+    spread = _spread(texts, columns, source, before)
     return [*([] if spread is None else [("columns", spread)]), *numbers.stages]
 
 
@@ -206,18 +211,24 @@ def _transform(
     matrix.open_ended = matrix.open_ended or not keeps
 
 
-def _spread(texts: _Texts, columns: tuple[Column, ...], numbers: list[str]) -> Any | None:
+def _spread(texts: _Texts, columns: tuple[Column, ...], numbers: list[str], stages: list[Step]) -> Any | None:
     """Return what makes one matrix of numbers and text: numbers, then columns that keep their names, then others."""
     if not texts.encoded:
         return None
     place = {column.name: position for position, column in enumerate(columns)}
     parts: list[tuple[str, Any, list[int]]] = []
-    if numbers:  # as they are; "passthrough" would hand them on as they came, and they come as a table
-        parts.append(("numbers", StandardScaler(with_mean=False, with_std=False), [place[name] for name in numbers]))
+    if numbers:
+        # They come as a table, which the first step has to make a matrix of; "passthrough" would not.
+        if not stages or isinstance(stages[0][1], Pipeline):
+            stages = [("as_they_are", StandardScaler(with_mean=False, with_std=False)), *stages]
+        parts.append(("numbers", _chain(stages), [place[name] for name in numbers]))
     for position, (names, steps) in enumerate(sorted(texts.encoded, key=lambda group: not _keeps(group[1]))):
-        encoder = steps[0][1] if len(steps) == 1 else Pipeline(steps)
-        parts.append((f"text_{position}", encoder, [place[name] for name in names]))
+        parts.append((f"text_{position}", _chain(steps), [place[name] for name in names]))
     return ColumnTransformer(parts, sparse_threshold=0)
+
+
+def _chain(steps: list[Step]) -> Any:
+    return steps[0][1] if len(steps) == 1 else Pipeline(steps)
 
 
 def _keeps(steps: list[Step]) -> bool:
