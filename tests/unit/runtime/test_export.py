@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
 from tests.unit.runtime.made_runs import ENCODE_COLOUR, as_csv, make_source, make_table, make_train_run
 
 from evermodel.contract import FailureReason, Manifest, PreprocessingStep, TrainRun
@@ -15,7 +16,7 @@ from evermodel_runtime.data.csvfile import read_csv
 from evermodel_runtime.data.dataset import Dataset, read_dataset
 from evermodel_runtime.data.failure import JobError
 from evermodel_runtime.train.estimators import ESTIMATORS
-from evermodel_runtime.train.export import NoOnnxError, check_parity, export, layout_of
+from evermodel_runtime.train.export import NoOnnxError, check_parity, compare, export, layout_of
 from evermodel_runtime.train.pipeline import make_recipe, table
 
 pytestmark = [  # small models do not converge, and scikit-learn announces what it will drop
@@ -126,6 +127,41 @@ def test_a_category_that_was_never_seen_is_none_of_the_known() -> None:
     labels = scorer.predict((height, width, colour))
 
     assert set(labels.tolist()) <= {"rose", "tulip"}
+
+
+class Undecided(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A model for which the first two of three classes are equally probable; it answers one of them for every row."""
+
+    classes_ = np.array(["rose", "tulip", "violet"], dtype=object)
+
+    def __init__(self, answer: str) -> None:
+        self._answer = answer
+
+    def predict(self, rows: Any) -> NDArray[Any]:
+        return np.full(len(rows), self._answer, dtype=object)
+
+    def predict_proba(self, rows: Any) -> NDArray[Any]:
+        return np.tile([0.4, 0.4, 0.2], (len(rows), 1))
+
+    def predict_with_probabilities(self, rows: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+        made = np.empty(len(rows))
+        return self.predict(made), self.predict_proba(made).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("answer", "share"),
+    [
+        pytest.param("tulip", 1.0, id="the other of two equally probable classes is as right"),
+        pytest.param("violet", 0.0, id="a less probable one is not"),
+        pytest.param("weed", 0.0, id="nor one that the model does not know"),
+    ],
+)
+def test_ties(answer: str, share: float) -> None:
+    """An even number of trees leaves ties, of which the last bit of a sum decides: 32 bits round otherwise than 64."""
+    _, dataset = wine()
+    model: Any = Undecided("rose")
+    stored: Any = Undecided(answer)
+    assert compare(model, stored, dataset.features).equal == share
 
 
 def test_a_model_that_answers_otherwise_is_refused() -> None:

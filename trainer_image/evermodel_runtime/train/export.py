@@ -19,7 +19,7 @@ from sklearn.compose import ColumnTransformer
 
 from evermodel.contract import Column, ColumnKind
 from evermodel_runtime.artifacts.scorer import MATRIX_INPUT, SCORING_ERRORS, Scorer
-from evermodel_runtime.data.rows import FeatureRows
+from evermodel_runtime.data.rows import FeatureRows, Labels
 from evermodel_runtime.train import converters
 from evermodel_runtime.train.pipeline import table
 
@@ -28,6 +28,8 @@ OPSET = 21
 PARITY_ROWS = 5000
 PARITY_SHARE = 0.999
 PARITY_TOLERANCE = 1e-3
+TIE = 1e-6
+"""Probabilities closer than this are one: 32-bit sums of the same votes differ by so much."""
 DISCRIMINANT = "LinearDiscriminantAnalysis"
 CONVERSION_ERRORS = (
     RuntimeError,
@@ -122,12 +124,21 @@ def compare(pipeline: Any, scorer: Scorer, rows: FeatureRows) -> Parity:
         gaps = _differences(answers, expected) / (spread or 1.0)
         return Parity(len(chosen), float(np.mean(gaps <= PARITY_TOLERANCE)), float(gaps.max()))
     equal = np.asarray(answers == expected)
-    gap = 0.0
-    if probabilities is not None and equal.any():
-        # As float32, which is what is served: a model that skops stored then differs in nothing.
-        known = pipeline.predict_proba(inputs).astype(np.float32)
-        gap = float(_differences(probabilities, known)[equal].max())
+    if probabilities is None:
+        return Parity(len(chosen), float(equal.mean()), 0.0)
+    # As float32, which is what is served: a model that skops stored then differs in nothing.
+    known = pipeline.predict_proba(inputs).astype(np.float32)
+    equal |= _tied(answers, known, pipeline.classes_)
+    gap = float(_differences(probabilities, known)[equal].max()) if equal.any() else 0.0
     return Parity(len(chosen), float(equal.mean()), gap)
+
+
+def _tied(answers: Labels, known: NDArray[np.float32], classes: Labels) -> NDArray[np.bool_]:
+    """Tell which answers are as probable as the likeliest class: an even number of trees leaves many such ties."""
+    places = np.searchsorted(classes, answers).clip(max=len(classes) - 1)
+    of_answer = np.take_along_axis(known, places.reshape(-1, 1), axis=1).reshape(-1)
+    is_class = np.asarray(classes[places] == answers)
+    return np.asarray(is_class & (of_answer >= known.max(axis=1) - TIE))
 
 
 def check_parity(pipeline: Any, scorer: Scorer, rows: FeatureRows) -> Parity:
