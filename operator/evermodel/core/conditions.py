@@ -40,9 +40,9 @@ def set_conditions(
     return tuple(sorted(made, key=lambda condition: _ORDER[condition.type]))
 
 
-def shortened(message: str) -> str:
+def shortened(message: str, longest: int = LONGEST_MESSAGE) -> str:
     """Cut a message to a length that people read."""
-    return message if len(message) <= LONGEST_MESSAGE else message[: LONGEST_MESSAGE - 1] + "…"
+    return message if len(message) <= longest else message[: longest - 1] + "…"
 
 
 def _set(known: Condition | None, wanted: Wanted, generation: int, now: datetime) -> Condition:

@@ -11,7 +11,7 @@ from evermodel.core import names
 from evermodel.core.actions import Manifest
 from evermodel.core.observed import ModelView, OperatorSettings, VersionView
 from evermodel.resources.ownership import owned_by_model
-from evermodel.resources.pods import Part, container, from_secret, pod_template
+from evermodel.resources.pods import container, from_secret, pod_template, serves_http
 from evermodel.resources.stamp import stamped
 
 REQUESTS: Final = {"cpu": "100m", "memory": "192Mi"}
@@ -19,7 +19,6 @@ _GRACE_SECONDS: Final = 45
 """Longer than a pod takes to drain (10 s) and to finish what is in flight (15 s)."""
 _PROGRESS_SECONDS: Final = 300
 """Pods that are not ready by then never will be: the candidate has failed."""
-_PORT: Final = "http"
 
 
 def build_deployment(model: ModelView, version: VersionView, settings: OperatorSettings) -> Manifest:
@@ -62,9 +61,7 @@ def build_deployment(model: ModelView, version: VersionView, settings: OperatorS
                             ),
                         ),
                         requests=REQUESTS,
-                        ports=[{"name": _PORT, "containerPort": names.SERVE_PORT, "protocol": "TCP"}],
-                        readinessProbe=_probe("/v2/health/ready", period=2, failures=3),
-                        livenessProbe=_probe("/v2/health/live", period=10, failures=6),
+                        **serves_http(names.SERVE_PORT, ready="/v2/health/ready", live="/v2/health/live"),
                     ),
                     grace_seconds=_GRACE_SECONDS,
                     topologySpreadConstraints=[
@@ -91,12 +88,3 @@ def _config(model: ModelView, version: VersionView, settings: OperatorSettings) 
         capture=model.spec.retraining.data.include_feedback,
     )
     return msgspec.json.encode(config).decode()
-
-
-def _probe(path: str, *, period: int, failures: int) -> Part:
-    return {
-        "httpGet": {"path": path, "port": _PORT},
-        "periodSeconds": period,
-        "timeoutSeconds": 5,
-        "failureThreshold": failures,
-    }

@@ -10,7 +10,7 @@ from evermodel.contract import HUB_KEY_ENV
 from evermodel.core import names
 from evermodel.core.actions import Manifest
 from evermodel.core.observed import OperatorSettings
-from evermodel.resources.pods import Part, container, from_secret, pod_template
+from evermodel.resources.pods import HTTP, container, from_secret, pod_template, serves_http
 from evermodel.resources.stamp import stamped
 
 POD: Final = f"{names.HUB}-0"
@@ -21,7 +21,6 @@ STORAGE: Final = "10Gi"
 _DATA: Final = "data"
 _DATA_MOUNT: Final = "/data"
 _GRACE_SECONDS: Final = 30
-_PORT: Final = "http"
 _SELECTOR: Final = {names.APP_INSTANCE_LABEL: names.HUB, names.COMPONENT_LABEL: names.Component.HUB.value}
 
 
@@ -54,9 +53,7 @@ def build_hub_stateful_set(settings: OperatorSettings) -> Manifest:
                         ),
                         requests=REQUESTS,
                         mounts=({"name": _DATA, "mountPath": _DATA_MOUNT},),
-                        ports=[{"name": _PORT, "containerPort": names.HUB_PORT, "protocol": "TCP"}],
-                        readinessProbe=_probe("/readyz", period=2, failures=3),
-                        livenessProbe=_probe("/healthz", period=10, failures=6),
+                        **serves_http(names.HUB_PORT, ready="/readyz", live="/healthz"),
                     ),
                     grace_seconds=_GRACE_SECONDS,
                 ),
@@ -86,7 +83,7 @@ def build_hub_service(_settings: OperatorSettings) -> Manifest:
             "spec": {
                 "type": "ClusterIP",
                 "selector": _SELECTOR,
-                "ports": [{"name": _PORT, "port": names.HUB_PORT, "targetPort": names.HUB_PORT, "protocol": "TCP"}],
+                "ports": [{"name": HTTP, "port": names.HUB_PORT, "targetPort": names.HUB_PORT, "protocol": "TCP"}],
             },
         }
     )
@@ -97,12 +94,3 @@ HUB_BUILDERS: Final[Mapping[str, Callable[[OperatorSettings], Manifest]]] = {
     "Service": build_hub_service,
 }
 """The hub's objects by kind, in the order in which they are applied."""
-
-
-def _probe(path: str, *, period: int, failures: int) -> Part:
-    return {
-        "httpGet": {"path": path, "port": _PORT},
-        "periodSeconds": period,
-        "timeoutSeconds": 5,
-        "failureThreshold": failures,
-    }

@@ -34,6 +34,7 @@ def build_job(
     """Return the Job that does a run. It owns nothing and is owned by the version that it makes."""
     component = names.component_of(run)
     training = version.spec.training
+    source = _source_of(run)
     labels = names.labels(component, model=model.key.name, version=version.number)
     return {
         "apiVersion": "batch/v1",
@@ -48,7 +49,7 @@ def build_job(
                 labels=labels,
                 settings=training.template,
                 container=container(
-                    image=training.template.image or version.spec.image,
+                    image=version.spec.image,
                     command=component.value,
                     settings=training.template,
                     env=(
@@ -60,11 +61,9 @@ def build_job(
                         ),
                     ),
                     requests=REQUESTS,
-                    mounts=tuple(
-                        {"name": _SOURCE, "mountPath": SOURCE_MOUNT, "readOnly": True} for _ in _source_of(run)
-                    ),
+                    mounts=({"name": _SOURCE, "mountPath": SOURCE_MOUNT, "readOnly": True},) if source else (),
                 ),
-                volumes=_source_of(run),
+                volumes=source,
                 grace_seconds=_GRACE_SECONDS,
                 restartPolicy="Never",
             ),

@@ -11,6 +11,8 @@ from evermodel.core import names
 
 USER: Final = 65532
 """User and group of the images."""
+HTTP: Final = "http"
+"""Name of the port of what answers requests."""
 _TMP: Final = "tmp"
 
 Part = dict[str, Any]
@@ -120,6 +122,24 @@ def container(
 def from_secret(variable: str, secret: str, entry: str) -> Part:
     """Return an environment variable whose value only the kubelet reads."""
     return {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": entry}}}
+
+
+def serves_http(port: int, *, ready: str, live: str) -> Part:
+    """Return the fields of a container that answers at a port, with the paths that say whether it can."""
+    return {
+        "ports": [{"name": HTTP, "containerPort": port, "protocol": "TCP"}],
+        "readinessProbe": _probe(ready, period=2, failures=3),
+        "livenessProbe": _probe(live, period=10, failures=6),
+    }
+
+
+def _probe(path: str, *, period: int, failures: int) -> Part:
+    return {
+        "httpGet": {"path": path, "port": HTTP},
+        "periodSeconds": period,
+        "timeoutSeconds": 5,
+        "failureThreshold": failures,
+    }
 
 
 def _placement(settings: PodTemplate) -> Part:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
+from evermodel.api.modelversion import ACTIVE_PHASES
 from evermodel.contract import LineageEntry
 from evermodel.core.durations import parse_duration
 from evermodel.core.names import COMPONENT_LABEL, HUB, Component
@@ -43,6 +44,7 @@ from evermodel.runtime.views import (
     orphaned,
     service_view,
     version_number,
+    version_selected,
     version_view,
 )
 from evermodel.tokens import hub_key, key_fingerprint
@@ -87,7 +89,7 @@ class Observer:
             model=model,
             versions=versions,
             settings=settings,
-            jobs=await self._jobs(key, now),
+            jobs=await self._jobs(key, versions, now),
             orphaned=orphaned(self._store.of_model(POD, key), self._store.of_model(JOB, key)),
             deployments=self._deployments(model, versions, settings),
             service=self._service(model),
@@ -116,22 +118,28 @@ class Observer:
         own = (found for found in self._store.of_model(VERSION, model.key) if is_owned_by(found, model.uid))
         return tuple(sorted((version_view(found) for found in own), key=lambda version: version.number))
 
-    async def _jobs(self, key: ModelKey, now: datetime) -> dict[str, JobView]:
+    async def _jobs(self, key: ModelKey, versions: Sequence[VersionView], now: datetime) -> dict[str, JobView]:
         pods = self._store.of_model(POD, key)
+        made = {version.number for version in versions if version.status.phase in ACTIVE_PHASES}
         found: dict[str, JobView] = {}
         for manifest in self._store.of_model(JOB, key):
             view = job_view(manifest, pods, now)
-            found[view.name] = await self._with_report(key, manifest, view, now)
+            found[view.name] = await self._with_report(key, manifest, view, made, now)
         return found
 
-    async def _with_report(self, key: ModelKey, manifest: Object, view: JobView, now: datetime) -> JobView:
-        """Wait for the pod of a Job that has ended, and ask the hub for a report that was lost."""
+    async def _with_report(
+        self, key: ModelKey, manifest: Object, view: JobView, made: Container[int], now: datetime
+    ) -> JobView:
+        """Wait for the pod of a Job that has ended, and ask the hub for a report that was lost.
+
+        Only of versions that are being made: nobody reads the reports of those of the past.
+        """
         if view.state not in (JobState.SUCCEEDED, JobState.FAILED) or view.report is not None:
             return view
         if view.live_pods and view.finished_at is not None and now - view.finished_at < _POD_NEWS:
             return replace(view, state=JobState.RUNNING)  # the pod's news brings the next look
         number = version_number(manifest)
-        if view.failure is not None or number is None:
+        if view.failure is not None or number is None or number not in made:
             return view
         component = manifest["metadata"]["labels"].get(COMPONENT_LABEL)
         stage: Stage = "evaluate" if component == Component.EVALUATE else "train"
@@ -162,7 +170,7 @@ class Observer:
         manifest = self._store.get(SERVICE, ObjectKey(model.key.namespace, model.key.name))
         if manifest is None or not is_owned_by(manifest, model.uid):
             return None
-        number = service_view(manifest, drifted=False).version
+        number = version_selected(manifest)
         drifted = number is None or is_drifted(manifest, BUILDERS.service(model, number))
         return service_view(manifest, drifted=drifted)
 

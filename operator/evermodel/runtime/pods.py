@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from evermodel.contract import RunReport
+from evermodel.core.conditions import shortened
 
 Pod = Mapping[str, Any]
 
@@ -72,7 +73,8 @@ def why_not_running(pod: Pod) -> str:
             return message
     for condition in _status(pod).get("conditions") or ():
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return f"no node takes the pod: {_shortened(condition.get('message') or condition.get('reason') or '')}"
+            said = condition.get("message") or condition.get("reason") or ""
+            return f"no node takes the pod: {shortened(said, _LONGEST)}"
     return ""
 
 
@@ -105,7 +107,7 @@ def _why_waiting(container: Mapping[str, Any], waiting: Mapping[str, Any] | None
     said = waiting.get("message") or waiting.get("reason") or ""
     return _WAITING.get(waiting.get("reason") or "", "").format(
         image=container.get("image", ""),
-        said=_shortened(said),
+        said=shortened(said, _LONGEST),
         exit_code=last.get("exitCode"),
         reason=last.get("reason", "Error"),
     )
@@ -128,7 +130,3 @@ def _status(pod: Pod) -> Mapping[str, Any]:
 def _containers(pod: Pod) -> list[Mapping[str, Any]]:
     status = _status(pod)
     return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -130,10 +130,9 @@ def deployment_view(manifest: Object, pods: Sequence[Object], *, drifted: bool) 
 
 def service_view(manifest: Object, *, drifted: bool) -> ServiceView:
     """Read the Service at a model's URL."""
-    number = (manifest["spec"].get("selector") or {}).get(VERSION_LABEL, "")
     return ServiceView(
         name=manifest["metadata"]["name"],
-        version=int(number) if number.isdecimal() else None,
+        version=version_selected(manifest),
         fingerprint=_annotation(manifest, APPLIED_ANNOTATION),
         drifted=drifted,
     )
@@ -141,7 +140,16 @@ def service_view(manifest: Object, *, drifted: bool) -> ServiceView:
 
 def version_number(manifest: Object) -> int | None:
     """Return the version that an object belongs to, by its label."""
-    number = (manifest["metadata"].get("labels") or {}).get(VERSION_LABEL, "")
+    return _version_in(manifest["metadata"].get("labels"))
+
+
+def version_selected(manifest: Object) -> int | None:
+    """Return the version whose pods a Service's selector matches."""
+    return _version_in(manifest["spec"].get("selector"))
+
+
+def _version_in(labels: Mapping[str, str] | None) -> int | None:
+    number = (labels or {}).get(VERSION_LABEL, "")
     return int(number) if number.isdecimal() else None
 
 

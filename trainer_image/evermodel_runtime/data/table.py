@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 
@@ -35,12 +35,6 @@ class Table:
     header: tuple[str, ...]
     columns: dict[str, Any]
     lines: Sequence[int] | None
-
-    @classmethod
-    def of_texts(cls, name: str, cells: Mapping[str, Sequence[str]], lines: Sequence[int] | None = None) -> Self:
-        """Make a table of cells as a CSV file holds them."""
-        columns = {column: pa.chunked_array([pa.array(texts, TEXT)]) for column, texts in cells.items()}
-        return cls(name, tuple(columns), columns, lines)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
