@@ -47,6 +47,45 @@ def label_text(label: Scalar) -> str:
     return str(label)
 
 
+class Task(StrEnum):
+    """What kind of answer the model gives."""
+
+    CLASSIFICATION = "Classification"
+    REGRESSION = "Regression"
+
+
+class Metric(StrEnum):
+    """How well a model does, in one number."""
+
+    ACCURACY = "accuracy"
+    BALANCED_ACCURACY = "balancedAccuracy"
+    PRECISION = "precision"
+    RECALL = "recall"
+    F1 = "f1"
+    ROC_AUC = "rocAuc"
+    PR_AUC = "prAuc"
+    LOG_LOSS = "logLoss"
+    MCC = "mcc"
+    RMSE = "rmse"
+    MAE = "mae"
+    MAPE = "mape"
+    R2 = "r2"
+
+    @property
+    def task(self) -> Task:
+        """The task that it measures."""
+        return Task.REGRESSION if self in _OF_REGRESSION else Task.CLASSIFICATION
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Tell whether it measures errors: 0 is then the best."""
+        return self in _ERRORS
+
+
+_OF_REGRESSION = frozenset({Metric.RMSE, Metric.MAE, Metric.MAPE, Metric.R2})
+_ERRORS = frozenset({Metric.LOG_LOSS, Metric.RMSE, Metric.MAE, Metric.MAPE})
+
+
 # --- runs: operator -> Job --------------------------------------------------------------------------------------------
 
 
