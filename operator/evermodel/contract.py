@@ -127,6 +127,15 @@ class DataSource(Message, frozen=True, kw_only=True):
     format: DataFormat = DataFormat()
 
 
+class Epochs(Message, frozen=True, kw_only=True):
+    """Passes over the rows, and when they end."""
+
+    max: int
+    patience: int
+    validation_fraction: float
+    min_improvement: float
+
+
 class TrainRun(Message, tag_field="kind", tag="train", frozen=True, kw_only=True):
     """Everything a training Job needs to know."""
 
@@ -142,6 +151,8 @@ class TrainRun(Message, tag_field="kind", tag="train", frozen=True, kw_only=True
     """sha256 of the champion's manifest, whose columns are to be found again; None where the declaration changed."""
     feedback_through: int | None = None
     """Ledger number up to which labelled captured records are merged with the source; None: the source alone."""
+    epochs: Epochs | None = None
+    """How often the rows are gone through; None: as the estimator's own fit does."""
     seed: int = 0
 
 
@@ -203,6 +214,19 @@ class ModelFormat(StrEnum):
     """The scikit-learn pipeline itself, without pickle: where ONNX is not possible or answers otherwise."""
 
 
+class EpochSummary(Message, frozen=True, kw_only=True):
+    """How passes over the rows went, in short; the whole curve is a blob that the manifest names."""
+
+    run: int
+    """Epochs that were run."""
+    best: int
+    """The epoch whose weights were kept."""
+    validation: float
+    """Its accuracy on the rows that were kept apart to stop by."""
+    loss: float | None = None
+    """Its loss on the rows that were learnt from, where the estimator has one."""
+
+
 class TrainReport(Message, tag_field="kind", tag="trained", frozen=True, kw_only=True):
     """What a training Job made. ``manifest`` names everything else by digest."""
 
@@ -221,6 +245,7 @@ class TrainReport(Message, tag_field="kind", tag="trained", frozen=True, kw_only
     format: ModelFormat = ModelFormat.ONNX
     format_reason: str = ""
     """Why the model is not ONNX; empty when it is."""
+    epochs: EpochSummary | None = None
 
 
 class PairedScore(Message, frozen=True, kw_only=True):
@@ -379,6 +404,8 @@ class Manifest(Message, frozen=True, kw_only=True):
     preprocessing: tuple[PreprocessingStep, ...] = ()
     """The steps that were taken, declared or by default."""
     libraries: dict[str, str]
+    learning_curve: str | None = None
+    """sha256 of a LearningCurve as JSON; None for a model that was not trained in epochs."""
 
     @property
     def format(self) -> ModelFormat:
@@ -389,6 +416,35 @@ class Manifest(Message, frozen=True, kw_only=True):
     def artifact(self) -> str:
         """Digest of the model's file, whichever it is; empty when there is none."""
         return self.onnx or self.skops or ""
+
+
+class Epoch(Message, frozen=True, kw_only=True):
+    """One pass over the rows."""
+
+    number: int
+    """From 1."""
+    validation: float
+    """Accuracy on the rows that were kept apart."""
+    loss: float | None = None
+    """Mean loss on the rows that were learnt from, where the estimator has one."""
+
+
+class LearningCurve(Message, frozen=True, kw_only=True):
+    """How a model came about, epoch by epoch."""
+
+    epochs: tuple[Epoch, ...]
+    best: int
+    """Number of the epoch whose weights were kept."""
+    learning_rows: int
+    validation_rows: int
+    ended: str
+    """Why there was no further epoch."""
+
+    @property
+    def summary(self) -> EpochSummary:
+        """What the version's record holds of it."""
+        best = self.epochs[self.best - 1]
+        return EpochSummary(run=len(self.epochs), best=best.number, validation=best.validation, loss=best.loss)
 
 
 class DatasetInfo(Message, frozen=True, kw_only=True):

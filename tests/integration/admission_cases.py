@@ -158,6 +158,18 @@ MISTAKES = (
         at="spec.data.format.delimiter",
         says="the quote cannot stand between values too: choose another delimiter or quote",
     ),
+    Mistake(
+        what="epochs of an estimator that learns at once",
+        spec={"training.epochs": {"max": 10}},
+        at="spec.training.epochs",
+        says="SGDClassifier learn in passes over the rows: leave epochs out, or choose one of them",
+    ),
+    Mistake(
+        what="all rows kept apart",
+        spec={"training": {"estimator": "MLPClassifier", "epochs": {"max": 10, "validationFraction": 1}}},
+        at="spec.training.epochs.validationFraction",
+        says="must be at least 0.05 and at most 0.5",
+    ),
     Mistake(what="no target", spec={"data.target": ...}, at="spec.data.target", says="Required value"),
     Mistake(
         what="learning from the target",

@@ -27,6 +27,7 @@ __all__ = [
     "DataFormat",
     "Duration",
     "EnvVar",
+    "Epochs",
     "Estimator",
     "Evaluation",
     "Holdout",
@@ -221,6 +222,29 @@ class Estimator(StrEnum):
     SVC = "SVC"
 
 
+class Epochs(Resource, frozen=True, kw_only=True):
+    """Train in passes over the rows, each in another order, until they no longer help on rows kept apart for it."""
+
+    max: Annotated[int, Meta(ge=1, le=10_000, description="Passes over the rows, at most.")]
+    patience: Annotated[
+        int, Meta(ge=1, le=10_000, description="Passes without an improvement after which training stops.")
+    ] = 10
+    validation_fraction: Annotated[
+        float,
+        Meta(
+            ge=0.05,
+            le=0.5,
+            description=(
+                "Share of the rows to learn from that is kept apart to see whether a pass helped. Held-out rows are "
+                "never among them."
+            ),
+        ),
+    ] = 0.1
+    min_improvement: Annotated[
+        float, Meta(ge=0, lt=1, description="Gain in validation accuracy below which a pass counts as no improvement.")
+    ] = 0.0
+
+
 class Training(Resource, frozen=True, kw_only=True):
     """How the model is made."""
 
@@ -238,6 +262,7 @@ class Training(Resource, frozen=True, kw_only=True):
             ),
         ),
     ] = ()
+    epochs: Epochs | None = None
     deadline: Annotated[Duration, Meta(description="A Job that runs longer fails.")] = "1h"
     pending_deadline: Annotated[Duration, Meta(description="A Job whose pod has not started by then fails.")] = "15m"
     template: PodTemplate = PodTemplate()

@@ -89,6 +89,19 @@ class SetScore(Resource, frozen=True, kw_only=True):
     """Further metrics of the candidate: precision, recall and f1 (macro)."""
 
 
+class EpochsRun(Resource, frozen=True, kw_only=True):
+    """How training in epochs went; the whole learning curve is beside the model in the hub."""
+
+    run: int
+    """Epochs that were run."""
+    best: int
+    """The epoch whose weights were kept."""
+    validation: float
+    """Its accuracy on the rows that were kept apart to stop by."""
+    loss: float | None = None
+    """Its loss on the rows that were learnt from, where the estimator has one."""
+
+
 class VersionFailure(Resource, frozen=True, kw_only=True):
     """Why the run failed or was rejected."""
 
@@ -122,6 +135,7 @@ class ModelVersionStatus(Resource, frozen=True, kw_only=True):
     """Why the model is not served as ONNX; empty when it is."""
     notes: Annotated[tuple[Message, ...], Meta(max_length=16)] = ()
     """What a person should know of the run: default steps that were applied, and warnings."""
+    epochs: EpochsRun | None = None
     fresh_through: int | None = None
     """Ledger number up to which fresh rows are judged on, once the evaluation began."""
     reference: SetScore | None = None

@@ -21,6 +21,8 @@ from evermodel.api.modeldeployment import (
 from evermodel.api.modelversion import ModelVersionSpec
 from evermodel.api.template import EnvVar, PodTemplate
 
+IN_EPOCHS = ("MLPClassifier", "PassiveAggressiveClassifier", "Perceptron", "SGDClassifier")
+"""Estimators that learn in passes over the rows. Naive Bayes takes rows bit by bit too, but counts each only once."""
 NAME_LENGTH = 40
 """Longest name of a ModelDeployment: names of Jobs and pods are made from it and end at 63 characters."""
 
@@ -174,6 +176,16 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
             rule="!has(self.delimiter) || self.delimiter != (has(self.quote) ? self.quote : '\"')",
             message="the quote cannot stand between values too: choose another delimiter or quote",
             field_path=".delimiter",
+        ),
+    ),
+    Training: (
+        Rule(
+            rule=f"!has(self.epochs) || self.estimator in {list(IN_EPOCHS)}",
+            message=(
+                f"only {', '.join(IN_EPOCHS[:-1])} and {IN_EPOCHS[-1]} learn in passes over the rows: "
+                "leave epochs out, or choose one of them"
+            ),
+            field_path=".epochs",
         ),
     ),
     ModelDeploymentSpec: (

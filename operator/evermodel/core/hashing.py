@@ -33,5 +33,7 @@ def training_hash(spec: ModelDeploymentSpec) -> str:
     # Added later: in the hash only where it is set, so that what was declared before keeps its hash.
     if data.format != DataFormat():
         inputs["format"] = msgspec.to_builtins(data.format)
+    if training.epochs is not None:
+        inputs["epochs"] = msgspec.to_builtins(training.epochs)
     canonical = msgspec.json.encode(inputs, order="deterministic")
     return f"{SCHEME}:{hashlib.sha256(canonical).hexdigest()[:16]}"

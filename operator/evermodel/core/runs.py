@@ -8,7 +8,16 @@ from __future__ import annotations
 import msgspec
 
 from evermodel.api.modelversion import SetScore
-from evermodel.contract import DataFormat, DataSource, EvaluateRun, FreshRange, PairedScore, PreprocessingStep, TrainRun
+from evermodel.contract import (
+    DataFormat,
+    DataSource,
+    Epochs,
+    EvaluateRun,
+    FreshRange,
+    PairedScore,
+    PreprocessingStep,
+    TrainRun,
+)
 from evermodel.core import facts
 from evermodel.core.observed import Observed, VersionView
 from evermodel.core.questions import trained_through
@@ -46,6 +55,7 @@ def train_run(observed: Observed, version: VersionView) -> TrainRun:
         ),
         champion=_champion_of_same_columns(observed, version),
         feedback_through=version.spec.feedback_through,
+        epochs=None if training.epochs is None else Epochs(**msgspec.structs.asdict(training.epochs)),
     )
 
 

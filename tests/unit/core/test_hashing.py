@@ -52,6 +52,7 @@ def test_starts_no_run(changed: ModelDeploymentSpec) -> None:
         pytest.param(spec(data={"target": "label"}), id="the target"),
         pytest.param(spec(data={"holdout": {"fraction": 0.3}}), id="the holdout"),
         pytest.param(spec(data={"format": {"delimiter": ";"}}), id="how the file is read"),
+        pytest.param(spec(training={"epochs": {"max": 10}}), id="training in epochs"),
     ],
 )
 def test_starts_a_run(changed: ModelDeploymentSpec) -> None:

@@ -8,8 +8,17 @@ import msgspec
 import pytest
 from tests.unit.core.made import ALARM, NOW, actions_of, make_job, make_observed, make_spec, make_version, planned
 
-from evermodel.api.modelversion import VersionPhase, VersionTrigger
-from evermodel.contract import EvaluationReport, FailureReason, FailureReport, ModelFormat, TrainReport, TrainRun
+from evermodel.api.modelversion import EpochsRun, VersionPhase, VersionTrigger
+from evermodel.contract import (
+    Epochs,
+    EpochSummary,
+    EvaluationReport,
+    FailureReason,
+    FailureReport,
+    ModelFormat,
+    TrainReport,
+    TrainRun,
+)
 from evermodel.core.actions import CreateJob, EnsureSecrets, WriteVersionStatus
 from evermodel.core.observed import JobState, JobView, Observed
 from evermodel.core.phases.jobs import REPORT_PATIENCE
@@ -27,6 +36,7 @@ AFTER_ALARM = make_version(
     trigger=VersionTrigger(reason="AccuracyAlarm", message="", alarm_seq=ALARM.seq, alarm_at=ALARM.at),
     run={"feedback_through": 1300},
 )
+IN_EPOCHS = make_spec(training={"estimator": "MLPClassifier", "epochs": {"max": 50}})
 FEEDBACK = make_spec(retraining={"data": {"includeFeedback": True}})
 
 
@@ -52,6 +62,19 @@ def test_the_record_says_how_the_model_is_stored_and_why_not_as_onnx() -> None:
     write = written(in_training(make_job(TRAINING, JobState.SUCCEEDED, report=report)))
     assert write is not None
     assert (write.status.format, write.status.format_reason) == ("skops", "metric='canberra' has no graph")
+
+
+def test_a_job_is_told_of_its_epochs_and_the_record_says_how_they_went() -> None:
+    version = make_version(1, VersionPhase.TRAINING, spec=IN_EPOCHS)
+    [job] = actions_of(make_observed(version, spec=IN_EPOCHS), CreateJob)
+    assert isinstance(job.run, TrainRun)
+    assert job.run.epochs == Epochs(max=50, patience=10, validation_fraction=0.1, min_improvement=0.0)
+
+    report = msgspec.structs.replace(REPORT, epochs=EpochSummary(run=23, best=13, validation=0.97, loss=0.1))
+    ended = make_job(version, JobState.SUCCEEDED, report=report)
+    write = written(make_observed(version, spec=IN_EPOCHS, jobs=[ended]))
+    assert write is not None
+    assert write.status.epochs == EpochsRun(run=23, best=13, validation=0.97, loss=0.1)
 
 
 def test_the_spec_of_a_run_is_its_record_and_not_a_spec_that_moved_on() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from platform import python_version
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from evermodel.contract import Column, FreshRange, Manifest, Scalar, TrainReport, TrainRun, label_text
+from evermodel.contract import Column, FreshRange, LearningCurve, Manifest, Scalar, TrainReport, TrainRun, label_text
 from evermodel_runtime.artifacts.job import Hub, Progress, Surroundings, run_job
 from evermodel_runtime.artifacts.manifests import encode_manifest, read_manifest
 from evermodel_runtime.data.dataset import Dataset, TrainingPart, read_dataset, training_part, whole_where_encoded
@@ -82,6 +82,7 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
         format=packed.format,
         format_reason=packed.reason[:LONGEST_REASON],
         notes=tuple(note[:LONGEST_NOTE] for note in notes),
+        epochs=None if fitted.curve is None else fitted.curve.summary,
     )
 
 
@@ -123,6 +124,7 @@ class Fitted:
     choice: Choice
     classes: tuple[Scalar, ...]
     columns: tuple[Column, ...]
+    curve: LearningCurve | None
 
 
 def usable_feedback(run: TrainRun, hub: Hub, dataset: Dataset, part: TrainingPart, say: Progress) -> LabelledRows:
@@ -157,6 +159,11 @@ def fit(run: TrainRun, source: LabelledRows, feedback: LabelledRows, say: Progre
 
     columns = source.rows.columns
     recipe = make_recipe(run, columns)
+    if run.epochs is not None:
+        from evermodel_runtime.train.epochs import check_parameters, in_epochs  # noqa: PLC0415 - as above
+
+        check_parameters(run.estimator, run.parameters)
+        recipe = replace(recipe, way=in_epochs(run.epochs, run.seed, say))
 
     def accuracy(candidate: LabelledRows, newest: LabelledRows) -> float | None:
         try:
@@ -170,10 +177,10 @@ def fit(run: TrainRun, source: LabelledRows, feedback: LabelledRows, say: Progre
 
     choice = choose_data(source, feedback, accuracy)
     say(f"fit on {len(choice.data):,} rows ({choice.window}), {choice.feedback_rows:,} of them feedback")
-    pipeline = recipe.fit(choice.data.rows, choice.data.labels)
-    classes: tuple[Scalar, ...] = tuple(pipeline.classes_.tolist())
+    learnt = recipe.learn(choice.data.rows, choice.data.labels)
+    classes: tuple[Scalar, ...] = tuple(learnt.pipeline.classes_.tolist())
     say(f"fitted {len(classes)} classes")
-    return Fitted(pipeline, choice, classes, columns)
+    return Fitted(learnt.pipeline, choice, classes, columns, learnt.curve)
 
 
 def pack_checked(run: TrainRun, fitted: Fitted, dataset: Dataset, learnt: LabelledRows, say: Progress) -> Packed:
@@ -195,7 +202,10 @@ def publish(run: TrainRun, hub: Hub, fitted: Fitted, packed: Packed, *, data_sha
     """Store the model and the hashes of its rows, then the manifest that names them; returns the manifest's sha256."""
     file = hub.put_blob(packed.content)
     training_rows = hub.put_blob(encode_hashes(learnt))
-    return hub.put_blob(encode_manifest(packed.named_in(make_manifest(run, fitted, training_rows, data_sha256), file)))
+    manifest = packed.named_in(make_manifest(run, fitted, training_rows, data_sha256), file)
+    if fitted.curve is not None:
+        manifest = msgspec.structs.replace(manifest, learning_curve=hub.put_blob(msgspec.json.encode(fitted.curve)))
+    return hub.put_blob(encode_manifest(manifest))
 
 
 def make_manifest(run: TrainRun, fitted: Fitted, training_rows: str, data_sha256: str) -> Manifest:

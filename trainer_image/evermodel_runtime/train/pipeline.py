@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
-from evermodel.contract import Column, PreprocessingStep, TrainRun
+from evermodel.contract import Column, LearningCurve, PreprocessingStep, TrainRun
 from evermodel_runtime.data.failure import spec_error
 from evermodel_runtime.data.rows import FeatureRows, Labels
 from evermodel_runtime.train.estimators import TREES, make_estimator
@@ -17,13 +18,35 @@ from evermodel_runtime.train.preprocessing import preprocessing_of
 
 
 @dataclass(frozen=True, slots=True)
+class Learnt:
+    """A fitted pipeline and, where it was trained in epochs, how they went."""
+
+    pipeline: Any
+    curve: LearningCurve | None = None
+
+
+Way = Callable[[Any, Any, Labels], Learnt]
+"""Fits a pipeline of its own on rows, as the pipeline takes them, and their labels."""
+
+
+def at_once(pipeline: Any, rows: Any, labels: Labels) -> Learnt:
+    """Fit as scikit-learn does."""
+    return Learnt(pipeline.fit(rows, labels))
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """A pipeline that is not fitted, to be fitted as often as there are choices of data."""
 
     pipeline: Any
+    way: Way = at_once
 
     def fit(self, rows: FeatureRows, labels: Labels) -> Any:
-        """Return a fitted copy.
+        """Return a fitted copy: see ``learn``."""
+        return self.learn(rows, labels).pipeline
+
+    def learn(self, rows: FeatureRows, labels: Labels) -> Learnt:
+        """Return a fitted copy and how it came about.
 
         Raises
         ------
@@ -31,11 +54,13 @@ class Recipe:
             SpecInvalid with scikit-learn's words, when these parameters do not go with these data.
         """
         try:
-            fitted = clone(self.pipeline).fit(table(rows), labels)
-            fitted.predict(table(rows[:1]))  # some say only now that there are too few rows for their parameters
+            learnt = self.way(clone(self.pipeline), table(rows), labels)
+            learnt.pipeline.predict(
+                table(rows[:1])
+            )  # some say only now that there are too few rows for their parameters
         except (ValueError, TypeError) as error:
             raise spec_error(f"scikit-learn could not fit {len(rows):,} rows with these parameters: {error}") from error
-        return fitted
+        return learnt
 
 
 def table(rows: FeatureRows) -> Any:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from evermodel.api.modelversion import VersionPhase
+from evermodel.api.modelversion import EpochsRun, VersionPhase
 from evermodel.contract import FailureReason, TrainReport
 from evermodel.core import facts, names
 from evermodel.core.actions import Action, CreateJob, EnsureSecrets
@@ -43,6 +43,7 @@ def step(observed: Observed, version: VersionView, now: datetime) -> Step:
         format=report.format.value,
         format_reason=report.format_reason,
         notes=report.notes,
+        epochs=None if report.epochs is None else EpochsRun(**msgspec.structs.asdict(report.epochs)),
         started_at=version.status.started_at or rfc3339(version.created_at),
     )
     if judged_after_alarm(version):
