@@ -406,6 +406,8 @@ class Manifest(Message, frozen=True, kw_only=True):
     libraries: dict[str, str]
     learning_curve: str | None = None
     """sha256 of a LearningCurve as JSON; None for a model that was not trained in epochs."""
+    tensorboard: str | None = None
+    """sha256 of the same as an event file of TensorBoard."""
 
     @property
     def format(self) -> ModelFormat:

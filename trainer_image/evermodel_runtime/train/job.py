@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from platform import python_version
@@ -14,6 +15,7 @@ import numpy as np
 from evermodel.contract import Column, FreshRange, LearningCurve, Manifest, Scalar, TrainReport, TrainRun, label_text
 from evermodel_runtime.artifacts.job import Hub, Progress, Surroundings, run_job
 from evermodel_runtime.artifacts.manifests import encode_manifest, read_manifest
+from evermodel_runtime.artifacts.tensorboard import Scalars, event_file
 from evermodel_runtime.data.dataset import Dataset, TrainingPart, read_dataset, training_part, whole_where_encoded
 from evermodel_runtime.data.failure import JobError, listed
 from evermodel_runtime.data.feedback import read_feedback
@@ -204,8 +206,18 @@ def publish(run: TrainRun, hub: Hub, fitted: Fitted, packed: Packed, *, data_sha
     training_rows = hub.put_blob(encode_hashes(learnt))
     manifest = packed.named_in(make_manifest(run, fitted, training_rows, data_sha256), file)
     if fitted.curve is not None:
-        manifest = msgspec.structs.replace(manifest, learning_curve=hub.put_blob(msgspec.json.encode(fitted.curve)))
+        curve, events = msgspec.json.encode(fitted.curve), event_file(scalars_of(fitted.curve))
+        manifest = msgspec.structs.replace(
+            manifest, learning_curve=hub.put_blob(curve), tensorboard=hub.put_blob(events)
+        )
     return hub.put_blob(encode_manifest(manifest))
+
+
+def scalars_of(curve: LearningCurve) -> Iterator[Scalars]:
+    """Return a curve as TensorBoard shows it."""
+    for epoch in curve.epochs:
+        loss = {} if epoch.loss is None else {"training/loss": epoch.loss}
+        yield Scalars(epoch.number, {"validation/accuracy": epoch.validation, **loss})
 
 
 def make_manifest(run: TrainRun, fitted: Fitted, training_rows: str, data_sha256: str) -> Manifest:
