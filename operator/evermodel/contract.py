@@ -24,7 +24,7 @@ HUB_KEY_ENV = "EVERMODEL_HUB_KEY"
 TERMINATION_MESSAGE_LIMIT = 2048
 """Bytes of a Job's termination message that the operator reads; the full report is in the hub."""
 SOURCE_MOUNT = "/var/run/evermodel/source"
-"""Folder at which the operator mounts the ConfigMap of a configmap:// source."""
+"""Folder at which the operator mounts the ConfigMap of a configmap:// source, or the Secret of an https:// source."""
 DATA_ERROR_EXIT_CODE = 3
 """A Job that ends so found bad data or a bad specification: running it again cannot help."""
 DISRUPTION_EXIT_CODE = 4
@@ -125,6 +125,8 @@ class DataSource(Message, frozen=True, kw_only=True):
     id_column: str | None = None
     holdout_fraction: float = 0.2
     format: DataFormat = DataFormat()
+    credentials: str | None = None
+    """Secret whose keys are mounted for an https:// source: token, username and password, ca.crt."""
 
 
 class Epochs(Message, frozen=True, kw_only=True):
@@ -199,6 +201,7 @@ class FailureReason(StrEnum):
     SPEC_INVALID = "SpecInvalid"
     PARITY_FAILED = "ParityFailed"
     HUB_UNAVAILABLE = "HubUnavailable"
+    SOURCE_UNAVAILABLE = "SourceUnavailable"
     OUT_OF_MEMORY = "OutOfMemory"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     CANNOT_START = "CannotStart"

@@ -238,3 +238,13 @@ def test_both_hubs_answer_alike(job_hub: JobHub) -> None:
     assert job_hub.records(FreshRange(after=0, through=100, predicted_after=time.time() + 60)) == ()
     assert [use("reference", version) for version in (1, 1, 2)] == [1, 1, 2]
     assert [use("fresh", version, 0, 10) for version in (1, 2, 2)] == [1, 2, 2]
+
+
+def test_a_job_fetches_nothing_from_its_own_pod(jobs: Jobs, hub: Hub) -> None:
+    run = train_run(hub, data=make_source(uri=f"{hub.url}/healthz".replace("127.0.0.1", "localhost"), sha256="ab" * 32))
+
+    ended = jobs.run("train", run)
+
+    assert ended.exit_code == 3
+    assert ended.report.reason is FailureReason.SPEC_INVALID
+    assert "the pod itself (loopback): nothing is fetched from there" in ended.report.message

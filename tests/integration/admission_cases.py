@@ -60,7 +60,7 @@ def version(name: str, **changes: Any) -> dict[str, Any]:
 
 
 FRACTION = "accuracy is a fraction between 0 and 1: write 0.93, not 93"
-NO_SOURCE = "is no data source: write configmap://NAME/KEY, hub://NAME or sklearn://NAME"
+NO_SOURCE = "is no data source: write configmap://NAME/KEY, hub://NAME, https://HOST/PATH or sklearn://NAME"
 NO_DURATION = "is not a duration: write 30s, 15m or 1h30m"
 TOO_SHORT = "is too short: write 1s or more"
 OWN_LABELS = "labels under evermodel.dev/ and app.kubernetes.io/ are the operator's: choose another prefix"
@@ -115,7 +115,26 @@ MISTAKES = (
         says="must be of type object",
     ),
     Mistake(what="no source", spec={"data.train.uri": ""}, at="spec.data.train.uri", says=NO_SOURCE),
-    Mistake(what="a web address", spec={"data.train.uri": "https://x.y/z"}, at="spec.data.train.uri", says=NO_SOURCE),
+    Mistake(what="a host alone", spec={"data.train.uri": "https://x.y"}, at="spec.data.train.uri", says=NO_SOURCE),
+    Mistake(what="a blank", spec={"data.train.uri": "https://x.y/a b"}, at="spec.data.train.uri", says=NO_SOURCE),
+    Mistake(
+        what="a password that everybody can read",
+        spec={"data.train.uri": "https://me:secret@x.y/z"},
+        at="spec.data.train.uri",
+        says="put user and password into the Secret of data.credentialsSecretRef",
+    ),
+    Mistake(
+        what="a file that may be changed on its way",
+        spec={"data.train.uri": "http://x.y/z"},
+        at="spec.data.train.uri",
+        says="write https://, or declare the file's sha256",
+    ),
+    Mistake(
+        what="credentials for nobody",
+        spec={"data.credentialsSecretRef": {"name": "warehouse"}},
+        at="spec.data.credentialsSecretRef",
+        says="credentials are for https:// sources",
+    ),
     Mistake(what="no key", spec={"data.train.uri": "configmap://data"}, at="spec.data.train.uri", says=NO_SOURCE),
     Mistake(what="a folder up", spec={"data.train.uri": "hub://../x"}, at="spec.data.train.uri", says=NO_SOURCE),
     Mistake(what="no such set", spec={"data.train.uri": "sklearn://mnist"}, at="spec.data.train.uri", says=BUNDLED),

@@ -62,6 +62,16 @@ def test_refuses(cluster: Cluster, mistake: Mistake) -> None:
         pytest.param({"data.train.uri": "sklearn://digits?rows=100:"}, id="rows without an end"),
         pytest.param({"data.train.uri": "configmap://my.data/train_1.csv"}, id="a ConfigMap"),
         pytest.param({"data.train.uri": "hub://train.csv"}, id="an uploaded file"),
+        pytest.param(
+            {
+                "data.train.uri": 'https://files.example:8443/a/train.csv?x=%20&y="1"',
+                "data.credentialsSecretRef": {"name": "warehouse"},
+            },
+            id="a file of a web server",
+        ),
+        pytest.param(
+            {"data.train": {"uri": "http://files.example/train.csv", "sha256": "ab" * 32}}, id="a known file by http"
+        ),
         pytest.param({"data.format": {"delimiter": ";", "encoding": "windows-1252"}}, id="CSV of a spreadsheet"),
         pytest.param({"data.format": {"type": "Parquet"}}, id="Parquet"),
         pytest.param(

@@ -48,6 +48,7 @@ __all__ = [
     "RetrainingData",
     "RetrainingMode",
     "RetrainingStatus",
+    "SecretRef",
     "Serving",
     "Toleration",
     "TrainData",
@@ -79,18 +80,33 @@ class TrainData(Resource, frozen=True, kw_only=True):
         Meta(
             pattern=(
                 r"^(configmap://[a-z0-9.-]+/[A-Za-z0-9._-]+|hub://[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
+                r'|https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?/[!-"$-~]*'
                 r"|sklearn://[a-z0-9_]+(\?rows=[0-9]{0,9}:[0-9]{0,9})?)$"
             ),
             max_length=1024,
             description=(
                 "CSV with a header row, Parquet, JSON lines or Arrow, plain, gzip or zstd: configmap://NAME/KEY "
-                "in the same namespace, hub://NAME for an uploaded file, or sklearn://NAME (digits, iris, wine, "
-                "breast_cancer), of which ?rows=START:STOP takes a slice."
+                "in the same namespace, hub://NAME for an uploaded file, https://HOST/PATH for one on a web server "
+                "(http:// where sha256 is declared), or sklearn://NAME (digits, iris, wine, breast_cancer), of which "
+                "?rows=START:STOP takes a slice."
             ),
         ),
     ]
     sha256: Digest | None = None
     """Digest that the file must have; another file is refused."""
+
+
+class SecretRef(Resource, frozen=True, kw_only=True):
+    """A Secret of the same namespace."""
+
+    name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+            max_length=253,
+            description="Its keys: token, or username and password; ca.crt, of the server's authority.",
+        ),
+    ]
 
 
 class DataFormat(Resource, frozen=True, kw_only=True):
@@ -144,6 +160,8 @@ class Data(Resource, frozen=True, kw_only=True):
     id_column: Annotated[ColumnName, Meta(description="Column that names a row; it is not learnt from.")] | None = None
     holdout: Holdout = Holdout()
     format: DataFormat = DataFormat()
+    credentials_secret_ref: SecretRef | None = None
+    """What an https:// source asks for; sent to the declared server alone, also where it redirects to another."""
 
 
 class Transformer(StrEnum):

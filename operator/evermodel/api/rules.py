@@ -56,6 +56,7 @@ _AT_LEAST_A_SECOND = (
 )
 _URI = (
     "self.matches('^configmap://[a-z0-9.-]+/[A-Za-z0-9._-]+$') || self.matches('^hub://[A-Za-z0-9][A-Za-z0-9._-]{0,127}$')"
+    " || self.matches('^https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?/[!-\"$-~]*$')"
     " || self.matches('^sklearn://')"
 )
 
@@ -98,8 +99,12 @@ FIELD_RULES: Mapping[tuple[type[Struct], str], tuple[Rule, ...]] = {
     (TrainData, "uri"): (
         Rule(
             rule=_URI,
-            message="is no data source: write configmap://NAME/KEY, hub://NAME or sklearn://NAME",
+            message="is no data source: write configmap://NAME/KEY, hub://NAME, https://HOST/PATH or sklearn://NAME",
             instead_of=frozenset({"pattern"}),
+        ),
+        Rule(
+            rule="!self.matches('^https?://[^/]*@')",
+            message="everybody can read this field: put user and password into the Secret of data.credentialsSecretRef",
         ),
         Rule(
             rule=(
@@ -146,7 +151,19 @@ FIELD_RULES: Mapping[tuple[type[Struct], str], tuple[Rule, ...]] = {
 """Rules of single fields, by struct and name in YAML."""
 
 STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
+    TrainData: (
+        Rule(
+            rule="!self.uri.startsWith('http://') || has(self.sha256)",
+            message="what comes by http:// can be changed on its way: write https://, or declare the file's sha256",
+            field_path=".uri",
+        ),
+    ),
     Data: (
+        Rule(
+            rule="!has(self.credentialsSecretRef) || self.train.uri.startsWith('https://')",
+            message="credentials are for https:// sources: take them out, or write https://HOST/PATH",
+            field_path=".credentialsSecretRef",
+        ),
         Rule(
             rule="!has(self.features) || !(self.target in self.features)",
             message="the target is what is predicted: take it out of the features",

@@ -34,6 +34,7 @@ def data_source(version: VersionView) -> DataSource:
         id_column=data.id_column,
         holdout_fraction=data.holdout.fraction,
         format=DataFormat(**msgspec.structs.asdict(data.format)),
+        credentials=data.credentials_secret_ref.name if data.credentials_secret_ref is not None else None,
     )
 
 

@@ -81,7 +81,12 @@ def _failure_rules() -> list[Part]:
 
 
 def _source_of(run: RunConfig) -> tuple[Part, ...]:
-    """Return the volume of a configmap:// source. It may be missing: the Job says so better than a pod that waits."""
+    """Return the volume of a source: its ConfigMap, or the Secret of its server.
+
+    Either may be missing: the Job says so better than a pod that waits.
+    """
+    if run.data.credentials is not None:
+        return ({"name": _SOURCE, "secret": {"secretName": run.data.credentials, "optional": True}},)
     if not run.data.uri.startswith(_CONFIG_MAP):
         return ()
     name, _, _ = run.data.uri.removeprefix(_CONFIG_MAP).partition("/")

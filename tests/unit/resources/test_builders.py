@@ -93,6 +93,17 @@ def test_a_config_map_is_mounted_even_if_it_is_not_there_yet() -> None:
     assert mounts["source"] == {"name": "source", "mountPath": SOURCE_MOUNT, "readOnly": True}
 
 
+def test_the_secret_of_a_server_is_mounted_and_is_in_no_variable() -> None:
+    run = made.train_run("https://files.example/train.csv")
+    run = msgspec.structs.replace(run, data=msgspec.structs.replace(run.data, credentials="warehouse"))
+    spec = build_job(made.model(), made.version(), made.SETTINGS, "job", run)["spec"]["template"]["spec"]
+    assert {"name": "source", "secret": {"secretName": "warehouse", "optional": True}} in spec["volumes"]
+    [container] = spec["containers"]
+    assert {"name": "source", "mountPath": SOURCE_MOUNT, "readOnly": True} in container["volumeMounts"]
+    secrets = [one["valueFrom"]["secretKeyRef"]["name"] for one in container["env"] if "valueFrom" in one]
+    assert "warehouse" not in secrets
+
+
 UNRELATED = {
     "an upgrade of the operator": (made.SPEC, replace(made.SETTINGS, runtime_image="evermodel-runtime:3")),
     "another threshold": (

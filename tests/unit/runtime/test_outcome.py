@@ -70,6 +70,15 @@ def test_a_hub_that_is_away_is_a_disruption(tmp_path: Path) -> None:
     assert (code, told) == (4, FailureReport(reason=FailureReason.HUB_UNAVAILABLE, message="m"))
 
 
+def test_a_server_that_is_away_fails_the_run_and_is_told(tmp_path: Path) -> None:
+    hub = MemoryHub()
+
+    code, told = ended(JobError(FailureReason.SOURCE_UNAVAILABLE, "m"), hub, tmp_path / "log")
+
+    assert code == 1
+    assert hub.reports == {(3, "train"): told}
+
+
 def test_a_success_is_reported(tmp_path: Path) -> None:
     hub = MemoryHub()
 

@@ -56,6 +56,7 @@ def test_a_bundled_set_is_a_csv_file_with_a_digest_of_its_own() -> None:
         pytest.param("sklearn://lorry", FailureReason.DATA_NOT_FOUND, "choose one of digits, iris", id="not bundled"),
         pytest.param("sklearn://iris?rows=150:", FailureReason.DATA_NOT_FOUND, "it has 150 rows", id="empty slice"),
         pytest.param("sklearn://iris?rows=ten:", FailureReason.DATA_NOT_FOUND, "write START:STOP", id="no slice"),
+        pytest.param("https:///key", FailureReason.SPEC_INVALID, "no address of a file", id="no host"),
         pytest.param("s3://bucket/key", FailureReason.SPEC_INVALID, "is none of configmap://", id="unknown scheme"),
     ],
 )

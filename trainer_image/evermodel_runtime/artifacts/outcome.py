@@ -22,7 +22,12 @@ from evermodel.contract import (
 from evermodel_runtime.data.failure import JobError
 
 CRASH_EXIT_CODE = 1
-"""A Job that ends so was interrupted by something outside: running it again may help."""
+"""A Job that ends so failed through something outside: another run, after a pause, may do better."""
+AWAY = {
+    FailureReason.HUB_UNAVAILABLE: DISRUPTION_EXIT_CODE,
+    FailureReason.SOURCE_UNAVAILABLE: CRASH_EXIT_CODE,  # people are told, and attempts are bounded: it may be for good
+}
+"""How a Job ends that could not reach another."""
 TERMINATION_LOG = Path("/dev/termination-log")
 CUT = " …"
 
@@ -62,8 +67,7 @@ def attempt(work: Callable[[], RunReport]) -> Outcome:
         return Outcome(work(), 0)
     except JobError as error:
         print(f"{error.reason}: {error.message}", file=sys.stderr, flush=True)
-        lasting = error.reason is not FailureReason.HUB_UNAVAILABLE
-        return _failed(error.reason, error.message, DATA_ERROR_EXIT_CODE if lasting else DISRUPTION_EXIT_CODE)
+        return _failed(error.reason, error.message, AWAY.get(error.reason, DATA_ERROR_EXIT_CODE))
     except MemoryError:
         traceback.print_exc()
         message = "Memory ran out. Raise spec.training.template.resources.limits.memory, or train on fewer rows."

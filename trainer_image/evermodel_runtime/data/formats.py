@@ -77,7 +77,7 @@ def _found_type(content: bytes, name: str) -> FileType:
         return FileType.PARQUET
     if content.startswith((ARROW_FILE, ARROW_STREAM)):
         return FileType.ARROW
-    stem = name.lower()
+    stem = name.partition("?")[0].lower()
     for ending in ENDINGS:
         stem = stem.removesuffix(ending)
     for ending, kind in TYPES.items():

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from evermodel.contract import Column, ColumnKind, DataSource, FailureReason
 from evermodel_runtime.data.bundled import NoSuchBundledDataError, bundled_csv
+from evermodel_runtime.data.download import WEB, Web, download
 from evermodel_runtime.data.failure import JobError, listed, spec_error
 from evermodel_runtime.data.formats import read_table
 from evermodel_runtime.data.memory import Memory, hand_back
@@ -25,7 +26,7 @@ class DatasetStore(Protocol):
 
 
 def read_data(
-    source: DataSource, *, datasets: DatasetStore, mount: Path, columns: Sequence[Column] = ()
+    source: DataSource, *, datasets: DatasetStore, mount: Path, columns: Sequence[Column] = (), web: Web = WEB
 ) -> tuple[Table, str]:
     """Read the file, whatever its format.
 
@@ -36,9 +37,11 @@ def read_data(
     datasets : DatasetStore
         Serves ``hub://`` sources.
     mount : Path
-        Folder at which the ConfigMap of a ``configmap://`` source is mounted.
+        Folder of the ConfigMap of a ``configmap://`` source, or of the Secret of an ``https://`` source.
     columns : sequence of Column, optional
         What models take: read besides the declared columns, and as text where it is text to them.
+    web : Web, optional
+        What is between this process and the server of an ``https://`` source.
 
     Returns
     -------
@@ -46,7 +49,7 @@ def read_data(
         The columns, and the sha256 of the file.
     """
     memory = Memory.of_this_process()
-    content, digest = read_source(source, datasets=datasets, mount=mount, memory=memory)
+    content, digest = read_source(source, datasets=datasets, mount=mount, memory=memory, web=web)
     spelled = {source.target} | ({source.id_column} if source.id_column is not None else set())
     only = {*source.features, *spelled, *(column.name for column in columns)} if source.features else None
     texts = {*spelled, *(column.name for column in columns if column.kind is ColumnKind.TEXT)}
@@ -57,7 +60,7 @@ def read_data(
 
 
 def read_source(
-    source: DataSource, *, datasets: DatasetStore, mount: Path, memory: Memory | None = None
+    source: DataSource, *, datasets: DatasetStore, mount: Path, memory: Memory | None = None, web: Web = WEB
 ) -> tuple[bytes, str]:
     """Return the file's bytes and their sha256.
 
@@ -68,11 +71,13 @@ def read_source(
     datasets : DatasetStore
         Serves ``hub://`` sources.
     mount : Path
-        Folder at which the ConfigMap of a ``configmap://`` source is mounted.
+        Folder of the ConfigMap of a ``configmap://`` source, or of the Secret of an ``https://`` source.
     memory : Memory, optional
         Refuses a file that would not fit, before it is fetched.
+    web : Web, optional
+        What is between this process and the server of an ``https://`` source.
     """
-    content = _fetch(source.uri, datasets, mount, memory or Memory.of_this_process())
+    content = _fetch(source, datasets, mount, memory or Memory.of_this_process(), web)
     digest = hashlib.sha256(content).hexdigest()
     if source.sha256 is not None and digest != source.sha256:
         raise JobError(
@@ -83,8 +88,8 @@ def read_source(
     return content, digest
 
 
-def _fetch(uri: str, datasets: DatasetStore, mount: Path, memory: Memory) -> bytes:
-    parts = urlsplit(uri)
+def _fetch(source: DataSource, datasets: DatasetStore, mount: Path, memory: Memory, web: Web) -> bytes:
+    parts = urlsplit(source.uri)
     match parts.scheme:
         case "configmap":
             return _mounted(parts.netloc, parts.path.removeprefix("/"), mount)
@@ -92,7 +97,12 @@ def _fetch(uri: str, datasets: DatasetStore, mount: Path, memory: Memory) -> byt
             return _uploaded(parts.netloc, datasets, memory)
         case "sklearn":
             return _bundled(parts.netloc, parse_qs(parts.query).get("rows", [":"])[0])
-    raise spec_error(f"spec.data.train.uri: {uri} is none of configmap://NAME/KEY, hub://NAME, sklearn://NAME.")
+        case "https" | "http":
+            return download(source.uri, source.credentials, mount, memory, web)
+    raise spec_error(
+        f"spec.data.train.uri: {source.uri} is none of configmap://NAME/KEY, hub://NAME, https://HOST/PATH, "
+        "sklearn://NAME."
+    )
 
 
 def _bundled(name: str, rows: str) -> bytes:
