@@ -86,6 +86,34 @@ _OF_REGRESSION = frozenset({Metric.RMSE, Metric.MAE, Metric.MAPE, Metric.R2})
 _ERRORS = frozenset({Metric.LOG_LOSS, Metric.RMSE, Metric.MAE, Metric.MAPE})
 
 
+class Average(StrEnum):
+    """How precision, recall or f1 of all classes become one number, as scikit-learn names it."""
+
+    MACRO = "macro"
+    MICRO = "micro"
+    WEIGHTED = "weighted"
+
+
+class Measure(Message, frozen=True, kw_only=True):
+    """A metric, and of which classes."""
+
+    metric: Metric = Metric.ACCURACY
+    average: Average | None = None
+    """Of precision, recall and f1: macro where neither this nor a class is given."""
+    positive_class: str | None = None
+    """The class that precision, recall, f1, rocAuc or prAuc is about, as ``label_text`` spells it."""
+
+    def __str__(self) -> str:
+        """Spell it as records and messages do: recall, recall (weighted), recall of fraud."""
+        if self.positive_class is not None:
+            return f"{self.metric} of {self.positive_class}"
+        return self.metric if self.average in {None, Average.MACRO} else f"{self.metric} ({self.average})"
+
+    def shown(self, value: float) -> str:
+        """Write a value for people: a score to three decimals, an error in the target's units to four digits."""
+        return f"{value:,.4g}" if self.metric.lower_is_better else f"{value:.3f}"
+
+
 # --- runs: operator -> Job --------------------------------------------------------------------------------------------
 
 
@@ -255,18 +283,25 @@ class PairedScore(Message, frozen=True, kw_only=True):
     """Candidate and champion on the same held-out rows."""
 
     rows: int
+    metric: str = "accuracy"
+    """The objective's metric, as ``Measure`` spells it."""
     candidate: float
+    """Its value for the candidate."""
     dummy: float
-    """Accuracy of always answering the most frequent class of the training rows."""
+    """Its value for a model that answers the most frequent class of the training rows, or their mean, always."""
     champion: float | None = None
+    """Its value for the champion."""
     candidate_only: int = 0
     """Rows that only the candidate got right."""
     champion_only: int = 0
     """Rows that only the champion got right."""
+    p: float | None = None
+    """Probability of a difference this large for the candidate, were both equally good. None: that of the exact McNemar
+    test, which follows from the two counts above, as for accuracy."""
     use: int = 1
     """k: how often these rows have decided, this time included."""
     metrics: dict[str, float] = {}
-    """Further metrics of the candidate: precision, recall and f1 (macro)."""
+    """All metrics of the candidate that have a value, as ``Measure`` spells them."""
 
 
 class EvaluationReport(Message, tag_field="kind", tag="evaluated", frozen=True, kw_only=True):

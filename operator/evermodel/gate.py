@@ -1,7 +1,8 @@
 """Is the candidate better? The only place where a version is let through.
 
-The exact one-sided McNemar test on the rows that exactly one of both models got right, at a level that falls with each
-use of the same rows, so that all uses together promote an equal model with probability at most alpha.
+The exact one-sided McNemar test on the rows that exactly one of both models got right (for accuracy; for other metrics
+the evaluation Job's paired test), at a level that falls with each use of the same rows, so that all uses together
+promote an equal model with probability at most alpha.
 
 References
 ----------
@@ -17,9 +18,10 @@ from fractions import Fraction
 from math import comb
 from typing import Literal
 
-from evermodel.contract import PairedScore
+from evermodel.contract import Measure, PairedScore, Task
 
 SetName = Literal["reference", "fresh"]
+ACCURACY = Measure()
 
 
 class Outcome(StrEnum):
@@ -32,13 +34,27 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateRules:
-    """What the user declared about being better."""
+    """What the user declared about being better; all figures are in the metric's units."""
 
     threshold: float
     min_samples: int
+    metric: Measure = ACCURACY
     confidence: float = 0.95
     min_absolute: float = 0.0
     reference_tolerance: float = 0.02
+
+    def gain(self, ours: float, over: float) -> float:
+        """Return by how much one value is better than another: the one place that knows of metrics of errors."""
+        return over - ours if self.metric.metric.lower_is_better else ours - over
+
+    def misses(self, value: float) -> bool:
+        """Tell whether a value does not meet the threshold."""
+        return self.gain(value, self.threshold) < 0
+
+    @property
+    def worse_side(self) -> str:
+        """The word for where worse values are."""
+        return "above" if self.metric.metric.lower_is_better else "below"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +65,7 @@ class Verdict:
     message: str
     decided_on: SetName | None = None
     holdout: float | None = None
-    """The candidate's accuracy on the set that decided."""
+    """The candidate's value of the metric on the set that decided."""
 
 
 def mcnemar_p(candidate_only: int, champion_only: int) -> float:
@@ -82,6 +98,12 @@ def decide(rules: GateRules, *, reference: PairedScore | None, fresh: PairedScor
     after_alarm : bool
         The live accuracy fell: the world may have changed, so only ``fresh`` decides.
     """
+    other = next((score.metric for score in (reference, fresh) if score and score.metric != str(rules.metric)), None)
+    if other is not None:
+        return Verdict(
+            outcome=Outcome.INCONCLUSIVE,
+            message=f"The objective is {rules.metric} now, and this version was scored by {other}.",
+        )
     enough_fresh = fresh if fresh is not None and fresh.rows >= rules.min_samples else None
     if after_alarm and enough_fresh is None:
         have = fresh.rows if fresh is not None else 0
@@ -102,40 +124,49 @@ def decide(rules: GateRules, *, reference: PairedScore | None, fresh: PairedScor
 
 def _reference_guard(rules: GateRules, fresh: PairedScore, reference: PairedScore | None) -> Verdict | None:
     """Refuse a candidate that forgot: binding only while the champion holds on fresh rows, else the world changed."""
-    if reference is None or reference.champion is None or fresh.champion is None or fresh.champion < rules.threshold:
+    if reference is None or reference.champion is None or fresh.champion is None or rules.misses(fresh.champion):
         return None
-    loss = reference.champion - reference.candidate
+    loss = rules.gain(reference.champion, over=reference.candidate)
     if loss <= rules.reference_tolerance:
         return None
+    shown = rules.metric.shown
     return Verdict(
         outcome=Outcome.REJECT,
         decided_on="reference",
         holdout=reference.candidate,
         message=(
-            f"accuracy {reference.candidate:.3f} on {reference.rows} reference rows is {loss:.3f} below "
-            f"the champion's {reference.champion:.3f}, more than referenceTolerance {rules.reference_tolerance}."
+            f"{rules.metric} {shown(reference.candidate)} on {reference.rows} reference rows is {shown(loss)} "
+            f"{rules.worse_side} the champion's {shown(reference.champion)}, more than referenceTolerance "
+            f"{rules.reference_tolerance}."
         ),
     )
 
 
 def _judge(rules: GateRules, name: SetName, score: PairedScore) -> Verdict:
+    shown = rules.metric.shown
+
     def verdict(outcome: Outcome, why: str) -> Verdict:
-        figures = f"accuracy {score.candidate:.3f} on {score.rows} {name} rows"
+        figures = f"{rules.metric} {shown(score.candidate)} on {score.rows} {name} rows"
         return Verdict(outcome=outcome, decided_on=name, holdout=score.candidate, message=f"{figures} {why}")
 
-    if score.candidate <= score.dummy:
-        return verdict(Outcome.REJECT, f"is no better than the most frequent class alone ({score.dummy:.3f}).")
-    champion_misses = score.champion is not None and score.champion < rules.threshold
-    if score.candidate < rules.threshold and not champion_misses:
-        return verdict(Outcome.REJECT, f"is below the threshold {rules.threshold}.")
+    if rules.gain(score.candidate, over=score.dummy) <= 0:
+        return verdict(Outcome.REJECT, f"is no better than {_DUMMY[rules.metric.metric.task]} ({shown(score.dummy)}).")
+    champion_misses = score.champion is not None and rules.misses(score.champion)
+    if rules.misses(score.candidate) and not champion_misses:
+        return verdict(Outcome.REJECT, f"is {rules.worse_side} the threshold {rules.threshold}.")
     if score.champion is None:
         return verdict(Outcome.PROMOTE, f"meets the threshold {rules.threshold}.")
-    gain = score.candidate - score.champion
-    p = mcnemar_p(score.candidate_only, score.champion_only)
+    gain = rules.gain(score.candidate, over=score.champion)
+    p = score.p if score.p is not None else mcnemar_p(score.candidate_only, score.champion_only)
     level = level_of_use(1 - rules.confidence, score.use)
     test = f"(p = {p:.2g} against {level:.2g}, use {score.use} of these rows)"
-    if p > level:
-        return verdict(Outcome.REJECT, f"is not significantly better than the champion's {score.champion:.3f} {test}.")
+    champions = f"the champion's {shown(score.champion)}"
+    if gain <= 0 or p > level:
+        return verdict(Outcome.REJECT, f"is not significantly better than {champions} {test}.")
     if gain < rules.min_absolute:
-        return verdict(Outcome.REJECT, f"gains {gain:.3f}, less than improvement.minAbsolute {rules.min_absolute}.")
-    return verdict(Outcome.PROMOTE, f"is better than the champion's {score.champion:.3f} {test}.")
+        return verdict(Outcome.REJECT, f"gains {shown(gain)}, less than improvement.minAbsolute {rules.min_absolute}.")
+    return verdict(Outcome.PROMOTE, f"is better than {champions} {test}.")
+
+
+_DUMMY = {Task.CLASSIFICATION: "the most frequent class alone", Task.REGRESSION: "the mean of the training rows alone"}
+"""What a model must beat."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evermodel.contract import PairedScore
+from evermodel.contract import Measure, Metric, PairedScore
 from evermodel.gate import GateRules, Outcome, decide, level_of_use, mcnemar_p
 
 RULES = GateRules(threshold=0.92, min_samples=400)
@@ -93,6 +93,80 @@ def test_a_gain_below_min_absolute_is_not_worth_a_promotion() -> None:
     verdict = decide(rules, reference=BETTER, fresh=None, after_alarm=False)
     assert verdict.outcome is Outcome.REJECT
     assert "minAbsolute 0.06" in verdict.message
+
+
+RMSE = GateRules(threshold=5.0, min_samples=400, metric=Measure(metric=Metric.RMSE))
+CLOSER = PairedScore(rows=400, metric="rmse", candidate=3.0, champion=4.0, dummy=9.0, p=0.001)
+
+
+@pytest.mark.parametrize(
+    ("reference", "fresh", "outcome", "says"),
+    [
+        pytest.param(CLOSER, None, Outcome.PROMOTE, "rmse 3 on 400 reference rows is better", id="smaller errors"),
+        pytest.param(score(CLOSER, p=0.03), None, Outcome.REJECT, "not significantly better", id="no evidence"),
+        pytest.param(
+            score(CLOSER, candidate=4.5, p=0.0),
+            None,
+            Outcome.REJECT,
+            "not significantly",
+            id="larger errors, whatever p",
+        ),
+        pytest.param(
+            score(CLOSER, candidate=6.0, champion=None),
+            None,
+            Outcome.REJECT,
+            "is above the threshold 5.0",
+            id="too large",
+        ),
+        pytest.param(
+            score(CLOSER, candidate=6.0, champion=7.0),
+            None,
+            Outcome.PROMOTE,
+            "better than the champion's 7",
+            id="too large, but the champion's are larger",
+        ),
+        pytest.param(
+            score(CLOSER, dummy=2.9),
+            None,
+            Outcome.REJECT,
+            "the mean of the training rows alone (2.9)",
+            id="the mean errs less",
+        ),
+        pytest.param(
+            score(CLOSER, candidate=4.03),
+            CLOSER,
+            Outcome.REJECT,
+            "0.03 above the champion's 4",
+            id="a candidate that forgot",
+        ),
+        pytest.param(score(CLOSER, candidate=4.01), CLOSER, Outcome.PROMOTE, "fresh rows", id="within the tolerance"),
+        pytest.param(
+            score(CLOSER, candidate=40.0),
+            score(CLOSER, champion=5.1),
+            Outcome.PROMOTE,
+            "fresh rows",
+            id="when the world changed reference is not binding",
+        ),
+        pytest.param(
+            score(CLOSER, metric="mae"), None, Outcome.INCONCLUSIVE, "was scored by mae", id="scores of another metric"
+        ),
+    ],
+)
+def test_of_errors_smaller_is_better(
+    reference: PairedScore, fresh: PairedScore | None, outcome: Outcome, says: str
+) -> None:
+    verdict = decide(RMSE, reference=reference, fresh=fresh, after_alarm=False)
+    assert verdict.outcome is outcome, verdict.message
+    assert says in verdict.message
+
+
+def test_the_given_p_decides_instead_of_the_rows_that_one_model_got_right_alone() -> None:
+    recall = GateRules(threshold=0.9, min_samples=400, metric=Measure(metric=Metric.RECALL, positive_class="fraud"))
+    tested = score(BETTER, metric="recall of fraud", p=0.5)
+    assert decide(RULES, reference=BETTER, fresh=None, after_alarm=False).outcome is Outcome.PROMOTE
+    verdict = decide(recall, reference=tested, fresh=None, after_alarm=False)
+    assert verdict.outcome is Outcome.REJECT
+    assert "recall of fraud 0.950 on 400 reference rows is not significantly better" in verdict.message
 
 
 @given(st.integers(0, 60), st.integers(0, 60))

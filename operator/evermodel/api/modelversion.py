@@ -73,20 +73,24 @@ class SetScore(Resource, frozen=True, kw_only=True):
 
     rows: int
     """Rows that both were scored on."""
+    metric: Text = "accuracy"
+    """The objective's metric, such as accuracy, recall (weighted) or recall of fraud."""
     candidate: float
-    """Accuracy of the candidate."""
+    """Its value for the candidate."""
     dummy: float
-    """Accuracy of always answering the most frequent class."""
+    """Its value for a model that answers the most frequent class of the training rows, or their mean, always."""
     champion: float | None = None
-    """Accuracy of the champion; absent for the first version."""
+    """Its value for the champion; absent for the first version."""
     candidate_only: int = 0
     """Rows that only the candidate got right."""
     champion_only: int = 0
     """Rows that only the champion got right."""
+    p: float | None = None
+    """Probability of a difference this large, were both equally good; absent where the two counts above tell it."""
     use: int = 1
     """How often these rows have decided, this time included."""
     metrics: Annotated[dict[str, float], Meta(max_length=64)] = {}
-    """Further metrics of the candidate: precision, recall and f1 (macro)."""
+    """All metrics of the candidate that have a value."""
 
 
 class EpochsRun(Resource, frozen=True, kw_only=True):

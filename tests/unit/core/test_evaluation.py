@@ -23,6 +23,7 @@ from evermodel.contract import EvaluateRun, EvaluationReport, FailureReason, Fre
 from evermodel.core.actions import CreateJob, WriteVersionStatus
 from evermodel.core.observed import JobState, Observed
 from evermodel.core.questions import quality_query
+from evermodel.core.runs import measured
 
 FEEDBACK = make_spec(retraining={"data": {"includeFeedback": True}})
 TRIGGER = VersionTrigger(reason="AccuracyAlarm", message="It fell.", alarm_seq=ALARM.seq, alarm_at=ALARM.at)
@@ -153,6 +154,21 @@ def test_all_figures_of_the_comparison_are_kept() -> None:
     assert status.reference == BETTER
     assert (status.holdout, status.holdout_set, status.finished_at) == (0.96, "reference", "2030-01-01T12:00:00Z")
     assert status.message[0].isupper()
+
+
+def test_scores_that_were_written_before_there_were_other_metrics_are_of_accuracy() -> None:
+    old = {
+        "rows": 500,
+        "candidate": 0.96,
+        "dummy": 0.1,
+        "champion": 0.9,
+        "candidateOnly": 40,
+        "championOnly": 10,
+        "use": 2,
+    }
+    score = measured(msgspec.convert(old | {"metrics": {"precision": 0.95, "recall": 0.96, "f1": 0.955}}, SetScore))
+    assert score is not None
+    assert (score.metric, score.p, score.use) == ("accuracy", None, 2)
 
 
 def test_scores_survive_being_written_and_read() -> None:

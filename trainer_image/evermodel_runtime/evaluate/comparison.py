@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
-from evermodel.contract import PairedScore, label_text
+from evermodel.contract import Measure, Metric, PairedScore
 from evermodel_runtime.artifacts.manifests import StoredModel
 from evermodel_runtime.artifacts.scorer import SCORING_ERRORS
 from evermodel_runtime.data.failure import data_error
 from evermodel_runtime.data.labels import as_texts
 from evermodel_runtime.data.rows import FeatureRows, Mask, decode_hashes, row_hashes
-from evermodel_runtime.evaluate.metrics import Texts, macro_metrics
+from evermodel_runtime.evaluate.answers import ClassAnswers, Texts
+
+DIGITS = 6
+"""Significant digits of recorded metrics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,38 +58,45 @@ def trained_on(model: StoredModel, rows: FeatureRows) -> Mask:
     return np.isin(row_hashes(rows), decode_hashes(model.training_rows))
 
 
-def score_pair(rows: HeldOut, candidate: StoredModel, champion: StoredModel | None, *, use: int) -> PairedScore:
-    """Score both models; ``use`` is how often these rows have decided, this time included."""
-    answers = _answers(candidate, rows.candidate, "candidate")
-    right = answers == rows.truth
-    dummy = rows.truth == label_text(candidate.manifest.majority)
+def score_pair(
+    rows: HeldOut, candidate: StoredModel, champion: StoredModel | None, *, measure: Measure, use: int
+) -> PairedScore | None:
+    """Score both models; ``use`` is how often these rows have decided, this time included.
+
+    None where the metric has no value on these rows, as recall of a class of which there is none.
+    """
+    ours = answers_of(candidate, rows.candidate, rows.truth, "candidate")
+    value = ours.value(measure)
+    if value is None:
+        return None
     score = PairedScore(
         rows=len(rows),
-        candidate=float(np.mean(right)),
-        dummy=float(np.mean(dummy)),
+        metric=str(measure),
+        candidate=value,
+        dummy=ours.always(candidate.manifest.majority).value(measure) or 0.0,
         use=use,
-        metrics=macro_metrics(rows.truth, answers),
+        metrics={name: float(f"{value:.{DIGITS}g}") for name, value in ours.metrics().items()},
     )
     if champion is None or rows.champion is None:
         return score
-    champion_right = _answers(champion, rows.champion, "champion") == rows.truth
-    return PairedScore(
-        rows=score.rows,
-        candidate=score.candidate,
-        dummy=score.dummy,
-        champion=float(np.mean(champion_right)),
+    theirs = answers_of(champion, rows.champion, rows.truth, "champion")
+    right, champion_right = ours.right(), theirs.right()
+    return msgspec.structs.replace(
+        score,
+        champion=theirs.value(measure),
         candidate_only=int((right & ~champion_right).sum()),
         champion_only=int((champion_right & ~right).sum()),
-        use=use,
-        metrics=score.metrics,
+        p=None if measure.metric is Metric.ACCURACY else ours.swap_p(theirs, measure),
     )
 
 
-def _answers(model: StoredModel, rows: FeatureRows, which: str) -> Texts:
+def answers_of(model: StoredModel, rows: FeatureRows, truth: Texts, which: str) -> ClassAnswers:
+    """Ask a model about all rows."""
     try:
-        return as_texts(model.scorer.predict(rows.inputs()).tolist())
+        labels, probabilities = model.scorer.predict_with_probabilities(rows.inputs())
     except SCORING_ERRORS as error:
         raise data_error(
             f"The {which} ({model.manifest.estimator}, version {model.manifest.version}) does not answer every "
             f"held-out row, perhaps for a value that it never learnt: {error}"
         ) from error
+    return ClassAnswers(truth, as_texts(labels.tolist()), as_texts(model.manifest.classes), probabilities)

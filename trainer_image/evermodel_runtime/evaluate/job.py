@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evermodel.contract import EvaluateRun, EvaluationReport, HeldoutUse, PairedScore
+from evermodel.contract import EvaluateRun, EvaluationReport, HeldoutUse, Measure, PairedScore
 from evermodel_runtime.artifacts.job import Surroundings, run_job
 from evermodel_runtime.artifacts.manifests import StoredModel, load_model
 from evermodel_runtime.data.source import read_data
@@ -69,11 +69,14 @@ def _score(
     if not len(unseen):
         say(f"{use.set}: no rows to score on")
         return None
-    score = score_pair(unseen, candidate, champion, use=surroundings.hub.use_heldout(use))
+    score = score_pair(unseen, candidate, champion, measure=Measure(), use=surroundings.hub.use_heldout(use))
+    if score is None:
+        say(f"{use.set}: {Measure()} has no value on these {len(unseen):,} rows")
+        return None
     theirs = "no champion" if score.champion is None else f"champion {score.champion:.4f}"
     say(
-        f"{use.set}: {score.rows:,} rows, candidate {score.candidate:.4f}, {theirs}, dummy {score.dummy:.4f}; "
-        f"right alone: candidate {score.candidate_only:,}, champion {score.champion_only:,}; "
+        f"{use.set}: {score.rows:,} rows, {score.metric}: candidate {score.candidate:.4f}, {theirs}, "
+        f"dummy {score.dummy:.4f}; right alone: candidate {score.candidate_only:,}, champion {score.champion_only:,}; "
         f"use {score.use} of these rows"
     )
     return score
