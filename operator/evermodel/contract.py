@@ -516,6 +516,12 @@ class LabelledRecords(Message, frozen=True, kw_only=True):
     more: bool
 
 
+class RunProgress(Message, frozen=True, kw_only=True):
+    """What a Job is doing right now, for people: the hub keeps the newest word only, and in memory."""
+
+    message: Annotated[str, Meta(max_length=200)]
+
+
 class HeldoutUse(Message, frozen=True, kw_only=True):
     """One use of held-out rows to decide, told to the hub before the decision; asked again, it answers the same."""
 

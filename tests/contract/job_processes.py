@@ -24,6 +24,7 @@ from evermodel.contract import (
     FeedbackRow,
     Heartbeat,
     RunConfig,
+    RunProgress,
     RunReport,
     Scalar,
 )
@@ -78,6 +79,10 @@ class Hub:
         answer = self._ask("GET", f"/v1/models/{MODEL}/runs/{version}/{stage}", Role.OPERATOR)
         report: RunReport = msgspec.json.decode(answer, type=RunReport)
         return report
+
+    def progress(self, version: int, stage: str) -> str:
+        answer = self._ask("GET", f"/v1/models/{MODEL}/runs/{version}/{stage}/progress", Role.OPERATOR)
+        return msgspec.json.decode(answer, type=RunProgress).message
 
     def upload(self, name: str, content: bytes) -> None:
         self._ask("PUT", f"/v1/datasets/{name}", Role.UPLOADER, content, model="*")

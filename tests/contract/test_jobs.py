@@ -119,6 +119,13 @@ def test_what_a_job_publishes_is_in_the_hub_by_digest(hub: Hub, jobs: Jobs) -> N
     assert again.report.manifest == ended.report.manifest
 
 
+def test_the_operator_hears_what_a_job_is_doing(hub: Hub) -> None:
+    hub.client().put_progress(3, "train", "epoch 7 of 60")
+    assert hub.progress(3, "train") == "epoch 7 of 60"
+    hub.stop()
+    hub.client().put_progress(3, "train", "epoch 8 of 60")  # nobody hears it, and nothing comes of that
+
+
 @pytest.mark.parametrize("estimator", ["ExtraTreesClassifier", "LogisticRegression", "MLPClassifier", "SVC"])
 def test_two_processes_make_the_same_bytes(estimator: str, hub: Hub, jobs: Jobs) -> None:
     made = []

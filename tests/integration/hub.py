@@ -12,7 +12,16 @@ import msgspec
 import requests
 from tests.faults.hub_process import HubProcess
 
-from evermodel.contract import HUB_KEY_ENV, Capture, FeedbackRequest, FeedbackRow, Heartbeat, LineageEntry, RunReport
+from evermodel.contract import (
+    HUB_KEY_ENV,
+    Capture,
+    FeedbackRequest,
+    FeedbackRow,
+    Heartbeat,
+    LineageEntry,
+    RunProgress,
+    RunReport,
+)
 from evermodel.tokens import Role, hub_key, role_token
 from evermodel_runtime.quality.prediction_id import Signer
 
@@ -62,6 +71,11 @@ class NamespaceHub:
     def keep_report(self, model: str, version: int, stage: str, report: RunReport) -> None:
         """Keep the report of a Job."""
         self._ask("PUT", model, f"runs/{version}/{stage}", Role.TRAINER, msgspec.json.encode(report))
+
+    def say(self, model: str, version: int, stage: str, message: str) -> None:
+        """Say what a Job is doing."""
+        body = msgspec.json.encode(RunProgress(message=message))
+        self._ask("PUT", model, f"runs/{version}/{stage}/progress", Role.TRAINER, body)
 
     def lineage(self, model: str) -> list[LineageEntry]:
         answer = self._ask("GET", model, "lineage", Role.TRAINER)

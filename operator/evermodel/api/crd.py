@@ -97,6 +97,7 @@ MODEL_VERSION = Kind(
         Column(name="Trigger", path=".spec.trigger.reason", description="Why the run began."),
         Column(name="Holdout", path=".status.holdout", type="number", description="Accuracy on the set that decided."),
         Column(name="Set", path=".status.holdoutSet", description="The set that decided."),
+        Column(name="Progress", path=".status.progress.message", description="What its Job is doing."),
         Column(name="Rows", path=".status.rows", type="integer", description="Rows fitted on."),
         Column(name="Age", path=".metadata.creationTimestamp", type="date"),
         Column(name="Feedback", path=".status.feedbackRows", type="integer", wide=True),

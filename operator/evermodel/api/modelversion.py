@@ -106,6 +106,15 @@ class EpochsRun(Resource, frozen=True, kw_only=True):
     """Its loss on the rows that were learnt from, where the estimator has one."""
 
 
+class ShownProgress(Resource, frozen=True, kw_only=True):
+    """What the run's Job is doing; refreshed once a minute at most, and gone when it has ended."""
+
+    message: Message
+    """The last line of its log when it was asked."""
+    at: Time
+    """When that was."""
+
+
 class VersionFailure(Resource, frozen=True, kw_only=True):
     """Why the run failed or was rejected."""
 
@@ -140,6 +149,7 @@ class ModelVersionStatus(Resource, frozen=True, kw_only=True):
     notes: Annotated[tuple[Message, ...], Meta(max_length=16)] = ()
     """What a person should know of the run: default steps that were applied, and warnings."""
     epochs: EpochsRun | None = None
+    progress: ShownProgress | None = None
     fresh_through: int | None = None
     """Ledger number up to which fresh rows are judged on, once the evaluation began."""
     reference: SetScore | None = None

@@ -171,5 +171,7 @@ class Observed:
     quality_query: QualityQuery | None = None
     """The question that ``quality`` answers: an answer to another one than ``quality_query(observed)`` is not used."""
     quality_error: str = ""
+    progress: str = ""
+    """What the Job of the run that is under way says; empty: nothing yet."""
     lineage: tuple[LineageEntry, ...] | None = None
     """Champions that the hub remembers under this name; None: not asked (only asked when ``needs_lineage`` says so)."""

@@ -8,7 +8,7 @@ from evermodel.api.modelversion import VersionPhase
 from evermodel.contract import Quality, QualityQuery
 from evermodel.core import facts
 from evermodel.core.durations import parse_duration
-from evermodel.core.observed import Observed, VersionView
+from evermodel.core.observed import JobState, Observed, VersionView
 
 _BEFORE_JUDGEMENT = frozenset({VersionPhase.TRAINING, VersionPhase.AWAITING_LABELS})
 
@@ -24,6 +24,15 @@ def quality_query(observed: Observed) -> QualityQuery | None:
         return None
     after, since = _records_wanted(observed, champion)
     return msgspec.structs.replace(_watched(observed, champion), records_after=after, predicted_after=since)
+
+
+def running_job(observed: Observed) -> VersionView | None:
+    """Return the version whose Job runs, to be asked what it is doing."""
+    version = facts.active(observed)
+    job = facts.job_of(observed, version) if version is not None else None
+    if version is None or job is None or job.deleting or job.owner_uid != version.uid:
+        return None
+    return version if job.state is JobState.RUNNING else None
 
 
 def needs_lineage(observed: Observed) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 import aiohttp
 import msgspec
 
-from evermodel.contract import HubError, Lineage, LineageEntry, Quality, QualityQuery, RunReport
+from evermodel.contract import HubError, Lineage, LineageEntry, Quality, QualityQuery, RunProgress, RunReport
 from evermodel.core.observed import ModelKey
 from evermodel.metrics.provider import ProviderUnavailable, Stage
 from evermodel.tokens import Role, hub_key, role_token
@@ -20,6 +20,7 @@ SILENCE: Final = 3.0
 
 _QUALITY = msgspec.json.Decoder(Quality)
 _REPORT: msgspec.json.Decoder[RunReport] = msgspec.json.Decoder(RunReport)
+_PROGRESS = msgspec.json.Decoder(RunProgress)
 _LINEAGE = msgspec.json.Decoder(Lineage)
 _ERROR = msgspec.json.Decoder(HubError)
 _NOT_FOUND = 404
@@ -55,6 +56,13 @@ class HubClient:
             return _REPORT.decode(await self._ask("GET", key, f"runs/{version}/{stage}"))
         except _Missing:
             return None
+
+    async def progress(self, key: ModelKey, version: int, stage: Stage) -> str:
+        """GET /v1/models/{model}/runs/{version}/{stage}/progress."""
+        try:
+            return _PROGRESS.decode(await self._ask("GET", key, f"runs/{version}/{stage}/progress")).message
+        except _Missing:
+            return ""
 
     async def lineage(self, key: ModelKey) -> tuple[LineageEntry, ...]:
         """GET /v1/models/{model}/lineage."""

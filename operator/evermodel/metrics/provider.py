@@ -25,6 +25,10 @@ class QualityProvider(Protocol):
         """Return the report that a Job left, whose termination message was lost; None when it left none."""
         ...
 
+    async def progress(self, key: ModelKey, version: int, stage: Stage) -> str:
+        """Say what a Job is doing; empty when it has not told."""
+        ...
+
     async def lineage(self, key: ModelKey) -> tuple[LineageEntry, ...]:
         """Return the versions that became champion under this name, oldest first."""
         ...

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
-from evermodel.api.modelversion import ACTIVE_PHASES
+from evermodel.api.modelversion import ACTIVE_PHASES, VersionPhase
 from evermodel.contract import LineageEntry
 from evermodel.core.durations import parse_duration
 from evermodel.core.names import COMPONENT_LABEL, HUB, Component
@@ -25,7 +25,7 @@ from evermodel.core.observed import (
     ServiceView,
     VersionView,
 )
-from evermodel.core.questions import needs_lineage, quality_query
+from evermodel.core.questions import needs_lineage, quality_query, running_job
 from evermodel.kube.kinds import DEPLOYMENT, JOB, MODEL, POD, SERVICE, STATEFUL_SET, VERSION, Kind
 from evermodel.metrics.provider import ProviderUnavailable, QualityProvider, Stage
 from evermodel.resources import BUILDERS
@@ -33,6 +33,7 @@ from evermodel.resources.drift import is_as_applied, is_drifted
 from evermodel.resources.hub import HUB_BUILDERS
 from evermodel.resources.hub import POD as HUB_POD
 from evermodel.runtime import pods as pods_of
+from evermodel.runtime.progress import ProgressCache
 from evermodel.runtime.quality import QualityCache
 from evermodel.runtime.settings import Settings
 from evermodel.runtime.store import ObjectKey, Store, is_owned_by
@@ -73,6 +74,7 @@ class Observer:
         self._store = store
         self._provider = provider
         self._quality = quality
+        self._progress = ProgressCache(provider)
         self._settings = settings
         self._fingerprint = lru_cache(4096)(lambda namespace: key_fingerprint(hub_key(master, namespace)))
         self._telemetry = telemetry
@@ -96,6 +98,7 @@ class Observer:
             hub=self._hub(key.namespace, settings),
         )
         observed = await self._with_lineage(observed)
+        observed = await self._with_progress(observed, now)
         return await self._with_quality(observed, now)
 
     def expect(self, key: ModelKey, at: datetime) -> None:
@@ -105,6 +108,7 @@ class Observer:
     def forget(self, key: ModelKey) -> None:
         """Drop what was remembered of a model that is gone."""
         self._quality.forget(key)
+        self._progress.forget(key)
 
     def _operator_settings(self, namespace: str) -> OperatorSettings:
         return OperatorSettings(
@@ -198,6 +202,17 @@ class Observer:
         except ProviderUnavailable as error:
             return replace(observed, quality_error=str(error))
         return replace(observed, lineage=lineage)
+
+    async def _with_progress(self, observed: Observed, now: datetime) -> Observed:
+        """Ask what a running Job is doing."""
+        key, version = observed.model.key, running_job(observed)
+        if version is None:
+            self._progress.forget(key)
+            return observed
+        stage: Stage = "evaluate" if version.status.phase is VersionPhase.EVALUATING else "train"
+        interval = parse_duration(observed.model.spec.monitoring.interval)
+        said = await self._progress.read(key, version.number, stage, interval=interval, now=now)
+        return replace(observed, progress=said)
 
     async def _with_quality(self, observed: Observed, now: datetime) -> Observed:
         """Add the newest answer to the question that matters now; a new alarm changes the question."""

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from tests.unit.core.made import ALARM, NOW, actions_of, make_job, make_observed, make_spec, make_version, planned
 
-from evermodel.api.modelversion import EpochsRun, VersionPhase, VersionTrigger
+from evermodel.api.modelversion import EpochsRun, ShownProgress, VersionPhase, VersionTrigger
 from evermodel.contract import (
     Epochs,
     EpochSummary,
@@ -22,6 +22,7 @@ from evermodel.contract import (
 from evermodel.core.actions import CreateJob, EnsureSecrets, WriteVersionStatus
 from evermodel.core.observed import JobState, JobView, Observed
 from evermodel.core.phases.jobs import REPORT_PATIENCE
+from evermodel.core.timestamps import rfc3339
 
 REPORT = TrainReport(
     manifest="m" * 64, data_sha256="d" * 64, rows=1400, feedback_rows=0, window="all", validation=None, classes=10,
@@ -151,6 +152,46 @@ def test_what_becomes_of_a_job(job: dict[str, Any], expected: tuple[VersionPhase
     status = write.status if write is not None else None
     found = (status.phase, status.failure and status.failure.reason) if status is not None else None
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "shown", "expected"),
+    [
+        pytest.param("", None, None, id="a Job that says nothing is not spoken of"),
+        pytest.param("epoch 3 of 60", None, "epoch 3 of 60", id="the first word is shown"),
+        pytest.param("epoch 4 of 60", (59, "epoch 3 of 60"), None, id="another one has to wait"),
+        pytest.param("epoch 9 of 60", (60, "epoch 3 of 60"), "epoch 9 of 60", id="after a minute it is shown"),
+        pytest.param("epoch 3 of 60", (600, "epoch 3 of 60"), None, id="the same word is not written again"),
+        pytest.param("", (600, "epoch 3 of 60"), None, id="a hub that has forgotten it takes nothing back"),
+    ],
+)
+def test_what_a_running_job_says_is_shown_seldom(
+    said: str, shown: tuple[int, str] | None, expected: str | None
+) -> None:
+    version = TRAINING
+    if shown is not None:
+        at = rfc3339(NOW - timedelta(seconds=shown[0]))
+        version = replace(
+            version, status=msgspec.structs.replace(version.status, progress=ShownProgress(message=shown[1], at=at))
+        )
+    observed = replace(make_observed(version, jobs=[make_job(version, JobState.RUNNING)]), progress=said)
+
+    write = written(observed)
+
+    found = write.status.progress if write is not None else None
+    assert (found and found.message) == expected
+    wait = planned(observed).requeue_after
+    assert wait is not None
+    assert timedelta(0) < wait <= timedelta(seconds=30)
+
+
+@pytest.mark.parametrize("report", [REPORT, BAD_DATA], ids=["a model", "a failure"])
+def test_what_a_job_said_is_gone_when_it_has_ended(report: TrainReport | FailureReport) -> None:
+    progress = ShownProgress(message="epoch 3 of 60", at=rfc3339(NOW))
+    version = replace(TRAINING, status=msgspec.structs.replace(TRAINING.status, progress=progress))
+    write = written(make_observed(version, jobs=[make_job(version, JobState.SUCCEEDED, report=report)]))
+    assert write is not None
+    assert write.status.progress is None
 
 
 def test_a_failure_keeps_the_words_for_the_person_and_the_time() -> None:

@@ -101,6 +101,10 @@ class Loop(RuleBasedStateMachine):
     def a_job_fails(self, report: FailureReport | None) -> None:
         self.world.job_fails(self.world.waiting_jobs()[0], report)
 
+    @rule(epoch=st.integers(1, 3))
+    def a_job_says_how_far_it_is(self, epoch: int) -> None:
+        self.world.hub.progress = f"epoch {epoch} of 3"
+
     @precondition(lambda self: self.world.terminating)
     @rule()
     def old_pods_end(self) -> None:

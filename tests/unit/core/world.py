@@ -107,6 +107,8 @@ class Hub:
     uses: list[int] = field(default_factory=list)
     """Versions judged on the reference rows."""
     coverage: float = 1.0
+    progress: str = ""
+    """What the running Job said last."""
 
     def answer(self, query: QualityQuery, now: datetime) -> Quality:
         """Answer as the hub does."""
@@ -168,6 +170,7 @@ class World:
             deployments=dict(self.deployments),
             service=self.service,
             hub=self.hub_view,
+            progress=self.hub.progress,
         )
         if needs_lineage(observed) and self.hub_view.ready:
             entries = sorted(self.hub.lineage.values(), key=lambda entry: entry.promoted_at)

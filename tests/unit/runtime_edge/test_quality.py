@@ -35,6 +35,9 @@ class Hub:
     async def report(self, key: ModelKey, version: int, stage: Stage) -> RunReport | None:
         raise AssertionError((key, version, stage))
 
+    async def progress(self, key: ModelKey, version: int, stage: Stage) -> str:
+        raise AssertionError((key, version, stage))
+
     async def lineage(self, key: ModelKey) -> tuple[LineageEntry, ...]:
         raise AssertionError(key)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TypeVar
@@ -21,6 +22,7 @@ from evermodel.contract import (
     HubError,
     LabelledRecord,
     LabelledRecords,
+    RunProgress,
     RunReport,
 )
 from evermodel_runtime.data.failure import JobError
@@ -107,6 +109,13 @@ class HubClient:
         """Say that held-out rows are used to decide; returns k."""
         response = self._checked("POST", f"{self._home}/heldout-uses", msgspec.json.encode(use))
         return _decoded(response, HeldoutUseReply).use
+
+    def put_progress(self, version: int, stage: str, message: str) -> None:
+        """Say what a Job is doing, once: a hub that does not answer will hear the next word."""
+        body = msgspec.json.encode(RunProgress(message=message))
+        path = f"{self._home}/runs/{version}/{stage}/progress"
+        with suppress(requests.RequestException):
+            self._session.put(self.url + path, data=body, timeout=TIMEOUT_SECONDS)
 
     def put_report(self, version: int, stage: str, report: RunReport) -> None:
         """Hand in the full report of a run; ``stage`` is train or evaluate."""

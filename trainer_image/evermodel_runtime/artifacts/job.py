@@ -39,6 +39,7 @@ from evermodel_runtime.artifacts.outcome import (
     conclude,
     write_termination_message,
 )
+from evermodel_runtime.artifacts.telling import telling
 from evermodel_runtime.data.source import DatasetStore
 
 SOURCE_ENV = "EVERMODEL_SOURCE_DIR"
@@ -54,6 +55,8 @@ class Progress:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._start = now()
+        self.newest = ""
+        """The line that was printed last."""
 
     @property
     def seconds(self) -> float:
@@ -62,6 +65,7 @@ class Progress:
 
     def __call__(self, line: str) -> None:
         """Print a line."""
+        self.newest = line
         print(f"{self.seconds:8.2f} s  {line}", flush=True)
 
 
@@ -100,13 +104,14 @@ def run_job(kind: type[Run], stage: str, work: Callable[[Run, Surroundings], Run
         print(message, file=sys.stderr, flush=True)
         write_termination_message(FailureReport(reason=FailureReason.CRASHED, message=message), termination_log)
         return CRASH_EXIT_CODE
-    return conclude(
-        lambda: work(run, surroundings),
-        surroundings.hub,
-        version=run.version,
-        stage=stage,
-        termination_log=termination_log,
-    )
+    with telling(surroundings.progress, own_client(run, os.environ), run.version, stage):
+        return conclude(
+            lambda: work(run, surroundings),
+            surroundings.hub,
+            version=run.version,
+            stage=stage,
+            termination_log=termination_log,
+        )
 
 
 def _read_run(kind: type[Run], environ: Mapping[str, str]) -> Run:
@@ -117,12 +122,17 @@ def _read_run(kind: type[Run], environ: Mapping[str, str]) -> Run:
 
 
 def _read_surroundings(run: RunConfig, environ: Mapping[str, str]) -> Surroundings:
-    waiting = Waiting(patience=float(environ.get(PATIENCE_ENV, PATIENCE_SECONDS)))
     return Surroundings(
-        hub=HubClient(run.hub_url.rstrip("/"), run.model, environ[TOKEN_ENV], waiting),
+        hub=own_client(run, environ),
         mount=Path(environ.get(SOURCE_ENV, SOURCE_MOUNT)),
         progress=Progress(time.monotonic),
     )
+
+
+def own_client(run: RunConfig, environ: Mapping[str, str]) -> HubClient:
+    """Return a way to the hub of a run; each thread needs its own."""
+    waiting = Waiting(patience=float(environ.get(PATIENCE_ENV, PATIENCE_SECONDS)))
+    return HubClient(run.hub_url.rstrip("/"), run.model, environ[TOKEN_ENV], waiting)
 
 
 def _interrupted(_number: int, _frame: FrameType | None) -> None:

@@ -10,6 +10,7 @@ from io import TextIOWrapper
 from evermodel_runtime.hub.access import Access
 from evermodel_runtime.hub.blobs import BlobStore
 from evermodel_runtime.hub.metrics import Metrics
+from evermodel_runtime.hub.progress import ProgressBoard
 from evermodel_runtime.hub.reading import Reader
 from evermodel_runtime.hub.schema import VolumeError, open_for_writing
 from evermodel_runtime.hub.settings import HubSettings
@@ -29,6 +30,7 @@ class Hub:
     writer: Writer
     reader: Reader
     metrics: Metrics
+    progress: ProgressBoard
     _lock: TextIOWrapper
 
     @classmethod
@@ -57,6 +59,7 @@ class Hub:
             ),
             reader=Reader(settings.data),
             metrics=Metrics(),
+            progress=ProgressBoard(),
             _lock=lock,
         )
 

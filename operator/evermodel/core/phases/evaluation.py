@@ -13,8 +13,8 @@ from evermodel.contract import EvaluationReport, FailureReason
 from evermodel.core import facts, names
 from evermodel.core.actions import CreateJob
 from evermodel.core.observed import Observed, VersionView
-from evermodel.core.phases import jobs
-from evermodel.core.questions import current_quality, judged_after_alarm, records_counted
+from evermodel.core.phases import jobs, progress
+from evermodel.core.questions import current_quality, judged_after_alarm, records_counted, running_job
 from evermodel.core.runs import evaluate_run, measured, recorded
 from evermodel.core.step import NOTHING, Step
 from evermodel.core.timestamps import rfc3339
@@ -62,13 +62,17 @@ def step(observed: Observed, version: VersionView, now: datetime) -> Step:
         return Step(actions=(CreateJob(name=name, version=version.name, run=run),))
     report = jobs.result(version, job, now)
     if isinstance(report, Step):
-        return report
+        return progress.show(observed, version, now) if running_job(observed) is not None else report
     if not isinstance(report, EvaluationReport):
         return jobs.failure(
             version, FailureReason.CRASHED, f"Job {job.name} left the report of another kind of run.", now
         )
     scored = msgspec.structs.replace(
-        version.status, reference=recorded(report.reference), fresh=recorded(report.fresh), finished_at=rfc3339(now)
+        version.status,
+        progress=None,
+        reference=recorded(report.reference),
+        fresh=recorded(report.fresh),
+        finished_at=rfc3339(now),
     )
     return Step(actions=(jobs.write(version, judged(observed, version, scored)),))
 

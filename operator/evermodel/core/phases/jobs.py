@@ -59,6 +59,7 @@ def failure(
         version.status,
         phase=VersionPhase.FAILED,
         message=text,
+        progress=None,
         failure=VersionFailure(reason=reason.value, message=text, exit_code=exit_code),
         started_at=version.status.started_at or rfc3339(version.created_at),
         finished_at=rfc3339(now),

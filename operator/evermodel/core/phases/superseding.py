@@ -41,6 +41,7 @@ def supersede(version: VersionView, now: datetime) -> Step:
         version.status,
         phase=VersionPhase.SUPERSEDED,
         message="The spec was changed while this version was being made.",
+        progress=None,
         started_at=version.status.started_at or rfc3339(version.created_at),
         finished_at=rfc3339(now),
     )

@@ -11,9 +11,9 @@ from evermodel.contract import FailureReason, TrainReport
 from evermodel.core import facts, names
 from evermodel.core.actions import Action, CreateJob, EnsureSecrets
 from evermodel.core.observed import Observed, VersionView
-from evermodel.core.phases import jobs
+from evermodel.core.phases import jobs, progress
 from evermodel.core.phases.evaluation import begin, wait_for_labels
-from evermodel.core.questions import judged_after_alarm
+from evermodel.core.questions import judged_after_alarm, running_job
 from evermodel.core.runs import train_run
 from evermodel.core.step import Step
 from evermodel.core.timestamps import rfc3339
@@ -28,7 +28,7 @@ def step(observed: Observed, version: VersionView, now: datetime) -> Step:
         return _start(observed, version)
     report = jobs.result(version, job, now)
     if isinstance(report, Step):
-        return report
+        return progress.show(observed, version, now) if running_job(observed) is not None else report
     if not isinstance(report, TrainReport):
         return jobs.failure(
             version, FailureReason.CRASHED, f"Job {job.name} left the report of another kind of run.", now
@@ -43,6 +43,7 @@ def step(observed: Observed, version: VersionView, now: datetime) -> Step:
         format=report.format.value,
         format_reason=report.format_reason,
         notes=report.notes,
+        progress=None,
         epochs=None if report.epochs is None else EpochsRun(**msgspec.structs.asdict(report.epochs)),
         started_at=version.status.started_at or rfc3339(version.created_at),
     )

@@ -65,6 +65,11 @@ ROUTES = {
             names_model=True,
         ),
         Route(
+            "/v1/models/*/runs/*/*/progress",
+            {"GET": Handler(jobs.get_progress, _OPERATOR), "PUT": Handler(jobs.put_progress, _TRAINER)},
+            names_model=True,
+        ),
+        Route(
             "/v1/models/*/lineage",
             {"GET": Handler(jobs.get_lineage, _TRAINER), "POST": Handler(jobs.post_lineage, _OPERATOR)},
             names_model=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from evermodel.contract import HeldoutUse, HeldoutUseReply, LineageEntry, RunReport
+from evermodel.contract import HeldoutUse, HeldoutUseReply, LineageEntry, RunProgress, RunReport
 from evermodel_runtime.hub.core import Hub
 from evermodel_runtime.hub.http import HttpError, Request, Response, decode
 from evermodel_runtime.hub.operations import AppendLineage, PutRun, UseHeldout
@@ -15,6 +15,7 @@ _LARGEST_PAGE = 10_000
 _STAGES = ("train", "evaluate")
 _USE = msgspec.json.Decoder(HeldoutUse)
 _REPORT: msgspec.json.Decoder[RunReport] = msgspec.json.Decoder(RunReport)
+_PROGRESS = msgspec.json.Decoder(RunProgress)
 _ENTRY = msgspec.json.Decoder(LineageEntry)
 
 
@@ -57,6 +58,22 @@ async def get_run(hub: Hub, request: Request) -> Response:
     if report is None:
         raise HttpError(404, f"no {stage} report of version {version} of {model} is here")
     return Response(report)
+
+
+async def put_progress(hub: Hub, request: Request) -> Response:
+    """Keep what a Job is doing."""
+    model, version, stage = _run(request)
+    hub.progress.put(model, version, stage, decode(_PROGRESS, await request.body(hub.settings.max_body_bytes)))
+    return Response(b"{}")
+
+
+async def get_progress(hub: Hub, request: Request) -> Response:
+    """Answer what a Job is doing."""
+    model, version, stage = _run(request)
+    progress = hub.progress.get(model, version, stage)
+    if progress is None:
+        raise HttpError(404, f"nothing is known of a {stage} Job of version {version} of {model}")
+    return Response(msgspec.json.encode(progress))
 
 
 def _run(request: Request) -> tuple[str, int, str]:
