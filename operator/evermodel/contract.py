@@ -24,7 +24,7 @@ HUB_KEY_ENV = "EVERMODEL_HUB_KEY"
 TERMINATION_MESSAGE_LIMIT = 2048
 """Bytes of a Job's termination message that the operator reads; the full report is in the hub."""
 SOURCE_MOUNT = "/var/run/evermodel/source"
-"""Folder at which the operator mounts the ConfigMap of a configmap:// source, or the Secret of an https:// source."""
+"""Folder at which the operator mounts the ConfigMap or the claim of a source, or the Secret of an https:// source."""
 DATA_ERROR_EXIT_CODE = 3
 """A Job that ends so found bad data or a bad specification: running it again cannot help."""
 DISRUPTION_EXIT_CODE = 4

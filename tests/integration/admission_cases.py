@@ -60,7 +60,7 @@ def version(name: str, **changes: Any) -> dict[str, Any]:
 
 
 FRACTION = "accuracy is a fraction between 0 and 1: write 0.93, not 93"
-NO_SOURCE = "is no data source: write configmap://NAME/KEY, hub://NAME, https://HOST/PATH or sklearn://NAME"
+NO_SOURCE = "is no data source: write configmap://NAME/KEY, hub://NAME, pvc://CLAIM/PATH, https://HOST/PATH or"
 NO_DURATION = "is not a duration: write 30s, 15m or 1h30m"
 TOO_SHORT = "is too short: write 1s or more"
 OWN_LABELS = "labels under evermodel.dev/ and app.kubernetes.io/ are the operator's: choose another prefix"
@@ -115,6 +115,13 @@ MISTAKES = (
         says="must be of type object",
     ),
     Mistake(what="no source", spec={"data.train.uri": ""}, at="spec.data.train.uri", says=NO_SOURCE),
+    Mistake(what="a claim alone", spec={"data.train.uri": "pvc://data"}, at="spec.data.train.uri", says=NO_SOURCE),
+    Mistake(
+        what="a way out of a claim",
+        spec={"data.train.uri": "pvc://data/train/../../x"},
+        at="spec.data.train.uri",
+        says="the path begins at the top of the claim: leave out . and .. between slashes",
+    ),
     Mistake(what="a host alone", spec={"data.train.uri": "https://x.y"}, at="spec.data.train.uri", says=NO_SOURCE),
     Mistake(what="a blank", spec={"data.train.uri": "https://x.y/a b"}, at="spec.data.train.uri", says=NO_SOURCE),
     Mistake(

@@ -80,13 +80,15 @@ class TrainData(Resource, frozen=True, kw_only=True):
         Meta(
             pattern=(
                 r"^(configmap://[a-z0-9.-]+/[A-Za-z0-9._-]+|hub://[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
+                r"|pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9._=,+@:%~ /-]*"
                 r'|https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?/[!-"$-~]*'
                 r"|sklearn://[a-z0-9_]+(\?rows=[0-9]{0,9}:[0-9]{0,9})?)$"
             ),
             max_length=1024,
             description=(
                 "CSV with a header row, Parquet, JSON lines or Arrow, plain, gzip or zstd: configmap://NAME/KEY "
-                "in the same namespace, hub://NAME for an uploaded file, https://HOST/PATH for one on a web server "
+                "in the same namespace, hub://NAME for an uploaded file, pvc://CLAIM/PATH for a file or a "
+                "folder of files with equal columns, https://HOST/PATH for one on a web server "
                 "(http:// where sha256 is declared), or sklearn://NAME (digits, iris, wine, breast_cancer), of which "
                 "?rows=START:STOP takes a slice."
             ),

@@ -56,6 +56,7 @@ _AT_LEAST_A_SECOND = (
 )
 _URI = (
     "self.matches('^configmap://[a-z0-9.-]+/[A-Za-z0-9._-]+$') || self.matches('^hub://[A-Za-z0-9][A-Za-z0-9._-]{0,127}$')"
+    " || self.matches('^pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9._=,+@:%~ /-]*$')"
     " || self.matches('^https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?/[!-\"$-~]*$')"
     " || self.matches('^sklearn://')"
 )
@@ -99,8 +100,15 @@ FIELD_RULES: Mapping[tuple[type[Struct], str], tuple[Rule, ...]] = {
     (TrainData, "uri"): (
         Rule(
             rule=_URI,
-            message="is no data source: write configmap://NAME/KEY, hub://NAME, https://HOST/PATH or sklearn://NAME",
+            message=(
+                "is no data source: write configmap://NAME/KEY, hub://NAME, pvc://CLAIM/PATH, https://HOST/PATH"
+                " or sklearn://NAME"
+            ),
             instead_of=frozenset({"pattern"}),
+        ),
+        Rule(
+            rule="!self.startsWith('pvc://') || self.split('/').all(part, part != '.' && part != '..')",
+            message="the path begins at the top of the claim: leave out . and .. between slashes",
         ),
         Rule(
             rule="!self.matches('^https?://[^/]*@')",

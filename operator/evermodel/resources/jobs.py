@@ -26,6 +26,7 @@ REQUESTS: Final = {"cpu": "250m", "memory": "512Mi"}
 _GRACE_SECONDS: Final = 30
 _SOURCE: Final = "source"
 _CONFIG_MAP: Final = "configmap://"
+_CLAIM: Final = "pvc://"
 
 
 def build_job(
@@ -81,13 +82,19 @@ def _failure_rules() -> list[Part]:
 
 
 def _source_of(run: RunConfig) -> tuple[Part, ...]:
-    """Return the volume of a source: its ConfigMap, or the Secret of its server.
+    """Return the volume of a source: its ConfigMap, its claim, or the Secret of its server.
 
-    Either may be missing: the Job says so better than a pod that waits.
+    ConfigMap and Secret may be missing: the Job says so better than a pod that waits.
     """
+    uri = run.data.uri
     if run.data.credentials is not None:
         return ({"name": _SOURCE, "secret": {"secretName": run.data.credentials, "optional": True}},)
-    if not run.data.uri.startswith(_CONFIG_MAP):
-        return ()
-    name, _, _ = run.data.uri.removeprefix(_CONFIG_MAP).partition("/")
-    return ({"name": _SOURCE, "configMap": {"name": name, "optional": True}},)
+    if uri.startswith(_CONFIG_MAP):
+        return ({"name": _SOURCE, "configMap": {"name": _name_in(uri, _CONFIG_MAP), "optional": True}},)
+    if uri.startswith(_CLAIM):
+        return ({"name": _SOURCE, "persistentVolumeClaim": {"claimName": _name_in(uri, _CLAIM), "readOnly": True}},)
+    return ()
+
+
+def _name_in(uri: str, scheme: str) -> str:
+    return uri.removeprefix(scheme).partition("/")[0]

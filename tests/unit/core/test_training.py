@@ -233,3 +233,25 @@ def test_a_model_made_after_an_alarm(observed: Observed, phase: VersionPhase) ->
     write = written(replace(observed, jobs={job.name: job}))
     assert write is not None
     assert write.status.phase is phase
+
+
+@pytest.mark.parametrize(
+    ("uri", "said", "words"),
+    [
+        pytest.param("sklearn://digits", "", "its pod was not scheduled", id="without a word"),
+        pytest.param("pvc://sales/2026", "", "did not get the claim sales", id="a claim that another node uses"),
+        pytest.param(
+            "pvc://sales/2026",
+            'persistentvolumeclaim "sales" not found',
+            '"sales" not found',
+            id="a claim that is none",
+        ),
+    ],
+)
+def test_a_pod_that_never_starts_is_told_with_what_it_waits_for(uri: str, said: str, words: str) -> None:
+    spec = make_spec(data={"train": {"uri": uri}})
+    version = make_version(1, VersionPhase.TRAINING, spec=spec)
+    job = make_job(version, JobState.PENDING, created_at=NOW - timedelta(minutes=15), message=said)
+    write = written(make_observed(version, spec=spec, jobs=[job]))
+    assert write is not None
+    assert words in write.status.message

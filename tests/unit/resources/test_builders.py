@@ -93,6 +93,15 @@ def test_a_config_map_is_mounted_even_if_it_is_not_there_yet() -> None:
     assert mounts["source"] == {"name": "source", "mountPath": SOURCE_MOUNT, "readOnly": True}
 
 
+def test_a_claim_is_mounted_for_reading() -> None:
+    run = made.train_run("pvc://sales/2026/train.csv")
+    spec = build_job(made.model(), made.version(), made.SETTINGS, "job", run)["spec"]["template"]["spec"]
+    claim = {"claimName": "sales", "readOnly": True}
+    assert {"name": "source", "persistentVolumeClaim": claim} in spec["volumes"]
+    [container] = spec["containers"]
+    assert {"name": "source", "mountPath": SOURCE_MOUNT, "readOnly": True} in container["volumeMounts"]
+
+
 def test_the_secret_of_a_server_is_mounted_and_is_in_no_variable() -> None:
     run = made.train_run("https://files.example/train.csv")
     run = msgspec.structs.replace(run, data=msgspec.structs.replace(run.data, credentials="warehouse"))

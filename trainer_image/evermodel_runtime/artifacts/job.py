@@ -43,7 +43,7 @@ from evermodel_runtime.artifacts.telling import telling
 from evermodel_runtime.data.source import DatasetStore
 
 SOURCE_ENV = "EVERMODEL_SOURCE_DIR"
-"""Folder of the source's ConfigMap or Secret, where it is not the one of the contract."""
+"""Folder of the source's ConfigMap, claim or Secret, where it is not the one of the contract."""
 TERMINATION_LOG_ENV = "EVERMODEL_TERMINATION_LOG"
 PATIENCE_ENV = "EVERMODEL_HUB_PATIENCE_SECONDS"
 Run = TypeVar("Run", TrainRun, EvaluateRun)

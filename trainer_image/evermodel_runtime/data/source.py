@@ -10,8 +10,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from evermodel.contract import Column, ColumnKind, DataSource, FailureReason
 from evermodel_runtime.data.bundled import NoSuchBundledDataError, bundled_csv
+from evermodel_runtime.data.claim import claimed_files
 from evermodel_runtime.data.download import WEB, Web, download
 from evermodel_runtime.data.failure import JobError, listed, spec_error
+from evermodel_runtime.data.folder import read_folder
 from evermodel_runtime.data.formats import read_table
 from evermodel_runtime.data.memory import Memory, hand_back
 from evermodel_runtime.data.table import Table
@@ -28,7 +30,7 @@ class DatasetStore(Protocol):
 def read_data(
     source: DataSource, *, datasets: DatasetStore, mount: Path, columns: Sequence[Column] = (), web: Web = WEB
 ) -> tuple[Table, str]:
-    """Read the file, whatever its format.
+    """Read the file, whatever its format, or the files of a folder.
 
     Parameters
     ----------
@@ -37,7 +39,7 @@ def read_data(
     datasets : DatasetStore
         Serves ``hub://`` sources.
     mount : Path
-        Folder of the ConfigMap of a ``configmap://`` source, or of the Secret of an ``https://`` source.
+        Folder of the source's ConfigMap or claim, or of the Secret of an ``https://`` source.
     columns : sequence of Column, optional
         What models take: read besides the declared columns, and as text where it is text to them.
     web : Web, optional
@@ -46,13 +48,20 @@ def read_data(
     Returns
     -------
     tuple
-        The columns, and the sha256 of the file.
+        The columns, and the sha256 of the file or folder.
     """
     memory = Memory.of_this_process()
-    content, digest = read_source(source, datasets=datasets, mount=mount, memory=memory, web=web)
     spelled = {source.target} | ({source.id_column} if source.id_column is not None else set())
     only = {*source.features, *spelled, *(column.name for column in columns)} if source.features else None
     texts = {*spelled, *(column.name for column in columns if column.kind is ColumnKind.TEXT)}
+    if source.uri.startswith("pvc://"):
+        files = claimed_files(source.uri, mount)
+        if files[0].path:
+            found = read_folder(files, source.uri, source.format, texts=texts, only=only, memory=memory)
+            check_digest(source, found[1])
+            hand_back()
+            return found
+    content, digest = read_source(source, datasets=datasets, mount=mount, memory=memory, web=web)
     table = read_table(content, source.uri, source.format, texts=texts, only=only, memory=memory)
     del content
     hand_back()
@@ -71,7 +80,7 @@ def read_source(
     datasets : DatasetStore
         Serves ``hub://`` sources.
     mount : Path
-        Folder of the ConfigMap of a ``configmap://`` source, or of the Secret of an ``https://`` source.
+        Folder of the source's ConfigMap or claim, or of the Secret of an ``https://`` source.
     memory : Memory, optional
         Refuses a file that would not fit, before it is fetched.
     web : Web, optional
@@ -79,13 +88,18 @@ def read_source(
     """
     content = _fetch(source, datasets, mount, memory or Memory.of_this_process(), web)
     digest = hashlib.sha256(content).hexdigest()
+    check_digest(source, digest)
+    return content, digest
+
+
+def check_digest(source: DataSource, digest: str) -> None:
+    """Refuse what is not the declared file or folder."""
     if source.sha256 is not None and digest != source.sha256:
         raise JobError(
             FailureReason.DIGEST_MISMATCH,
             f"{source.uri} is not the declared file: its sha256 is {digest}, spec.data.train.sha256 is "
             f"{source.sha256}. Correct the digest if the new file is meant, or restore the old file.",
         )
-    return content, digest
 
 
 def _fetch(source: DataSource, datasets: DatasetStore, mount: Path, memory: Memory, web: Web) -> bytes:
@@ -95,13 +109,15 @@ def _fetch(source: DataSource, datasets: DatasetStore, mount: Path, memory: Memo
             return _mounted(parts.netloc, parts.path.removeprefix("/"), mount)
         case "hub":
             return _uploaded(parts.netloc, datasets, memory)
+        case "pvc":
+            return _claimed(source.uri, mount, memory)
         case "sklearn":
             return _bundled(parts.netloc, parse_qs(parts.query).get("rows", [":"])[0])
         case "https" | "http":
             return download(source.uri, source.credentials, mount, memory, web)
     raise spec_error(
-        f"spec.data.train.uri: {source.uri} is none of configmap://NAME/KEY, hub://NAME, https://HOST/PATH, "
-        "sklearn://NAME."
+        f"spec.data.train.uri: {source.uri} is none of configmap://NAME/KEY, hub://NAME, pvc://CLAIM/PATH, "
+        "https://HOST/PATH, sklearn://NAME."
     )
 
 
@@ -126,6 +142,12 @@ def _mounted(name: str, key: str, mount: Path) -> bytes:
             f"configmap://{name}/{key}: the ConfigMap {name} has no key {key}; it has {listed(keys)}.",
         )
     return (mount / key).read_bytes()
+
+
+def _claimed(uri: str, mount: Path, memory: Memory) -> bytes:
+    (file,) = claimed_files(uri, mount)
+    memory.check_stored(file.size, uri)
+    return file.read()
 
 
 def _uploaded(name: str, datasets: DatasetStore, memory: Memory) -> bytes:

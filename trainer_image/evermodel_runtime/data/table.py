@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,15 @@ from evermodel_runtime.data.failure import data_error, did_you_mean, listed
 
 TEXT = pa.dictionary(pa.int32(), pa.string())
 """How text is kept: each different value once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of a folder: its first row in the table, its path, and the lines of its rows."""
+
+    start: int
+    path: str
+    lines: Sequence[int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +39,25 @@ class Table:
         Those that were read. Text is ``TEXT``; CSV has only text and float64.
     lines : sequence of int or None
         Line of the file on which each row ends; None in a format that has no lines.
+    parts : tuple of Part
+        Files of the folder that was read; none when it was one file.
     """
 
     name: str
     header: tuple[str, ...]
     columns: dict[str, Any]
     lines: Sequence[int] | None
+    parts: tuple[Part, ...] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
     def place(self, row: int) -> str:
-        """Name a row as people count: ``row 12 (line 13)``."""
-        return f"row {row + 1}" if self.lines is None else f"row {row + 1} (line {self.lines[row]})"
+        """Name a row as people count: ``row 12 (line 13)``, in a folder with its file."""
+        if not self.parts:
+            return _place(row, self.lines)
+        part = self.parts[bisect_right(self.parts, row, key=lambda part: part.start) - 1]
+        return f"{_place(row - part.start, part.lines)} of {part.path}"
 
     def cell(self, name: str, row: int) -> object:
         """Return one value, to be shown."""
@@ -56,6 +72,10 @@ class Table:
                 f"{self.name} has no column {listed([repr(name) for name in missing])}, which {field} names."
                 f"{did_you_mean(missing[0], self.header)} Its columns are {listed(self.header)}."
             )
+
+
+def _place(row: int, lines: Sequence[int] | None) -> str:
+    return f"row {row + 1}" if lines is None else f"row {row + 1} (line {lines[row]})"
 
 
 def checked_header(names: Sequence[str], file: str) -> tuple[str, ...]:

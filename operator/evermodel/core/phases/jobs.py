@@ -71,12 +71,24 @@ def _pending(version: VersionView, job: JobView, now: datetime) -> Step:
     deadline = version.spec.training.pending_deadline
     due = (job.pending_since or job.created_at) + parse_duration(deadline)
     if now >= due:
-        why = job.message or "its pod was not scheduled"
+        why = job.message or _unexplained(version)
         return failure(
             version, FailureReason.CANNOT_START, f"Not started within pendingDeadline {deadline}: {why}", now
         )
     secrets = (EnsureSecrets(hub=False, model=True),) if job.missing_secret else ()
     return Step(actions=secrets, due=due)
+
+
+def _unexplained(version: VersionView) -> str:
+    """Say what a pod waits for that says nothing itself: that a volume cannot be mounted is told in Events alone."""
+    uri = version.spec.data.train.uri
+    if not uri.startswith("pvc://"):
+        return "its pod was not scheduled"
+    claim = uri.removeprefix("pvc://").partition("/")[0]
+    return (
+        f"its pod did not get the claim {claim}. A claim that pods of another node use must be ReadWriteMany or "
+        "ReadOnlyMany; see the Events of the pod."
+    )
 
 
 def _failed_job(version: VersionView, job: JobView, now: datetime) -> Step:
