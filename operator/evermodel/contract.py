@@ -166,6 +166,32 @@ class Epochs(Message, frozen=True, kw_only=True):
     min_improvement: float
 
 
+class SearchAlgorithm(StrEnum):
+    """How settings are chosen to be tried."""
+
+    GRID = "Grid"
+    RANDOM = "Random"
+    SUCCESSIVE_HALVING = "SuccessiveHalving"
+
+
+class FoldStrategy(StrEnum):
+    """How rows are divided into those that a trial is fitted on and those that score it."""
+
+    STRATIFIED = "Stratified"
+    TEMPORAL = "Temporal"
+
+
+class Search(Message, frozen=True, kw_only=True):
+    """Which parameters to try, and how each setting is scored."""
+
+    parameters: dict[str, Any]
+    """By name: a list of values, or a range {low, high, log, int}."""
+    algorithm: SearchAlgorithm = SearchAlgorithm.GRID
+    max_trials: int = 20
+    folds: int = 5
+    fold_strategy: FoldStrategy = FoldStrategy.STRATIFIED
+
+
 class TrainRun(Message, tag_field="kind", tag="train", frozen=True, kw_only=True):
     """Everything a training Job needs to know."""
 
@@ -177,6 +203,8 @@ class TrainRun(Message, tag_field="kind", tag="train", frozen=True, kw_only=True
     estimator: str
     parameters: dict[str, Any] = {}
     preprocessing: tuple[PreprocessingStep, ...] = ()
+    search: Search | None = None
+    """Parameters to find before the model is fitted with them."""
     champion: str | None = None
     """sha256 of the champion's manifest, whose columns are to be found again; None where the declaration changed."""
     feedback_through: int | None = None
@@ -258,6 +286,56 @@ class EpochSummary(Message, frozen=True, kw_only=True):
     """Its loss on the rows that were learnt from, where the estimator has one."""
 
 
+class Trial(Message, frozen=True, kw_only=True):
+    """One setting of a search, scored over all folds."""
+
+    number: int
+    """From 1, in the order in which they are tried."""
+    parameters: dict[str, Any]
+    rows: int
+    """Rows that it was fitted and scored on, all folds together."""
+    scores: tuple[float, ...] = ()
+    """One for each fold."""
+    score: float | None = None
+    """Their mean; None for a trial that failed."""
+    std: float | None = None
+    failure: str = ""
+    """Why it could not be fitted."""
+
+
+class Trials(Message, frozen=True, kw_only=True):
+    """Answer to GET /v1/models/{model}/trials/{version}/{run}: those that have ended, by number."""
+
+    trials: tuple[Trial, ...]
+
+
+class SearchTable(Message, frozen=True, kw_only=True):
+    """All that a search tried, kept beside the model that came of it."""
+
+    algorithm: SearchAlgorithm
+    folds: int
+    fold_strategy: FoldStrategy
+    rows: int
+    """Rows that there were to learn from."""
+    trials: tuple[Trial, ...]
+    best: int
+    """Number of the trial whose parameters were taken."""
+
+
+class SearchSummary(Message, frozen=True, kw_only=True):
+    """What came of a search, in a few words."""
+
+    trials: int
+    failed: int
+    """Trials that could not be fitted."""
+    score: float
+    """Mean over the folds of the best trial."""
+    std: float
+    """Standard deviation over its folds."""
+    parameters: str
+    """The best trial's, as JSON, cut where it is long."""
+
+
 class TrainReport(Message, tag_field="kind", tag="trained", frozen=True, kw_only=True):
     """What a training Job made. ``manifest`` names everything else by digest."""
 
@@ -277,6 +355,7 @@ class TrainReport(Message, tag_field="kind", tag="trained", frozen=True, kw_only
     format_reason: str = ""
     """Why the model is not ONNX; empty when it is."""
     epochs: EpochSummary | None = None
+    search: SearchSummary | None = None
 
 
 class PairedScore(Message, frozen=True, kw_only=True):
@@ -441,6 +520,8 @@ class Manifest(Message, frozen=True, kw_only=True):
     parameters: dict[str, Any]
     preprocessing: tuple[PreprocessingStep, ...] = ()
     """The steps that were taken, declared or by default."""
+    search: str | None = None
+    """sha256 of the SearchTable that the parameters come from; None where none was searched for."""
     libraries: dict[str, str]
     learning_curve: str | None = None
     """sha256 of a LearningCurve as JSON; None for a model that was not trained in epochs."""

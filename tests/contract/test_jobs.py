@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.contract.job_processes import MODEL, Hub, Jobs
+from tests.contract.job_processes import MODEL, Ended, Hub, Jobs
 from tests.unit.runtime.made_runs import (
     as_csv,
     digits,
@@ -31,13 +32,18 @@ from evermodel.contract import (
     HeldoutUse,
     LabelledRecord,
     Manifest,
+    Search,
+    SearchAlgorithm,
+    SearchTable,
     TrainReport,
     TrainRun,
+    Trial,
 )
 from evermodel.tokens import Role, hub_key, role_token
 from evermodel_runtime.artifacts.job import Hub as JobHub
 
 DIGITS = make_source(uri="sklearn://digits?rows=:700", target="target")
+TRIAL = re.compile(rb"  trial (\d+) of 12: ")
 FOREST = {"estimator": "RandomForestClassifier", "parameters": {"n_estimators": 30}}
 
 
@@ -214,6 +220,46 @@ def test_a_job_that_is_told_to_stop_ends_at_once_as_a_disruption(hub: Hub, jobs:
     assert process.wait(20) == 4
 
 
+def test_a_search_that_is_killed_goes_on_where_it_was_and_fits_no_trial_twice(hub: Hub, jobs: Jobs) -> None:
+    search = Search(
+        parameters={"max_depth": {"low": 2, "high": 40, "int": True}, "max_features": [0.1, 0.3]},
+        algorithm=SearchAlgorithm.RANDOM,
+        max_trials=12,
+        folds=3,
+    )
+    run = train_run(hub, search=search)
+    ended: list[bytes] = []
+    for trials in (3, 7):  # two pods that are gone without a word
+        process = jobs.start("train", run)
+        assert process.stdout is not None
+        while len(ended) < trials:
+            line = process.stdout.readline()
+            assert line, process.communicate()
+            ended += [line] if TRIAL.search(line) else []
+        process.kill()
+        rest, _ = process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        ended += [line for line in rest.splitlines() if TRIAL.search(line)]
+
+    last = jobs.run("train", run)
+
+    assert last.exit_code == 0, last.errors
+    ended += [line for line in last.output.encode().splitlines() if TRIAL.search(line)]
+    numbers = [int(found.group(1)) for line in ended if (found := TRIAL.search(line)) is not None]
+    assert numbers == list(range(1, 13))
+    assert "of 12 trials had ended before" in last.output
+    table = msgspec.json.decode(hub.client().blob(manifest_of(hub, last).search or ""), type=SearchTable)
+    assert len({msgspec.json.encode(trial.parameters) for trial in table.trials}) == 12
+    assert last.report.search.trials == 12
+    undisturbed = jobs.run("train", msgspec.structs.replace(run, version=2))
+    again = msgspec.structs.replace(manifest_of(hub, undisturbed), version=1)
+    assert again == manifest_of(hub, last)
+
+
+def manifest_of(hub: Hub, ended: Ended) -> Manifest:
+    return msgspec.json.decode(hub.client().blob(ended.report.manifest), type=Manifest)
+
+
 @pytest.fixture(params=["memory", "process"])
 def job_hub(request: pytest.FixtureRequest, hub: Hub) -> JobHub:
     """Give the hub in memory that unit tests use, and the real one: both must answer alike."""
@@ -245,6 +291,11 @@ def test_both_hubs_answer_alike(job_hub: JobHub) -> None:
     assert job_hub.records(FreshRange(after=0, through=100, predicted_after=time.time() + 60)) == ()
     assert [use("reference", version) for version in (1, 1, 2)] == [1, 1, 2]
     assert [use("fresh", version, 0, 10) for version in (1, 2, 2)] == [1, 2, 2]
+    second, first = (Trial(number=number, parameters={"C": number}, rows=9, score=0.5, std=0.1) for number in (2, 1))
+    for trial in (second, first, msgspec.structs.replace(first, score=0.9)):
+        job_hub.put_trial(1, "a" * 64, trial)
+    assert job_hub.trials(1, "a" * 64) == (first, second)
+    assert job_hub.trials(1, "b" * 64) == ()
 
 
 def test_a_job_fetches_nothing_from_its_own_pod(jobs: Jobs, hub: Hub) -> None:

@@ -196,6 +196,24 @@ MISTAKES = (
         at="spec.training.epochs.validationFraction",
         says="must be at least 0.05 and at most 0.5",
     ),
+    Mistake(
+        what="a search for nothing",
+        spec={"training.search": {"parameters": {}}},
+        at="spec.training.search.parameters",
+        says="should have at least 1 properties",
+    ),
+    Mistake(
+        what="an algorithm of another library",
+        spec={"training.search": {"parameters": {"C": [1]}, "algorithm": "TPE"}},
+        at="spec.training.search.algorithm",
+        says='supported values: "Grid", "Random", "SuccessiveHalving"',
+    ),
+    Mistake(
+        what="one fold",
+        spec={"training.search": {"parameters": {"C": [1]}, "folds": 1}},
+        at="spec.training.search.folds",
+        says="should be greater than or equal to 2",
+    ),
     Mistake(what="no target", spec={"data.target": ...}, at="spec.data.target", says="Required value"),
     Mistake(
         what="learning from the target",

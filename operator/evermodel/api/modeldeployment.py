@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
 
@@ -17,7 +17,7 @@ from evermodel.api.status import (
     RetrainingStatus,
 )
 from evermodel.api.template import EnvVar, PodTemplate, Resources, Toleration
-from evermodel.contract import FileType
+from evermodel.contract import FileType, FoldStrategy, SearchAlgorithm
 
 __all__ = [
     "CandidateStatus",
@@ -48,6 +48,7 @@ __all__ = [
     "RetrainingData",
     "RetrainingMode",
     "RetrainingStatus",
+    "Search",
     "SecretRef",
     "Serving",
     "Toleration",
@@ -265,6 +266,45 @@ class Epochs(Resource, frozen=True, kw_only=True):
     ] = 0.0
 
 
+class Search(Resource, frozen=True, kw_only=True):
+    """Find parameters: try settings, score each on rows that it was not fitted on, and take the best."""
+
+    parameters: Annotated[
+        dict[str, Any],
+        Meta(
+            min_length=1,
+            max_length=32,
+            description=(
+                "What to try, by the estimator's parameter: a list of values or, unless the algorithm is Grid, a range "
+                "{low: 0.001, high: 10, log: true, int: false}. PCA__n_components, or 0__n_components by the step's "
+                "place, is a parameter of the preprocessing."
+            ),
+        ),
+    ]
+    algorithm: Annotated[
+        SearchAlgorithm,
+        Meta(
+            description=(
+                "Grid tries all combinations of the values; Random draws maxTrials settings; SuccessiveHalving draws "
+                "as many, tries them on few rows, and gives three times the rows to the best third, until all rows."
+            )
+        ),
+    ] = SearchAlgorithm.GRID
+    max_trials: Annotated[
+        int, Meta(ge=1, le=1000, description="Settings that are tried; a Grid with more is refused.")
+    ] = 20
+    folds: Annotated[int, Meta(ge=2, le=20, description="How often each setting is fitted and scored.")] = 5
+    fold_strategy: Annotated[
+        FoldStrategy,
+        Meta(
+            description=(
+                "Stratified: every row scores once, each class in equal shares. Temporal: each fold is scored by rows "
+                "that come after those fitted on, in the order of the source, for rows that are in order of time."
+            )
+        ),
+    ] = FoldStrategy.STRATIFIED
+
+
 class Training(Resource, frozen=True, kw_only=True):
     """How the model is made."""
 
@@ -283,6 +323,7 @@ class Training(Resource, frozen=True, kw_only=True):
         ),
     ] = ()
     epochs: Epochs | None = None
+    search: Search | None = None
     deadline: Annotated[Duration, Meta(description="A Job that runs longer fails.")] = "1h"
     pending_deadline: Annotated[Duration, Meta(description="A Job whose pod has not started by then fails.")] = "15m"
     template: PodTemplate = PodTemplate()

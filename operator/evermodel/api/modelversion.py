@@ -115,6 +115,21 @@ class ShownProgress(Resource, frozen=True, kw_only=True):
     """When that was."""
 
 
+class SearchRun(Resource, frozen=True, kw_only=True):
+    """What a search for parameters found; the table of all trials is beside the model in the hub."""
+
+    trials: int
+    """Settings that were fitted and scored."""
+    failed: int = 0
+    """Trials that could not be fitted."""
+    score: float
+    """Mean score of the best setting over the folds."""
+    std: float
+    """Standard deviation of its scores."""
+    parameters: Text
+    """The best setting, as JSON, cut where it is long."""
+
+
 class VersionFailure(Resource, frozen=True, kw_only=True):
     """Why the run failed or was rejected."""
 
@@ -150,6 +165,7 @@ class ModelVersionStatus(Resource, frozen=True, kw_only=True):
     """What a person should know of the run: default steps that were applied, and warnings."""
     epochs: EpochsRun | None = None
     progress: ShownProgress | None = None
+    search: SearchRun | None = None
     fresh_through: int | None = None
     """Ledger number up to which fresh rows are judged on, once the evaluation began."""
     reference: SetScore | None = None

@@ -142,7 +142,7 @@ def _list_schema(kind: types.VarTupleType, rules: RuleSet) -> Schema:
 
 
 def _map_schema(kind: types.DictType, rules: RuleSet) -> Schema:
-    bounds = _given(maxProperties=kind.max_length)
+    bounds = _given(minProperties=kind.min_length, maxProperties=kind.max_length)
     if isinstance(kind.value_type, types.AnyType):
         return {"type": "object", "x-kubernetes-preserve-unknown-fields": True} | bounds
     return {"type": "object", "additionalProperties": _type_schema(kind.value_type, rules)} | bounds

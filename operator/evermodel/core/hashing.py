@@ -35,5 +35,7 @@ def training_hash(spec: ModelDeploymentSpec) -> str:
         inputs["format"] = msgspec.to_builtins(data.format)
     if training.epochs is not None:
         inputs["epochs"] = msgspec.to_builtins(training.epochs)
+    if training.search is not None:
+        inputs["search"] = msgspec.to_builtins(training.search)
     canonical = msgspec.json.encode(inputs, order="deterministic")
     return f"{SCHEME}:{hashlib.sha256(canonical).hexdigest()[:16]}"

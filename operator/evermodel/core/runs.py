@@ -16,6 +16,7 @@ from evermodel.contract import (
     FreshRange,
     PairedScore,
     PreprocessingStep,
+    Search,
     TrainRun,
 )
 from evermodel.core import facts
@@ -57,6 +58,7 @@ def train_run(observed: Observed, version: VersionView) -> TrainRun:
         champion=_champion_of_same_columns(observed, version),
         feedback_through=version.spec.feedback_through,
         epochs=None if training.epochs is None else Epochs(**msgspec.structs.asdict(training.epochs)),
+        search=None if training.search is None else Search(**msgspec.structs.asdict(training.search)),
     )
 
 

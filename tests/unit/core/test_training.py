@@ -8,14 +8,17 @@ import msgspec
 import pytest
 from tests.unit.core.made import ALARM, NOW, actions_of, make_job, make_observed, make_spec, make_version, planned
 
-from evermodel.api.modelversion import EpochsRun, ShownProgress, VersionPhase, VersionTrigger
+from evermodel.api.modelversion import EpochsRun, SearchRun, ShownProgress, VersionPhase, VersionTrigger
 from evermodel.contract import (
     Epochs,
     EpochSummary,
     EvaluationReport,
     FailureReason,
     FailureReport,
+    FoldStrategy,
     ModelFormat,
+    Search,
+    SearchSummary,
     TrainReport,
     TrainRun,
 )
@@ -63,6 +66,20 @@ def test_the_record_says_how_the_model_is_stored_and_why_not_as_onnx() -> None:
     write = written(in_training(make_job(TRAINING, JobState.SUCCEEDED, report=report)))
     assert write is not None
     assert (write.status.format, write.status.format_reason) == ("skops", "metric='canberra' has no graph")
+
+
+def test_a_job_is_told_what_to_search_for_and_the_record_says_what_was_found() -> None:
+    spec = make_spec(training={"search": {"parameters": {"C": [0.1, 1]}, "folds": 3, "foldStrategy": "Temporal"}})
+    version = make_version(1, VersionPhase.TRAINING, spec=spec)
+    [job] = actions_of(make_observed(version, spec=spec), CreateJob)
+    assert isinstance(job.run, TrainRun)
+    assert job.run.search == Search(parameters={"C": [0.1, 1]}, folds=3, fold_strategy=FoldStrategy.TEMPORAL)
+
+    found = SearchSummary(trials=2, failed=0, score=0.97, std=0.01, parameters='{"C":1}')
+    ended = make_job(version, JobState.SUCCEEDED, report=msgspec.structs.replace(REPORT, search=found))
+    write = written(make_observed(version, spec=spec, jobs=[ended]))
+    assert write is not None
+    assert write.status.search == SearchRun(trials=2, failed=0, score=0.97, std=0.01, parameters='{"C":1}')
 
 
 def test_a_job_is_told_of_its_epochs_and_the_record_says_how_they_went() -> None:

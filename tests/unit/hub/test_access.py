@@ -22,6 +22,8 @@ ROUTES = [
     ("POST", f"/v1/models/{MODEL}/quality", {O}),
     ("GET", f"/v1/models/{MODEL}/records", {T, O}),
     ("POST", f"/v1/models/{MODEL}/heldout-uses", {T, O}),
+    ("POST", f"/v1/models/{MODEL}/trials/1/{'0' * 64}", {T, O}),
+    ("GET", f"/v1/models/{MODEL}/trials/1/{'0' * 64}", {T, O}),
     ("PUT", f"/v1/models/{MODEL}/runs/1/train", {T, O}),
     ("GET", f"/v1/models/{MODEL}/runs/1/train", {O}),
     ("POST", f"/v1/models/{MODEL}/lineage", {O}),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,11 @@ from evermodel.contract import (
     LineageEntry,
     RunReport,
     TrainReport,
+    Trial,
+    Trials,
 )
 from evermodel.tokens import Role
+from evermodel_runtime.hub.schema import FILE_NAME
 
 
 async def records(hub: HubClient, query: str = "") -> LabelledRecords:
@@ -106,6 +111,50 @@ async def test_fresh_rows_count_the_versions_whose_ranges_overlap(hub: HubClient
     assert await fresh(3, 400, 800) == 1  # as it was told
     assert await fresh(5, 799, 900) == 2
     assert await use(hub, 6) == 1  # the reference rows are another set
+
+
+def trial(number: int, score: float = 0.9) -> Trial:
+    return Trial(number=number, parameters={"C": [1, None, "x"]}, rows=10, scores=(score,), score=score, std=0.0)
+
+
+async def tried(hub: HubClient, version: int, run: str, *trials: Trial) -> list[Trial]:
+    path = f"/v1/models/{MODEL}/trials/{version}/{run * 64}"
+    for one in trials:
+        assert (await hub.request("POST", path, msgspec.json.encode(one), role=Role.TRAINER)).status == 200
+    answer = await hub.request("GET", path, role=Role.TRAINER)
+    return list(msgspec.json.decode(answer.body, type=Trials).trials)
+
+
+async def test_trials_of_a_search_are_kept_once_and_come_back_by_number(hub: HubClient) -> None:
+    assert await tried(hub, 3, "a") == []
+    assert await tried(hub, 3, "a", trial(2), trial(1), trial(2, 0.1)) == [trial(1), trial(2)]
+    assert await tried(hub, 3, "b") == []
+    assert await tried(hub, 4, "a") == []
+
+
+async def test_trials_of_earlier_versions_go_when_a_later_one_searches(hub: HubClient) -> None:
+    await tried(hub, 3, "a", trial(1))
+    await tried(hub, 4, "a", trial(1))
+    assert await tried(hub, 3, "a") == []
+    assert await tried(hub, 4, "a") == [trial(1)]
+
+
+@pytest.mark.parametrize("path", [f"trials/x/{'a' * 64}", "trials/3/a", f"trials/3/{'A' * 64}"])
+async def test_trials_are_named_by_version_and_digest(hub: HubClient, path: str) -> None:
+    assert (await hub.request("GET", f"/v1/models/{MODEL}/{path}")).status == 404
+
+
+async def test_a_volume_of_an_earlier_hub_is_brought_up_to_date_and_keeps_what_it_holds(tmp_path: Path) -> None:
+    async with running_hub(tmp_path) as hub:
+        await hub.label((hub.prediction("7"), 7))
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        connection.executescript("DROP TABLE trials; PRAGMA user_version = 1;")
+    async with running_hub(tmp_path) as hub:
+        assert await tried(hub, 3, "a", trial(1)) == [trial(1)]
+        metrics = (await hub.request("GET", "/metrics", role=None)).body.decode()
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        assert connection.execute("SELECT count(*) FROM labels").fetchone() == (1,)
+    assert "evermodel_hub_alarms 0.0" in metrics
 
 
 async def test_a_report_is_kept_and_that_of_a_retry_replaces_it(hub: HubClient) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
-from evermodel.contract import FreshRange, HeldoutUse, LabelledRecord, Manifest, RunReport
+from evermodel.contract import FreshRange, HeldoutUse, LabelledRecord, Manifest, RunReport, Scalar, Trial
 from evermodel_runtime.artifacts.job import Progress, Surroundings
 
 
@@ -22,6 +22,7 @@ class MemoryHub:
     labelled: tuple[LabelledRecord, ...] = ()
     uses: list[HeldoutUse] = field(default_factory=list)
     reports: dict[tuple[int, str], RunReport] = field(default_factory=dict)
+    tried: dict[tuple[int, str], list[Trial]] = field(default_factory=dict)
 
     def put_blob(self, content: bytes) -> str:
         digest = hashlib.sha256(content).hexdigest()
@@ -49,6 +50,14 @@ class MemoryHub:
             self.uses.append(use)
         return len({known.version for known in self.uses if (known.set, known.rows_key) == (use.set, use.rows_key)})
 
+    def trials(self, version: int, run: str) -> tuple[Trial, ...]:
+        return tuple(sorted(self.tried.get((version, run), ()), key=lambda trial: trial.number))
+
+    def put_trial(self, version: int, run: str, trial: Trial) -> None:
+        ended = self.tried.setdefault((version, run), [])
+        if trial.number not in {known.number for known in ended}:
+            ended.append(trial)
+
     def put_report(self, version: int, stage: str, report: RunReport) -> None:
         self.reports[version, stage] = report
 
@@ -64,7 +73,7 @@ def surroundings(hub: MemoryHub, mount: Path = Path("/nowhere")) -> Surroundings
     return Surroundings(hub=hub, mount=mount, progress=Progress(still_clock()))
 
 
-def as_records(rows: list[list[float]], labels: list[int], *, first_seq: int = 1) -> tuple[LabelledRecord, ...]:
+def as_records(rows: list[list[float]], labels: Sequence[Scalar], *, first_seq: int = 1) -> tuple[LabelledRecord, ...]:
     """Number rows in the order in which they were predicted and labelled."""
     return tuple(
         LabelledRecord(seq=first_seq + place, predicted_at=100.0 + first_seq + place, row=tuple(row), label=str(label))

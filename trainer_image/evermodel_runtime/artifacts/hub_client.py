@@ -24,6 +24,8 @@ from evermodel.contract import (
     LabelledRecords,
     RunProgress,
     RunReport,
+    Trial,
+    Trials,
 )
 from evermodel_runtime.data.failure import JobError
 
@@ -120,6 +122,14 @@ class HubClient:
     def put_report(self, version: int, stage: str, report: RunReport) -> None:
         """Hand in the full report of a run; ``stage`` is train or evaluate."""
         self._checked("PUT", f"{self._home}/runs/{version}/{stage}", msgspec.json.encode(report))
+
+    def trials(self, version: int, run: str) -> tuple[Trial, ...]:
+        """Fetch the trials of a search that have ended; ``run`` is its digest."""
+        return _decoded(self._checked("GET", f"{self._home}/trials/{version}/{run}"), Trials).trials
+
+    def put_trial(self, version: int, run: str, trial: Trial) -> None:
+        """Keep a trial that has ended, so that a search that is started again need not repeat it."""
+        self._checked("POST", f"{self._home}/trials/{version}/{run}", msgspec.json.encode(trial))
 
     @property
     def _home(self) -> str:

@@ -29,6 +29,7 @@ from evermodel.contract import (
     RunConfig,
     RunReport,
     TrainRun,
+    Trial,
 )
 from evermodel_runtime.artifacts.hub_client import PATIENCE_SECONDS, HubClient, Waiting
 from evermodel_runtime.artifacts.manifests import BlobStore
@@ -78,6 +79,14 @@ class Hub(BlobStore, DatasetStore, ReportStore, Protocol):
 
     def use_heldout(self, use: HeldoutUse) -> int:
         """Say that held-out rows are used to decide; returns k."""
+        ...
+
+    def trials(self, version: int, run: str) -> tuple[Trial, ...]:
+        """Return the trials of a search that have ended."""
+        ...
+
+    def put_trial(self, version: int, run: str, trial: Trial) -> None:
+        """Keep a trial that has ended."""
         ...
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from evermodel.contract import DatasetInfo, HeldoutUse, LineageEntry
+from evermodel.contract import DatasetInfo, HeldoutUse, LineageEntry, Trial
 from evermodel_runtime.hub.detectors import Detectors
 from evermodel_runtime.quality.detector import Detector
 
@@ -97,6 +97,25 @@ class PutRun:
             "INSERT INTO runs (model, version, stage, report) VALUES (?, ?, ?, ?) "
             "ON CONFLICT DO UPDATE SET report = excluded.report",
             (transaction.model_id(self.model), self.version, self.stage, self.report),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PutTrial:
+    """Keep a trial of a search that is going on; those of earlier versions are beside their models by now."""
+
+    model: str
+    version: int
+    run: str
+    trial: Trial
+
+    def carry_out(self, transaction: Transaction) -> None:
+        """Write the trial unless it is there."""
+        model = transaction.model_id(self.model)
+        transaction.connection.execute("DELETE FROM trials WHERE model = ? AND version < ?", (model, self.version))
+        transaction.connection.execute(
+            "INSERT INTO trials (model, version, run, number, trial) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (model, self.version, self.run, self.trial.number, msgspec.json.encode(self.trial)),
         )
 
 

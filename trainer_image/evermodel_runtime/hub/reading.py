@@ -22,6 +22,8 @@ from evermodel.contract import (
     Quality,
     QualityQuery,
     Scalar,
+    Trial,
+    Trials,
     WindowStats,
 )
 from evermodel_runtime.hub.detectors import outcomes_after, stored_detector
@@ -32,6 +34,7 @@ from evermodel_runtime.quality.wilson import wilson_interval
 T = TypeVar("T")
 _ROW = msgspec.json.Decoder(tuple[Scalar | None, ...])
 _ENTRY = msgspec.json.Decoder(LineageEntry)
+_TRIAL = msgspec.json.Decoder(Trial)
 _UNKNOWN_MODEL = -1
 
 
@@ -198,6 +201,15 @@ def read_run(connection: sqlite3.Connection, name: str, version: int, stage: str
         (model_id(connection, name), version, stage),
     ).fetchone()
     return None if found is None else bytes(found[0])
+
+
+def read_trials(connection: sqlite3.Connection, name: str, version: int, run: str) -> Trials:
+    """Answer the trials of a search that have ended, by number."""
+    found = connection.execute(
+        "SELECT trial FROM trials WHERE model = ? AND version = ? AND run = ? ORDER BY number",
+        (model_id(connection, name), version, run),
+    ).fetchall()
+    return Trials(trials=tuple(_TRIAL.decode(trial) for (trial,) in found))
 
 
 def read_lineage(connection: sqlite3.Connection, name: str) -> Lineage:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evermodel_runtime.hub.settings import Synchronous
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE_NAME = "hub.sqlite3"
 BUCKET_SECONDS = 10
 """Predictions and labels are counted by the time of the prediction, in buckets of this length."""
@@ -63,6 +63,14 @@ CREATE TABLE lineage (
   PRIMARY KEY (model, number)) WITHOUT ROWID;
 CREATE TABLE datasets (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL, size INTEGER NOT NULL) WITHOUT ROWID;
 """
+TRIALS = """
+-- Trials of searches that are going on; run is the digest of what they depend on.
+CREATE TABLE trials (
+  model INTEGER NOT NULL, version INTEGER NOT NULL, run TEXT NOT NULL, number INTEGER NOT NULL, trial BLOB NOT NULL,
+  PRIMARY KEY (model, version, run, number)) WITHOUT ROWID;
+"""
+STEPS = (TABLES, TRIALS)
+"""What makes each schema of the one before it: a volume of an earlier hub is brought up to date."""
 
 
 class VolumeError(Exception):
@@ -70,7 +78,7 @@ class VolumeError(Exception):
 
 
 def open_for_writing(folder: Path, synchronous: Synchronous) -> sqlite3.Connection:
-    """Open the one connection that writes, making the tables on an empty volume."""
+    """Open the one connection that writes, making the tables that the volume lacks."""
     connection = sqlite3.connect(folder / FILE_NAME, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
@@ -82,7 +90,8 @@ def open_for_writing(folder: Path, synchronous: Synchronous) -> sqlite3.Connecti
         connection.close()
         raise VolumeError(f"{FILE_NAME} has schema {found}, this hub knows {SCHEMA_VERSION}: run a newer image")
     if found < SCHEMA_VERSION:
-        connection.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        missing = "".join(STEPS[found:])
+        connection.executescript(f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
     return connection
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from sklearn.base import is_classifier
 from sklearn.utils.class_weight import compute_class_weight
 
-from evermodel.contract import Epoch, Epochs, LearningCurve
+from evermodel.contract import Column, Epoch, Epochs, LearningCurve, TrainRun
 from evermodel_runtime.data.failure import spec_error
 from evermodel_runtime.data.rows import Labels
-from evermodel_runtime.train.pipeline import Learnt, Way
+from evermodel_runtime.train.pipeline import Learnt, Recipe, Way, make_recipe
 
 Say = Callable[[str], None]
 Index = NDArray[np.intp]
@@ -43,6 +43,15 @@ def check_parameters(run_estimator: str, parameters: dict[str, Any]) -> None:
             f"spec.training.parameters.solver: lbfgs looks at all rows at once, so {run_estimator} cannot learn by it "
             "in epochs. Choose adam or sgd, or leave out spec.training.epochs."
         )
+
+
+def recipe_for(run: TrainRun, columns: tuple[Column, ...], say: Say) -> Recipe:
+    """Build the recipe of a run, in epochs where it declares them; raises before anything is fitted."""
+    recipe = make_recipe(run, columns)
+    if run.epochs is None:
+        return recipe
+    check_parameters(run.estimator, run.parameters)
+    return replace(recipe, way=in_epochs(run.epochs, run.seed, say))
 
 
 def in_epochs(epochs: Epochs, seed: int, say: Say) -> Way:

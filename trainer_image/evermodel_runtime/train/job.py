@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from platform import python_version
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from evermodel_runtime.train.windows import Choice, LabelledRows, Window, choose
 
 if TYPE_CHECKING:
     from evermodel_runtime.train.packing import Packed  # with scikit-learn, for which bad data need not wait
+    from evermodel_runtime.train.search import Found
 
 LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "scipy", "skl2onnx", "skops")
 LONGEST_NOTE = 240
@@ -68,7 +69,8 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
     dataset = dataset.held_out()  # the others are in the training part: twice would be too much
     source = LabelledRows(part.features, part.target.labels)
     feedback = usable_feedback(run, hub, dataset, part, say)
-    fitted = fit(run, source, feedback, say)
+    fitted = fit(run, source, feedback, digest, surroundings)
+    run = fitted.run
     packed = pack_checked(run, fitted, dataset, source.followed_by(feedback), say)
     manifest = publish(run, hub, fitted, packed, data_sha256=digest, learnt=_learnt_hashes(fitted.choice, part))
     say(f"published as manifest {manifest}")
@@ -85,6 +87,7 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
         format_reason=packed.reason[:LONGEST_REASON],
         notes=tuple(note[:LONGEST_NOTE] for note in notes),
         epochs=None if fitted.curve is None else fitted.curve.summary,
+        search=None if fitted.found is None else fitted.found.summary,
     )
 
 
@@ -120,13 +123,21 @@ def warnings_of(dataset: Dataset) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A fitted pipeline and what it was fitted on."""
+    """A fitted pipeline and what it was fitted on.
 
+    Attributes
+    ----------
+    run : TrainRun
+        With the parameters that were searched for.
+    """
+
+    run: TrainRun
     pipeline: Any
     choice: Choice
     classes: tuple[Scalar, ...]
     columns: tuple[Column, ...]
     curve: LearningCurve | None
+    found: Found | None
 
 
 def usable_feedback(run: TrainRun, hub: Hub, dataset: Dataset, part: TrainingPart, say: Progress) -> LabelledRows:
@@ -155,17 +166,20 @@ def _labels(labels: list[Scalar | None], target: Target) -> Labels:
     return as_texts(label for label in labels if label is not None)
 
 
-def fit(run: TrainRun, source: LabelledRows, feedback: LabelledRows, say: Progress) -> Fitted:
-    """Choose the data and fit on them."""
-    from evermodel_runtime.train.pipeline import make_recipe, table  # noqa: PLC0415 - bad data are told without the wait
+def fit(
+    run: TrainRun, source: LabelledRows, feedback: LabelledRows, data_sha256: str, surroundings: Surroundings
+) -> Fitted:
+    """Choose the data, then the parameters where they are searched for, and fit."""
+    # Bad data are told without the wait for scikit-learn.
+    from evermodel_runtime.train.epochs import recipe_for  # noqa: PLC0415
+    from evermodel_runtime.train.pipeline import table  # noqa: PLC0415
 
-    columns = source.rows.columns
-    recipe = make_recipe(run, columns)
-    if run.epochs is not None:
-        from evermodel_runtime.train.epochs import check_parameters, in_epochs  # noqa: PLC0415 - as above
+    say, columns = surroundings.progress, source.rows.columns
+    recipe = recipe_for(run, columns, say)
+    if run.search is not None:
+        from evermodel_runtime.train.trials import settings_of  # noqa: PLC0415 - few runs search
 
-        check_parameters(run.estimator, run.parameters)
-        recipe = replace(recipe, way=in_epochs(run.epochs, run.seed, say))
+        settings_of(run, run.search)  # wrong parameters are told before anything is fitted
 
     def accuracy(candidate: LabelledRows, newest: LabelledRows) -> float | None:
         try:
@@ -178,11 +192,18 @@ def fit(run: TrainRun, source: LabelledRows, feedback: LabelledRows, say: Progre
         return score
 
     choice = choose_data(source, feedback, accuracy)
+    found = None
+    if run.search is not None:
+        from evermodel_runtime.train.search import Log, find_parameters, run_digest  # noqa: PLC0415 - as above
+
+        log = Log(surroundings.hub, run_digest(run, data_sha256, len(choice.data)), say)
+        found = find_parameters(run, run.search, choice.data, log)
+        run, recipe = found.run, recipe_for(found.run, columns, say)
     say(f"fit on {len(choice.data):,} rows ({choice.window}), {choice.feedback_rows:,} of them feedback")
     learnt = recipe.learn(choice.data.rows, choice.data.labels)
     classes: tuple[Scalar, ...] = tuple(learnt.pipeline.classes_.tolist())
     say(f"fitted {len(classes)} classes")
-    return Fitted(learnt.pipeline, choice, classes, columns, learnt.curve)
+    return Fitted(run, learnt.pipeline, choice, classes, columns, learnt.curve, found)
 
 
 def pack_checked(run: TrainRun, fitted: Fitted, dataset: Dataset, learnt: LabelledRows, say: Progress) -> Packed:
@@ -210,6 +231,8 @@ def publish(run: TrainRun, hub: Hub, fitted: Fitted, packed: Packed, *, data_sha
         manifest = msgspec.structs.replace(
             manifest, learning_curve=hub.put_blob(curve), tensorboard=hub.put_blob(events)
         )
+    if fitted.found is not None:
+        manifest = msgspec.structs.replace(manifest, search=hub.put_blob(msgspec.json.encode(fitted.found.table)))
     return hub.put_blob(encode_manifest(manifest))
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from evermodel.api.modelversion import EpochsRun, VersionPhase
+from evermodel.api.modelversion import EpochsRun, SearchRun, VersionPhase
 from evermodel.contract import FailureReason, TrainReport
 from evermodel.core import facts, names
 from evermodel.core.actions import Action, CreateJob, EnsureSecrets
@@ -45,6 +45,7 @@ def step(observed: Observed, version: VersionView, now: datetime) -> Step:
         notes=report.notes,
         progress=None,
         epochs=None if report.epochs is None else EpochsRun(**msgspec.structs.asdict(report.epochs)),
+        search=None if report.search is None else SearchRun(**msgspec.structs.asdict(report.search)),
         started_at=version.status.started_at or rfc3339(version.created_at),
     )
     if judged_after_alarm(version):

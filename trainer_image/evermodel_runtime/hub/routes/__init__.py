@@ -60,6 +60,11 @@ ROUTES = {
         Route("/v1/models/*/records", {"GET": Handler(jobs.get_records, _TRAINER)}, names_model=True),
         Route("/v1/models/*/heldout-uses", {"POST": Handler(jobs.post_heldout_use, _TRAINER)}, names_model=True),
         Route(
+            "/v1/models/*/trials/*/*",
+            {"GET": Handler(jobs.get_trials, _TRAINER), "POST": Handler(jobs.post_trial, _TRAINER)},
+            names_model=True,
+        ),
+        Route(
             "/v1/models/*/runs/*/*",
             {"GET": Handler(jobs.get_run, _OPERATOR), "PUT": Handler(jobs.put_run, _TRAINER)},
             names_model=True,

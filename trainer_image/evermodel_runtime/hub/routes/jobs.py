@@ -1,14 +1,15 @@
-"""What Jobs and the operator tell and ask: records, uses of held-out rows, reports, lineage."""
+"""What Jobs and the operator tell and ask: records, uses of held-out rows, trials, reports, lineage."""
 
 from __future__ import annotations
 
 import msgspec
 
-from evermodel.contract import HeldoutUse, HeldoutUseReply, LineageEntry, RunProgress, RunReport
+from evermodel.contract import HeldoutUse, HeldoutUseReply, LineageEntry, RunProgress, RunReport, Trial
+from evermodel_runtime.hub.blobs import DIGEST
 from evermodel_runtime.hub.core import Hub
 from evermodel_runtime.hub.http import HttpError, Request, Response, decode
-from evermodel_runtime.hub.operations import AppendLineage, PutRun, UseHeldout
-from evermodel_runtime.hub.reading import read_lineage, read_records, read_run
+from evermodel_runtime.hub.operations import AppendLineage, PutRun, PutTrial, UseHeldout
+from evermodel_runtime.hub.reading import read_lineage, read_records, read_run, read_trials
 
 _PAGE = 1000
 _LARGEST_PAGE = 10_000
@@ -17,6 +18,7 @@ _USE = msgspec.json.Decoder(HeldoutUse)
 _REPORT: msgspec.json.Decoder[RunReport] = msgspec.json.Decoder(RunReport)
 _PROGRESS = msgspec.json.Decoder(RunProgress)
 _ENTRY = msgspec.json.Decoder(LineageEntry)
+_TRIAL = msgspec.json.Decoder(Trial)
 
 
 async def get_records(hub: Hub, request: Request) -> Response:
@@ -41,6 +43,28 @@ async def post_heldout_use(hub: Hub, request: Request) -> Response:
     use = decode(_USE, await request.body(hub.settings.max_body_bytes))
     k: int = await hub.writer.submit(UseHeldout(request.arguments[0], use))
     return Response(msgspec.json.encode(HeldoutUseReply(use=k)))
+
+
+async def post_trial(hub: Hub, request: Request) -> Response:
+    """Keep a trial of a search that has ended."""
+    model, version, run = _search(request)
+    trial = decode(_TRIAL, await request.body(hub.settings.max_body_bytes))
+    await hub.writer.submit(PutTrial(model, version, run, trial))
+    return Response(b"{}")
+
+
+async def get_trials(hub: Hub, request: Request) -> Response:
+    """Answer the trials of a search that have ended."""
+    model, version, run = _search(request)
+    trials = await hub.reader.ask(lambda connection: read_trials(connection, model, version, run))
+    return Response(msgspec.json.encode(trials))
+
+
+def _search(request: Request) -> tuple[str, int, str]:
+    model, version, run = request.arguments
+    if not (version.isascii() and version.isdecimal()) or DIGEST.fullmatch(run) is None:
+        raise HttpError(404, "trials are at /v1/models/{model}/trials/{version}/{sha256 of the run}")
+    return model, int(version), run
 
 
 async def put_run(hub: Hub, request: Request) -> Response:
