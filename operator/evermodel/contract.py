@@ -192,6 +192,43 @@ class Search(Message, frozen=True, kw_only=True):
     fold_strategy: FoldStrategy = FoldStrategy.STRATIFIED
 
 
+class EnsembleType(StrEnum):
+    """How members become one model."""
+
+    VOTING = "Voting"
+    STACKING = "Stacking"
+    BAGGING = "Bagging"
+
+
+class Vote(StrEnum):
+    """What members of a Voting give, as scikit-learn names it."""
+
+    HARD = "hard"
+    SOFT = "soft"
+
+
+class Member(Message, frozen=True, kw_only=True):
+    """One estimator of an ensemble."""
+
+    name: str
+    estimator: str
+    parameters: dict[str, Any] = {}
+    preprocessing: tuple[PreprocessingStep, ...] = ()
+    """Steps of its own, over all columns that the steps of the run made."""
+
+
+class Ensemble(Message, frozen=True, kw_only=True):
+    """An estimator that is made of others."""
+
+    type: EnsembleType
+    members: tuple[Member, ...]
+    voting: Vote | None = None
+    weights: tuple[float, ...] = ()
+    final_estimator: Member | None = None
+    folds: int | None = None
+    parameters: dict[str, Any] = {}
+
+
 class TrainRun(Message, tag_field="kind", tag="train", frozen=True, kw_only=True):
     """Everything a training Job needs to know."""
 
@@ -201,7 +238,9 @@ class TrainRun(Message, tag_field="kind", tag="train", frozen=True, kw_only=True
     hub_url: str
     data: DataSource
     estimator: str
+    """Class name; of an ensemble, that of its type."""
     parameters: dict[str, Any] = {}
+    ensemble: Ensemble | None = None
     preprocessing: tuple[PreprocessingStep, ...] = ()
     search: Search | None = None
     """Parameters to find before the model is fitted with them."""
@@ -518,6 +557,8 @@ class Manifest(Message, frozen=True, kw_only=True):
     feedback_through: int | None
     estimator: str
     parameters: dict[str, Any]
+    ensemble: Ensemble | None = None
+    """What the estimator is made of, where it is made of others."""
     preprocessing: tuple[PreprocessingStep, ...] = ()
     """The steps that were taken, declared or by default."""
     search: str | None = None

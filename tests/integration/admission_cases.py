@@ -15,6 +15,8 @@ MINIMAL: Mapping[str, Any] = {
     "data": {"train": {"uri": "sklearn://iris"}, "target": "target"},
     "training": {"estimator": "LogisticRegression"},
 }
+TREE: Mapping[str, Any] = {"name": "tree", "estimator": "DecisionTreeClassifier"}
+BAYES: Mapping[str, Any] = {"name": "bayes", "estimator": "GaussianNB"}
 Value = Mapping[str, Any] | list[Any] | str | float | bool | EllipsisType | None
 
 
@@ -213,6 +215,82 @@ MISTAKES = (
         spec={"training.search": {"parameters": {"C": [1]}, "folds": 1}},
         at="spec.training.search.folds",
         says="should be greater than or equal to 2",
+    ),
+    Mistake(
+        what="an estimator and an ensemble",
+        spec={"training.ensemble": {"type": "Bagging", "members": [TREE]}},
+        at="spec.training",
+        says="Declare an estimator, or an ensemble of several, and not both",
+    ),
+    Mistake(
+        what="neither an estimator nor an ensemble",
+        spec={"training": {}},
+        at="spec.training",
+        says="Declare an estimator, or an ensemble of several, and not both",
+    ),
+    Mistake(
+        what="parameters of an ensemble at the wrong place",
+        spec={"training": {"parameters": {"C": 1}, "ensemble": {"type": "Bagging", "members": [TREE]}}},
+        at="spec.training.parameters",
+        says="write them at the ensemble's members",
+    ),
+    Mistake(
+        what="a vote of one",
+        spec={"training": {"ensemble": {"type": "Voting", "members": [TREE]}}},
+        at="spec.training.ensemble.members",
+        says="a Bagging has one member, fitted on many samples of the rows; Voting and Stacking have several",
+    ),
+    Mistake(
+        what="two members of one name",
+        spec={"training": {"ensemble": {"type": "Voting", "members": [TREE, TREE]}}},
+        at="spec.training.ensemble.members[1]",
+        says="Duplicate value",
+    ),
+    Mistake(
+        what="too few weights",
+        spec={"training": {"ensemble": {"type": "Voting", "weights": [1], "members": [TREE, BAYES]}}},
+        at="spec.training.ensemble.weights",
+        says="one each: write as many as there are members",
+    ),
+    Mistake(
+        what="a stacking that votes",
+        spec={"training": {"ensemble": {"type": "Stacking", "voting": "soft", "members": [TREE, BAYES]}}},
+        at="spec.training.ensemble.voting",
+        says="only a Voting votes",
+    ),
+    Mistake(
+        what="a final estimator of a vote",
+        spec={
+            "training": {
+                "ensemble": {"type": "Voting", "finalEstimator": {"estimator": "SVC"}, "members": [TREE, BAYES]}
+            }
+        },
+        at="spec.training.ensemble.finalEstimator",
+        says="only a Stacking has one",
+    ),
+    Mistake(
+        what="folds of a vote",
+        spec={"training": {"ensemble": {"type": "Voting", "folds": 3, "members": [TREE, BAYES]}}},
+        at="spec.training.ensemble.folds",
+        says="only a Stacking divides the rows",
+    ),
+    Mistake(
+        what="parameters of a vote",
+        spec={"training": {"ensemble": {"type": "Voting", "parameters": {"n_jobs": 2}, "members": [TREE, BAYES]}}},
+        at="spec.training.ensemble.parameters",
+        says="write parameters at its members",
+    ),
+    Mistake(
+        what="epochs of an ensemble",
+        spec={"training": {"epochs": {"max": 5}, "ensemble": {"type": "Voting", "members": [TREE, BAYES]}}},
+        at="spec.training.epochs",
+        says="members of an ensemble learn at once: leave epochs out",
+    ),
+    Mistake(
+        what="a member whose name is no word",
+        spec={"training": {"ensemble": {"type": "Bagging", "members": [{**TREE, "name": "a__b"}]}}},
+        at="spec.training.ensemble.members[0].name",
+        says="should match",
     ),
     Mistake(what="no target", spec={"data.target": ...}, at="spec.data.target", says="Required value"),
     Mistake(

@@ -17,7 +17,7 @@ from evermodel.api.status import (
     RetrainingStatus,
 )
 from evermodel.api.template import EnvVar, PodTemplate, Resources, Toleration
-from evermodel.contract import FileType, FoldStrategy, SearchAlgorithm
+from evermodel.contract import EnsembleType, FileType, FoldStrategy, SearchAlgorithm, Vote
 
 __all__ = [
     "CandidateStatus",
@@ -26,6 +26,7 @@ __all__ = [
     "Data",
     "DataFormat",
     "Duration",
+    "Ensemble",
     "EnvVar",
     "Epochs",
     "Estimator",
@@ -266,6 +267,98 @@ class Epochs(Resource, frozen=True, kw_only=True):
     ] = 0.0
 
 
+class MemberStep(Resource, frozen=True, kw_only=True):
+    """One transformer over all columns that the steps of spec.training.preprocessing made."""
+
+    transformer: Annotated[Transformer, Meta(description="A scikit-learn transformer, by class name.")]
+    parameters: Annotated[
+        Parameters, Meta(description="Constructor parameters of the transformer, JSON values only.")
+    ] = {}
+
+
+class Member(Resource, frozen=True, kw_only=True):
+    """One estimator of an ensemble."""
+
+    name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$",
+            max_length=40,
+            description="What a search calls it: forest__max_depth is a parameter of the member forest.",
+        ),
+    ]
+    estimator: Annotated[Estimator, Meta(description="A scikit-learn estimator, by class name.")]
+    parameters: Annotated[
+        Parameters, Meta(description="Constructor parameters of the estimator, JSON values only.")
+    ] = {}
+    preprocessing: Annotated[
+        tuple[MemberStep, ...],
+        Meta(max_length=8, description="Steps for this member alone, after those of spec.training.preprocessing."),
+    ] = ()
+
+
+class FinalEstimator(Resource, frozen=True, kw_only=True):
+    """What learns from the members' answers."""
+
+    estimator: Annotated[Estimator, Meta(description="A scikit-learn estimator, by class name.")]
+    parameters: Annotated[
+        Parameters, Meta(description="Constructor parameters of the estimator, JSON values only.")
+    ] = {}
+
+
+class Ensemble(Resource, frozen=True, kw_only=True):
+    """One model made of several: estimators that vote, that another one learns from, or that see parts of the rows."""
+
+    type: Annotated[
+        EnsembleType,
+        Meta(
+            description=(
+                "Voting: the members' answers are put together. Stacking: a final estimator learns from what the "
+                "members answer on rows that they were not fitted on. Bagging: one member, fitted on many samples of "
+                "the rows."
+            )
+        ),
+    ]
+    members: Annotated[tuple[Member, ...], Meta(min_length=1, max_length=16, description="What it is made of.")]
+    voting: (
+        Annotated[
+            Vote,
+            Meta(
+                description=(
+                    "Of a Voting: hard, the class that most members answer; soft, the class of the largest mean "
+                    "probability. Without it, soft where all members give probabilities."
+                )
+            ),
+        ]
+        | None
+    ) = None
+    weights: Annotated[
+        tuple[Annotated[float, Meta(ge=0)], ...],
+        Meta(max_length=16, description="Of a Voting: how much each member counts, in the order of the members."),
+    ] = ()
+    final_estimator: FinalEstimator | None = None
+    folds: (
+        Annotated[
+            int,
+            Meta(
+                ge=2,
+                le=20,
+                description="Of a Stacking: parts of the rows, each answered by members fitted on the others; else 5.",
+            ),
+        ]
+        | None
+    ) = None
+    parameters: Annotated[
+        Parameters,
+        Meta(
+            description=(
+                "Further constructor parameters: n_estimators, max_samples, max_features, bootstrap, "
+                "bootstrap_features and oob_score of a Bagging; passthrough and stack_method of a Stacking."
+            )
+        ),
+    ] = {}
+
+
 class Search(Resource, frozen=True, kw_only=True):
     """Find parameters: try settings, score each on rows that it was not fitted on, and take the best."""
 
@@ -277,7 +370,8 @@ class Search(Resource, frozen=True, kw_only=True):
             description=(
                 "What to try, by the estimator's parameter: a list of values or, unless the algorithm is Grid, a range "
                 "{low: 0.001, high: 10, log: true, int: false}. PCA__n_components, or 0__n_components by the step's "
-                "place, is a parameter of the preprocessing."
+                "place, is a parameter of the preprocessing; of an ensemble, forest__max_depth is one of the member "
+                "forest and final__C one of the final estimator."
             ),
         ),
     ]
@@ -308,10 +402,11 @@ class Search(Resource, frozen=True, kw_only=True):
 class Training(Resource, frozen=True, kw_only=True):
     """How the model is made."""
 
-    estimator: Annotated[Estimator, Meta(description="A scikit-learn classifier, by class name.")]
+    estimator: Annotated[Estimator, Meta(description="A scikit-learn classifier, by class name.")] | None = None
     parameters: Annotated[
         Parameters, Meta(description="Constructor parameters of the estimator, JSON values only.")
     ] = {}
+    ensemble: Ensemble | None = None
     preprocessing: Annotated[
         tuple[Preprocessing, ...],
         Meta(

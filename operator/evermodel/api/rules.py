@@ -11,6 +11,7 @@ from msgspec import Struct
 from evermodel.api.modeldeployment import (
     Data,
     DataFormat,
+    Ensemble,
     ModelDeploymentSpec,
     Monitoring,
     Objective,
@@ -188,6 +189,38 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
             field_path=".idColumn",
         ),
     ),
+    Ensemble: (
+        Rule(
+            rule="self.type == 'Bagging' ? self.members.size() == 1 : self.members.size() > 1",
+            message="a Bagging has one member, fitted on many samples of the rows; Voting and Stacking have several",
+            field_path=".members",
+        ),
+        Rule(
+            rule="self.type == 'Voting' || !has(self.voting)",
+            message="only a Voting votes: leave voting out, or set the type to Voting",
+            field_path=".voting",
+        ),
+        Rule(
+            rule="!has(self.weights) || (self.type == 'Voting' && self.weights.size() == self.members.size())",
+            message="members of a Voting have weights, one each: write as many as there are members",
+            field_path=".weights",
+        ),
+        Rule(
+            rule="self.type == 'Stacking' || !has(self.finalEstimator)",
+            message="only a Stacking has one: leave finalEstimator out, or set the type to Stacking",
+            field_path=".finalEstimator",
+        ),
+        Rule(
+            rule="self.type == 'Stacking' || !has(self.folds)",
+            message="only a Stacking divides the rows: leave folds out, or set the type to Stacking",
+            field_path=".folds",
+        ),
+        Rule(
+            rule="self.type != 'Voting' || !has(self.parameters)",
+            message="a Voting has no others: write parameters at its members",
+            field_path=".parameters",
+        ),
+    ),
     DataFormat: (
         Rule(
             rule=(
@@ -205,7 +238,21 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
     ),
     Training: (
         Rule(
-            rule=f"!has(self.epochs) || self.estimator in {list(IN_EPOCHS)}",
+            rule="has(self.estimator) != has(self.ensemble)",
+            message="what is to be trained? Declare an estimator, or an ensemble of several, and not both",
+        ),
+        Rule(
+            rule="!has(self.ensemble) || !has(self.parameters)",
+            message="these are an estimator's: write them at the ensemble's members, or at the ensemble",
+            field_path=".parameters",
+        ),
+        Rule(
+            rule="!has(self.ensemble) || !has(self.epochs)",
+            message="members of an ensemble learn at once: leave epochs out",
+            field_path=".epochs",
+        ),
+        Rule(
+            rule=f"!has(self.epochs) || !has(self.estimator) || self.estimator in {list(IN_EPOCHS)}",
             message=(
                 f"only {', '.join(IN_EPOCHS[:-1])} and {IN_EPOCHS[-1]} learn in passes over the rows: "
                 "leave epochs out, or choose one of them"

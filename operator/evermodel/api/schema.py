@@ -11,7 +11,7 @@ from msgspec import NODEFAULT, Struct
 from msgspec import inspect as types
 
 from evermodel.api.descriptions import describe, enum_values, summary, unwrapped
-from evermodel.api.modeldeployment import Data, Preprocessing
+from evermodel.api.modeldeployment import Data, Ensemble, Preprocessing
 from evermodel.api.rules import Rule, fraction_rules
 from evermodel.api.status import ModelDeploymentStatus
 from evermodel.api.template import PodTemplate
@@ -21,6 +21,7 @@ Schema = dict[str, Any]
 LIST_KINDS: Mapping[tuple[type[Struct], str], Schema] = {
     (Data, "features"): {"x-kubernetes-list-type": "set"},
     (Preprocessing, "columns"): {"x-kubernetes-list-type": "set"},
+    (Ensemble, "members"): {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     (PodTemplate, "imagePullSecrets"): {"x-kubernetes-list-type": "set"},
     (PodTemplate, "env"): {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     (ModelDeploymentStatus, "conditions"): {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},

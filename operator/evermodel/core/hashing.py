@@ -35,6 +35,8 @@ def training_hash(spec: ModelDeploymentSpec) -> str:
         inputs["format"] = msgspec.to_builtins(data.format)
     if training.epochs is not None:
         inputs["epochs"] = msgspec.to_builtins(training.epochs)
+    if training.ensemble is not None:
+        inputs["ensemble"] = msgspec.to_builtins(training.ensemble)
     if training.search is not None:
         inputs["search"] = msgspec.to_builtins(training.search)
     canonical = msgspec.json.encode(inputs, order="deterministic")

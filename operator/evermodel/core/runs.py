@@ -15,11 +15,9 @@ from evermodel.contract import (
     EvaluateRun,
     FreshRange,
     PairedScore,
-    PreprocessingStep,
-    Search,
     TrainRun,
 )
-from evermodel.core import facts
+from evermodel.core import facts, recipes
 from evermodel.core.observed import Observed, VersionView
 from evermodel.core.questions import trained_through
 
@@ -49,16 +47,14 @@ def train_run(observed: Observed, version: VersionView) -> TrainRun:
         version=version.number,
         hub_url=observed.settings.hub_url,
         data=data_source(version),
-        estimator=training.estimator.value,
+        estimator=recipes.estimator_name(training),
         parameters=training.parameters,
-        preprocessing=tuple(
-            PreprocessingStep(transformer=step.transformer.value, columns=step.columns, parameters=step.parameters)
-            for step in training.preprocessing
-        ),
+        ensemble=recipes.ensemble(training),
+        preprocessing=recipes.steps(training),
         champion=_champion_of_same_columns(observed, version),
         feedback_through=version.spec.feedback_through,
         epochs=None if training.epochs is None else Epochs(**msgspec.structs.asdict(training.epochs)),
-        search=None if training.search is None else Search(**msgspec.structs.asdict(training.search)),
+        search=recipes.search(training),
     )
 
 

@@ -77,6 +77,7 @@ def test_the_flats_are_learnt_by_the_default_steps_and_meet_the_threshold(tmp_pa
     (tmp_path / "flats.csv").write_text(table["data"]["flats.csv"])
     hub = MemoryHub()
     source = make_source(uri=spec.data.train.uri, target=spec.data.target)
+    assert spec.training.estimator is not None
     run = make_train_run(data=source, estimator=spec.training.estimator.value)
 
     trained = train(run, surroundings(hub, tmp_path))

@@ -10,13 +10,17 @@ from tests.unit.core.made import ALARM, NOW, actions_of, make_job, make_observed
 
 from evermodel.api.modelversion import EpochsRun, SearchRun, ShownProgress, VersionPhase, VersionTrigger
 from evermodel.contract import (
+    Ensemble,
+    EnsembleType,
     Epochs,
     EpochSummary,
     EvaluationReport,
     FailureReason,
     FailureReport,
     FoldStrategy,
+    Member,
     ModelFormat,
+    PreprocessingStep,
     Search,
     SearchSummary,
     TrainReport,
@@ -80,6 +84,30 @@ def test_a_job_is_told_what_to_search_for_and_the_record_says_what_was_found() -
     write = written(make_observed(version, spec=spec, jobs=[ended]))
     assert write is not None
     assert write.status.search == SearchRun(trials=2, failed=0, score=0.97, std=0.01, parameters='{"C":1}')
+
+
+def test_a_job_is_told_what_an_ensemble_is_made_of() -> None:
+    members = [
+        {"name": "forest", "estimator": "RandomForestClassifier", "parameters": {"n_estimators": 9}},
+        {"name": "linear", "estimator": "LogisticRegression", "preprocessing": [{"transformer": "StandardScaler"}]},
+    ]
+    final = {"estimator": "GaussianNB"}
+    declared = {"type": "Stacking", "folds": 3, "members": members, "finalEstimator": final}
+    spec = make_spec(training={"ensemble": declared})
+    version = make_version(1, VersionPhase.TRAINING, spec=spec)
+    [job] = actions_of(make_observed(version, spec=spec), CreateJob)
+    assert isinstance(job.run, TrainRun)
+    scale = PreprocessingStep(transformer="StandardScaler", columns=("*",))
+    assert job.run.estimator == "StackingClassifier"
+    assert job.run.ensemble == Ensemble(
+        type=EnsembleType.STACKING,
+        folds=3,
+        members=(
+            Member(name="forest", estimator="RandomForestClassifier", parameters={"n_estimators": 9}),
+            Member(name="linear", estimator="LogisticRegression", preprocessing=(scale,)),
+        ),
+        final_estimator=Member(name="final", estimator="GaussianNB"),
+    )
 
 
 def test_a_job_is_told_of_its_epochs_and_the_record_says_how_they_went() -> None:

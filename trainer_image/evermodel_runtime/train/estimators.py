@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from evermodel_runtime.data.failure import did_you_mean, spec_error
@@ -72,16 +72,19 @@ TREES = frozenset(
 """Those that compare values with thresholds: the last bit of a value can decide."""
 
 
-def make_estimator(name: str, parameters: Mapping[str, Any], seed: int) -> Any:
-    """Return an estimator that is not fitted; chance in it comes from ``seed`` unless the parameters say otherwise."""
+def make_estimator(name: str, parameters: Mapping[str, Any], seed: int, *, place: str = "spec.training") -> Any:
+    """Return an estimator that is not fitted; chance in it comes from ``seed`` unless the parameters say otherwise.
+
+    ``place`` is where the ModelDeployment declares it.
+    """
     if name not in ESTIMATORS:
         raise spec_error(
-            f"spec.training.estimator: {name} is none of {', '.join(ESTIMATORS)}.{did_you_mean(name, ESTIMATORS)}"
+            f"{place}.estimator: {name} is none of {', '.join(ESTIMATORS)}.{did_you_mean(name, ESTIMATORS)}"
         )
-    made = make_checked(name, ESTIMATORS[name], parameters, "spec.training.parameters")
+    made = make_checked(name, ESTIMATORS[name], parameters, f"{place}.parameters")
     if name == "RadiusNeighborsClassifier" and parameters.get("outlier_label") is None:
         raise spec_error(
-            "spec.training.parameters.outlier_label: RadiusNeighborsClassifier needs one, a class or most_frequent: "
+            f"{place}.parameters.outlier_label: RadiusNeighborsClassifier needs one, a class or most_frequent: "
             "without it, it does not answer rows that have no neighbour in its radius."
         )
     return made.set_params(random_state=seed) if _takes_seed(made, parameters) else made
@@ -94,12 +97,17 @@ def _takes_seed(made: Any, parameters: Mapping[str, Any]) -> bool:
 def make_checked(name: str, module: str, parameters: Mapping[str, Any], field: str) -> Any:
     """Return an object of a class with these parameters, each of which the class itself has looked at."""
     made = getattr(importlib.import_module(module), name)()
-    allowed = sorted(made.get_params(deep=False))
+    return check_parameters(made, parameters, field, made.get_params(deep=False))
+
+
+def check_parameters(made: Any, parameters: Mapping[str, Any], field: str, names: Iterable[str]) -> Any:
+    """Set parameters of which ``names`` may be declared, and let the class look at each."""
+    allowed = sorted(names)
     unknown = [parameter for parameter in parameters if parameter not in allowed]
     if unknown:
         raise spec_error(
-            f"{field}.{unknown[0]}: {name} has no such parameter.{did_you_mean(unknown[0], allowed)} "
-            f"It has {', '.join(allowed)}."
+            f"{field}.{unknown[0]}: {type(made).__name__} has no such parameter.{did_you_mean(unknown[0], allowed)} "
+            f"It has {', '.join(allowed) or 'none'}."
         )
     # One by one, since scikit-learn stops at the first and its message is about one.
     for parameter, value in parameters.items():
@@ -109,3 +117,10 @@ def make_checked(name: str, module: str, parameters: Mapping[str, Any], field: s
         except ValueError as error:
             raise spec_error(f"{field}.{parameter}: {error}") from error
     return made
+
+
+def has_trees(estimator: Any) -> bool:
+    """Whether an estimator, or one in it, compares values with thresholds: the last bit of a value can decide then."""
+    if type(estimator).__name__ in TREES:
+        return True
+    return any(has_trees(part) for part in estimator.get_params().values() if hasattr(part, "fit"))

@@ -259,6 +259,7 @@ def make_manifest(run: TrainRun, fitted: Fitted, training_rows: str, data_sha256
         feedback_through=run.feedback_through,
         estimator=run.estimator,
         parameters=run.parameters,
+        ensemble=run.ensemble,
         preprocessing=run.preprocessing,
         libraries={"python": python_version()} | {name: version(name) for name in LIBRARIES},
     )

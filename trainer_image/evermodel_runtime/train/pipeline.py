@@ -13,7 +13,8 @@ from sklearn.utils import get_tags
 from evermodel.contract import Column, LearningCurve, PreprocessingStep, TrainRun
 from evermodel_runtime.data.failure import spec_error
 from evermodel_runtime.data.rows import FeatureRows, Labels
-from evermodel_runtime.train.estimators import TREES, make_estimator
+from evermodel_runtime.train.ensembles import estimator_of
+from evermodel_runtime.train.estimators import has_trees
 from evermodel_runtime.train.preprocessing import preprocessing_of
 
 
@@ -73,7 +74,7 @@ def table(rows: FeatureRows) -> Any:
 
 def make_recipe(run: TrainRun, columns: tuple[Column, ...]) -> Recipe:
     """Build the pipeline that a run declares; raises before anything is fitted when a parameter is wrong."""
-    return recipe_of(make_estimator(run.estimator, run.parameters, run.seed), run.preprocessing, columns, run.seed)
+    return recipe_of(estimator_of(run), run.preprocessing, columns, run.seed)
 
 
 def recipe_of(
@@ -84,10 +85,3 @@ def recipe_of(
         raise spec_error(f"{type(estimator).__name__} predicts several targets at once; a ModelDeployment has one.")
     steps = preprocessing_of(preprocessing, columns, seed=seed, exact=has_trees(estimator))
     return Recipe(Pipeline([*steps, ("estimator", estimator)]))
-
-
-def has_trees(estimator: Any) -> bool:
-    """Whether an estimator, or one in it, compares values with thresholds: the last bit of a value can decide then."""
-    if type(estimator).__name__ in TREES:
-        return True
-    return any(has_trees(part) for part in estimator.get_params().values() if hasattr(part, "fit"))

@@ -13,14 +13,14 @@ import msgspec
 import numpy as np
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
-from evermodel.contract import Search, SearchAlgorithm, TrainRun
+from evermodel.contract import Ensemble, Search, SearchAlgorithm, TrainRun
 from evermodel_runtime.data.failure import JobError, did_you_mean, spec_error
-from evermodel_runtime.train.estimators import make_estimator
+from evermodel_runtime.train.ensembles import FINAL, estimator_of, with_member_parameter
 from evermodel_runtime.train.transformers import make_transformer
 
 PLACE = "spec.training.search.parameters"
 OF_A_STEP = "__"
-"""Stands between a step of the preprocessing and its parameter, as in scikit-learn."""
+"""Stands between a step of the preprocessing, or a member, and its parameter, as in scikit-learn."""
 DRAWS = 20
 """Times that as many settings are drawn, since one may have been drawn before."""
 Setting = dict[str, Any]
@@ -77,15 +77,29 @@ def settings_of(run: TrainRun, search: Search) -> list[Setting]:
 
 def with_setting(run: TrainRun, setting: Setting) -> TrainRun:
     """Return the run with these parameters in place of its own."""
-    own = {name: value for name, value in setting.items() if OF_A_STEP not in name}
-    steps = list(run.preprocessing)
     for name, value in setting.items():
-        if OF_A_STEP not in name:
-            continue
-        index, parameter = step_of(run, name)
-        changed = steps[index].parameters | {parameter: value}
-        steps[index] = msgspec.structs.replace(steps[index], parameters=changed)
-    return msgspec.structs.replace(run, parameters=run.parameters | own, preprocessing=tuple(steps))
+        run = _with_value(run, name, value)
+    return run
+
+
+def _with_value(run: TrainRun, name: str, value: Any) -> TrainRun:
+    part, separator, parameter = name.partition(OF_A_STEP)
+    if not separator and run.ensemble is None:
+        return msgspec.structs.replace(run, parameters=run.parameters | {name: value})
+    if run.ensemble is not None:
+        changed = _in_ensemble(run.ensemble, part, parameter, value)
+        if changed is not None:
+            return msgspec.structs.replace(run, ensemble=changed)
+    index, parameter = step_of(run, name)
+    steps = list(run.preprocessing)
+    steps[index] = msgspec.structs.replace(steps[index], parameters=steps[index].parameters | {parameter: value})
+    return msgspec.structs.replace(run, preprocessing=tuple(steps))
+
+
+def _in_ensemble(ensemble: Ensemble, part: str, parameter: str, value: Any) -> Ensemble | None:
+    if parameter:
+        return with_member_parameter(ensemble, part, parameter, value)
+    return msgspec.structs.replace(ensemble, parameters=ensemble.parameters | {part: value})
 
 
 def step_of(run: TrainRun, name: str) -> tuple[int, str]:
@@ -96,6 +110,13 @@ def step_of(run: TrainRun, name: str) -> tuple[int, str]:
         return int(which), parameter
     if transformers.count(which) == 1:
         return transformers.index(which), parameter
+    if run.ensemble is not None:
+        members = [member.name for member in run.ensemble.members]
+        raise spec_error(
+            f"{PLACE}.{name}: neither a member nor a step of the preprocessing is {which!r}."
+            f"{did_you_mean(which, [*members, *transformers])} The members are {', '.join(members)}; the final "
+            f"estimator of a Stacking is {FINAL}."
+        )
     there = ", ".join(f"{place} ({transformer})" for place, transformer in enumerate(transformers)) or "none"
     if which in transformers:
         raise spec_error(f"{PLACE}.{name}: several steps are a {which}. Write a step's place: {there}.")
@@ -145,15 +166,12 @@ def _range(place: str, declared: dict[str, Any]) -> Range:
 
 
 def _check(run: TrainRun, name: str, value: Any) -> None:
-    """Let the class itself look at a value."""
+    """Let the classes themselves look at a value."""
     try:
-        tried = with_setting(run, {name: value})
-        if OF_A_STEP not in name:
-            make_estimator(tried.estimator, tried.parameters, tried.seed)
-            return
-        index, _ = step_of(run, name)
-        step = tried.preprocessing[index]
-        make_transformer(step.transformer, step.parameters, index, tried.seed)
+        tried = _with_value(run, name, value)
+        estimator_of(tried)
+        for index, step in enumerate(tried.preprocessing):
+            make_transformer(step.transformer, step.parameters, index, tried.seed)
     except JobError as error:
         # What comes before the first colon is the field of a parameter that is not searched for.
         _, _, words = error.message.partition(": ")
