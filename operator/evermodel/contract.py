@@ -246,6 +246,8 @@ class TrainRun(Message, tag_field="kind", tag="train", frozen=True, kw_only=True
     """Parameters to find before the model is fitted with them."""
     champion: str | None = None
     """sha256 of the champion's manifest, whose columns are to be found again; None where the declaration changed."""
+    changed_after: int | None = None
+    """Ledger number after which the records are of the shortfall that an alarm found; None: no alarm."""
     feedback_through: int | None = None
     """Ledger number up to which labelled captured records are merged with the source; None: the source alone."""
     epochs: Epochs | None = None
@@ -386,6 +388,8 @@ class TrainReport(Message, tag_field="kind", tag="trained", frozen=True, kw_only
     window: Annotated[str, Meta(description="all or recent: the data that the inner temporal validation chose")]
     validation: float | None
     """Accuracy of the chosen data on the inner temporal validation rows; None without feedback to validate on."""
+    fits: int = 1
+    """Models fitted: those of the validation and the one that was published."""
     classes: int
     notes: tuple[str, ...] = ()
     """What a person should know of the run: defaults that were applied, and warnings."""
@@ -699,6 +703,9 @@ class Alarm(Message, frozen=True, kw_only=True):
     """Accuracy over the labels since the evidence last began to grow."""
     samples: int
     """How many labels that is."""
+    changed_after: int
+    """Ledger number after which the labels are of the shortfall, by its most likely start: what came later is of the
+    new world, though it came before the alarm."""
 
 
 class Quality(Message, frozen=True, kw_only=True):

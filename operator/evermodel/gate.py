@@ -4,10 +4,17 @@ The exact one-sided McNemar test on the rows that exactly one of both models got
 the evaluation Job's paired test), at a level that falls with each use of the same rows, so that all uses together
 promote an equal model with probability at most alpha.
 
+After an alarm labels trickle in while a model that fell answers every request, so the gate looks before all
+``min_samples`` are there: at a quarter and at half of them. Each use's level is divided among its looks, little to the
+early ones: a candidate that is far better passes at a quarter of the labels, and one that is somewhat better loses
+hardly any power at the last look. An early look never refuses.
+
 References
 ----------
 McNemar, Q. (1947), "Note on the sampling error of the difference between correlated proportions", Psychometrika 12.
 The levels alpha/(k(k + 1)) sum to alpha over k = 1, 2, ...; the union bound does the rest.
+O'Brien, P. C. and Fleming, T. R. (1979), "A multiple testing procedure for clinical trials", Biometrics 35: why early
+looks get little.
 """
 
 from __future__ import annotations
@@ -15,7 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from math import comb
+from math import ceil, comb
 from typing import Literal
 
 from evermodel.contract import Measure, PairedScore, Task
@@ -47,14 +54,32 @@ class GateRules:
         """Return by how much one value is better than another: the one place that knows of metrics of errors."""
         return over - ours if self.metric.metric.lower_is_better else ours - over
 
-    def misses(self, value: float) -> bool:
-        """Tell whether a value does not meet the threshold."""
-        return self.gain(value, self.threshold) < 0
+    def misses(self, value: float, by: float = 0.0) -> bool:
+        """Tell whether a value does not meet the threshold, by more than so much."""
+        worst = self.threshold + by if self.metric.metric.lower_is_better else self.threshold - by
+        return self.gain(value, worst) < 0
 
     @property
     def worse_side(self) -> str:
         """The word for where worse values are."""
         return "above" if self.metric.metric.lower_is_better else "below"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A time at which a candidate is judged after an alarm."""
+
+    at: float
+    """Share of ``min_samples`` that must be there."""
+    level: float
+    """Share of the use's level that is spent."""
+
+
+LAST_LOOK = Look(at=1.0, level=0.8)
+LOOKS = (Look(at=0.25, level=0.1), Look(at=0.5, level=0.1), LAST_LOOK)
+"""In order; their levels sum to 1, and each is taken once (``next_look``), so all looks of a use spend its level."""
+ONLY_LOOK = Look(at=1.0, level=1.0)
+"""Where no alarm hurries there is one look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +111,23 @@ def level_of_use(alpha: float, use: int) -> float:
     return alpha / (use * (use + 1))
 
 
-def decide(rules: GateRules, *, reference: PairedScore | None, fresh: PairedScore | None, after_alarm: bool) -> Verdict:
+def next_look(rules: GateRules, scored: int) -> int:
+    """Return how many rows the next look after an alarm needs, when the last one had ``scored`` (0: none yet).
+
+    The caller looks once when so many are there, and asks again with the number that was scored then.
+    """
+    rows = [ceil(look.at * rules.min_samples) for look in LOOKS]
+    return next((needed for needed in rows if needed > scored), rows[-1])
+
+
+def decide(
+    rules: GateRules,
+    *,
+    reference: PairedScore | None,
+    fresh: PairedScore | None,
+    after_alarm: bool,
+    scored_before: int = 0,
+) -> Verdict:
     """Judge a candidate on the rows that may decide.
 
     Parameters
@@ -96,7 +137,9 @@ def decide(rules: GateRules, *, reference: PairedScore | None, fresh: PairedScor
     reference, fresh : PairedScore or None
         Scores on the rows that are never trained on, and on production records that neither model has seen.
     after_alarm : bool
-        The live accuracy fell: the world may have changed, so only ``fresh`` decides.
+        The live accuracy fell: the world may have changed, so only ``fresh`` decides, at the looks of ``LOOKS``.
+    scored_before : int
+        Fresh rows that it was judged on the last time, 0 for none: the same look is not taken twice.
     """
     other = next((score.metric for score in (reference, fresh) if score and score.metric != str(rules.metric)), None)
     if other is not None:
@@ -104,16 +147,10 @@ def decide(rules: GateRules, *, reference: PairedScore | None, fresh: PairedScor
             outcome=Outcome.INCONCLUSIVE,
             message=f"The objective is {rules.metric} now, and this version was scored by {other}.",
         )
-    enough_fresh = fresh if fresh is not None and fresh.rows >= rules.min_samples else None
-    if after_alarm and enough_fresh is None:
-        have = fresh.rows if fresh is not None else 0
-        return Verdict(
-            outcome=Outcome.INCONCLUSIVE,
-            message=f"{have} of {rules.min_samples} labelled records since the alarm: too few to judge on.",
-        )
-    if enough_fresh is not None:
-        guard = _reference_guard(rules, enough_fresh, reference)
-        return guard or _judge(rules, "fresh", enough_fresh)
+    if after_alarm:
+        return _decide_after_alarm(rules, reference, fresh, scored_before)
+    if fresh is not None and fresh.rows >= rules.min_samples:
+        return _reference_guard(rules, fresh, reference) or _judge(rules, "fresh", fresh)
     if reference is None or reference.rows == 0:
         return Verdict(
             outcome=Outcome.INCONCLUSIVE,
@@ -122,9 +159,27 @@ def decide(rules: GateRules, *, reference: PairedScore | None, fresh: PairedScor
     return _judge(rules, "reference", reference)
 
 
+def _decide_after_alarm(
+    rules: GateRules, reference: PairedScore | None, fresh: PairedScore | None, scored_before: int
+) -> Verdict:
+    have, needed = fresh.rows if fresh is not None else 0, next_look(rules, scored_before)
+    if fresh is None or have < needed:
+        return Verdict(
+            outcome=Outcome.INCONCLUSIVE,
+            message=f"{have} of {needed} labelled records since the alarm could be scored: too few to judge on.",
+        )
+    look = next(look for look in reversed(LOOKS) if have >= look.at * rules.min_samples)
+    verdict = _reference_guard(rules, fresh, reference) or _judge(rules, "fresh", fresh, look)
+    if look is LAST_LOOK or verdict.outcome is Outcome.PROMOTE:
+        return verdict
+    return Verdict(outcome=Outcome.INCONCLUSIVE, message=f"So far, {verdict.message}")
+
+
 def _reference_guard(rules: GateRules, fresh: PairedScore, reference: PairedScore | None) -> Verdict | None:
-    """Refuse a candidate that forgot: binding only while the champion holds on fresh rows, else the world changed."""
-    if reference is None or reference.champion is None or fresh.champion is None or rules.misses(fresh.champion):
+    """Refuse a candidate that forgot: binding only while the champion holds on both sets, else the world changed."""
+    if reference is None or reference.champion is None or fresh.champion is None:
+        return None
+    if rules.misses(fresh.champion) or rules.misses(reference.champion, by=rules.reference_tolerance):
         return None
     loss = rules.gain(reference.champion, over=reference.candidate)
     if loss <= rules.reference_tolerance:
@@ -142,7 +197,7 @@ def _reference_guard(rules: GateRules, fresh: PairedScore, reference: PairedScor
     )
 
 
-def _judge(rules: GateRules, name: SetName, score: PairedScore) -> Verdict:
+def _judge(rules: GateRules, name: SetName, score: PairedScore, look: Look = ONLY_LOOK) -> Verdict:
     shown = rules.metric.shown
 
     def verdict(outcome: Outcome, why: str) -> Verdict:
@@ -158,7 +213,7 @@ def _judge(rules: GateRules, name: SetName, score: PairedScore) -> Verdict:
         return verdict(Outcome.PROMOTE, f"meets the threshold {rules.threshold}.")
     gain = rules.gain(score.candidate, over=score.champion)
     p = score.p if score.p is not None else mcnemar_p(score.candidate_only, score.champion_only)
-    level = level_of_use(1 - rules.confidence, score.use)
+    level = look.level * level_of_use(1 - rules.confidence, score.use)
     test = f"(p = {p:.2g} against {level:.2g}, use {score.use} of these rows)"
     champions = f"the champion's {shown(score.champion)}"
     if gain <= 0 or p > level:

@@ -72,10 +72,11 @@ class Snapshot:
 
     @property
     def retrained(self) -> tuple[Version, ...]:
-        """The versions that were begun because of an accuracy alarm."""
-        return tuple(version for version in self.versions if version.spec.trigger.reason == Reason.ACCURACY_ALARM)
+        """The versions that were begun because of an accuracy alarm, or of the labels that came after it."""
+        return tuple(version for version in self.versions if version.spec.trigger.reason in _AFTER_ALARM)
 
 
+_AFTER_ALARM = frozenset({Reason.ACCURACY_ALARM, Reason.MORE_LABELS})
 Predicate = Callable[[Snapshot], bool]
 
 
@@ -103,12 +104,8 @@ def decoded(listing: str, *, model: str, answered_by: str | None, now: datetime)
 
 def hopeless(snapshot: Snapshot) -> str | None:
     """Say why waiting is of no use: only a person can go on from here."""
-    stalled, healthy = snapshot.condition(ConditionType.STALLED), snapshot.condition(ConditionType.HEALTHY)
-    if stalled is not None:
-        return f"{stalled.reason}: {stalled.message}"
-    if healthy is not None and healthy.reason == Reason.RETRAINING_EXHAUSTED:
-        return f"{healthy.reason}: {healthy.message}"
-    return None
+    stalled = snapshot.condition(ConditionType.STALLED)
+    return f"{stalled.reason}: {stalled.message}" if stalled is not None else None
 
 
 def is_accepted(snapshot: Snapshot) -> bool:
@@ -156,9 +153,9 @@ def is_alarmed(snapshot: Snapshot) -> bool:
 
 
 def collects_labels(snapshot: Snapshot) -> bool:
-    """Records from after the alarm are waited for."""
+    """Records from since the fall are waited for; where labels come fast, they may all be there with the alarm."""
     healthy = snapshot.condition(ConditionType.HEALTHY)
-    return healthy is not None and healthy.reason == Reason.COLLECTING_LABELS
+    return is_retraining(snapshot) or (healthy is not None and healthy.reason == Reason.COLLECTING_LABELS)
 
 
 def is_retraining(snapshot: Snapshot) -> bool:
@@ -218,13 +215,13 @@ IN_PRODUCTION: tuple[Stage, ...] = (
 AFTER_THE_TURN: tuple[Stage, ...] = (
     _stage("fell", "the live accuracy is below the threshold", has_fallen, within=60, look=_MODEL),
     _stage("alarm", "the detector is sure, and says so", is_alarmed, within=60, look=_MODEL),
-    _stage("collecting", "labels from after the alarm are collected", collects_labels, within=30, look=_MODEL),
+    _stage("collecting", "labels from since the fall are collected", collects_labels, within=30, look=_MODEL),
     _stage("retraining", "a run is started by the alarm", is_retraining, within=90, look=_MODEL),
     _stage(
         "gate", "it is trained on production records, and compared on newer ones", is_retrained, within=180, look=_JOBS
     ),
     _stage("passed", "it is better than the champion", passed_gate, within=180, look=_VERSIONS),
     _stage("promoted", "the clients' answers come from it", is_promoted, within=120, look=_PODS),
-    _stage("recovered", "the live accuracy is above the threshold again", has_recovered, within=180, look=_MODEL),
+    _stage("recovered", "the live accuracy is above the threshold again", has_recovered, within=360, look=_MODEL),
 )
 """What must come to pass by itself once the camera is turned."""

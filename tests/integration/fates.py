@@ -103,7 +103,7 @@ def train_report(pod: Pod) -> TrainReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluates:
-    """End an evaluation with these scores."""
+    """End an evaluation with these scores, on so many rows of the source and on all fresh ones."""
 
     candidate: float = 0.96
     champion: float = 0.9
@@ -121,7 +121,10 @@ class Evaluates:
             score = msgspec.structs.replace(
                 score, champion=self.champion, candidate_only=self.wins, champion_only=self.losses
             )
-        return ends(EvaluationReport(reference=score, fresh=score if run.fresh is not None else None, seconds=1.0))
+        fresh = None
+        if run.fresh is not None:
+            fresh = msgspec.structs.replace(score, rows=run.fresh.through - run.fresh.after)
+        return ends(EvaluationReport(reference=score, fresh=fresh, seconds=1.0))
 
 
 def run_of(pod: Pod) -> RunConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import pytest
 from tests.integration.admission_cases import Value
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.cluster
 
 LOOK_SECONDS = 2.0
 """Two polls of the hub."""
-CAPTURING = {"retraining.data.includeFeedback": True}
+CAPTURING = {"retraining.data.includeFeedback": True, "monitoring.minSamples": 80}
 MODELS: Mapping[str, Mapping[str, Value]] = {
     "drifts": CAPTURING,
     "stuck": {**CAPTURING, "retraining.maxAttempts": 1},
@@ -25,8 +26,10 @@ MODELS: Mapping[str, Mapping[str, Value]] = {
     "sparse": {**CAPTURING, "monitoring.minCoverage": 0.5},
     "cut-off": CAPTURING,
 }
-ENOUGH = 20
-"""monitoring.minSamples of these tests."""
+QUARTER = 20
+"""Of monitoring.minSamples: what a run needs since the change, and a first look at what it gave."""
+ALARMING = 10
+"""Wrong labels of which the first few raise the alarm."""
 RIGHT, WRONG = 1, 0
 """True classes of predictions that all say 1."""
 
@@ -39,24 +42,24 @@ def declared(world: World) -> None:
 
 
 def test_an_alarm_collects_labels_retrains_on_them_and_judges_on_later_ones(world: World) -> None:
-    judge = Evaluates(candidate=0.97, champion=0.2, wins=150, losses=1)
+    judge = Evaluates(candidate=0.97, champion=0.2, wins=15, losses=0)
     world.let(Component.EVALUATE, judge, model="drifts", version=2)
     world.wait_for_champion("drifts", 1)
-    observe(world, "drifts", 30, RIGHT)
+    world.observe("drifts", 90, RIGHT)
     world.wait_for_condition("drifts", "Healthy", "True", "AboveThreshold")
 
-    observe(world, "drifts", 60, WRONG)
+    world.observe("drifts", ALARMING, WRONG)
     collecting = world.wait_for_condition("drifts", "Healthy", "False", "CollectingLabels")
-    assert "labels is below 0.9" in collecting["message"]
+    assert "labels is below 0.9: at least 10 of 20 labelled records" in collecting["message"]
     assert world.wait_for_event("drifts", "BelowThreshold").startswith("Accuracy ")
     stays("no run begins without new labels", lambda: world.phases("drifts") == {1: "Champion"}, LOOK_SECONDS)
 
-    observe(world, "drifts", ENOUGH, WRONG)
+    world.observe("drifts", QUARTER - ALARMING, WRONG)
     version = world.wait_for_phase("drifts", 2, "AwaitingLabels")
     trigger = version["spec"]["trigger"]
-    assert trigger["reason"] == "AccuracyAlarm"
-    assert version["spec"]["feedbackThrough"] == 30 + 60 + ENOUGH
-    assert 30 < trigger["alarmSeq"] <= 90
+    assert (trigger["reason"], trigger["changedAfter"]) == ("AccuracyAlarm", 90)
+    assert version["spec"]["feedbackThrough"] == 90 + QUARTER
+    assert 90 < trigger["alarmSeq"] <= 90 + ALARMING
     stays(
         "it is not judged on what it was trained on",
         lambda: world.phases("drifts")[2] == "AwaitingLabels",
@@ -64,38 +67,61 @@ def test_an_alarm_collects_labels_retrains_on_them_and_judges_on_later_ones(worl
     )
     assert world.condition("drifts", "Ready")["status"] == "True"
 
-    observe(world, "drifts", ENOUGH, WRONG)
+    world.observe("drifts", QUARTER, WRONG)
     world.wait_for_champion("drifts", 2)
     fresh = judge.seen[0].fresh
     assert fresh is not None
     assert (fresh.after, fresh.through) == (110, 130)
     assert fresh.predicted_after == trigger["alarmAt"]
-    assert world.version("drifts", 2)["status"]["holdoutSet"] == "fresh"
+    status = world.version("drifts", 2)["status"]
+    assert (status["holdoutSet"], status["looks"]) == ("fresh", [QUARTER])
     assert world.model("drifts")["status"]["retraining"]["lastTrigger"] == "AccuracyAlarm"
 
+    world.observe("drifts", 40, RIGHT)
+    more = world.wait_for_phase("drifts", 3, "AwaitingLabels")
+    assert (more["spec"]["trigger"]["reason"], more["spec"]["trigger"]["changedAfter"]) == ("MoreLabels", 90)
 
-def test_a_candidate_that_is_no_better_is_rejected_and_the_champion_stays(world: World) -> None:
+
+def test_a_candidate_that_is_no_better_is_looked_at_three_times_and_rejected(world: World) -> None:
     judge = Evaluates(candidate=0.2, champion=0.2, wins=5, losses=5)
-    world.let(Component.EVALUATE, judge, model="stuck", version=2)
+    world.let(Component.EVALUATE, judge, model="stuck")
+    world.let(Component.EVALUATE, Evaluates(), model="stuck", version=1)
     world.wait_for_champion("stuck", 1)
-    observe(world, "stuck", 60, WRONG)
-    world.wait_for_condition("stuck", "Healthy", "False", "CollectingLabels")
-    observe(world, "stuck", ENOUGH, WRONG)
+    world.observe("stuck", QUARTER, WRONG)
     world.wait_for_phase("stuck", 2, "AwaitingLabels")
-    observe(world, "stuck", ENOUGH, WRONG)
+    for looks in ([20], [20, 40]):
+        world.observe("stuck", QUARTER, WRONG)
+        until(
+            f"the looks are {looks}",
+            partial(has_looked, world, looks),
+            otherwise=lambda: world.version("stuck", 2)["status"],
+        )
+        assert world.phases("stuck")[2] == "AwaitingLabels"
+    world.observe("stuck", 2 * QUARTER, WRONG)
     world.wait_for_phase("stuck", 2, "Rejected")
+    assert world.version("stuck", 2)["status"]["looks"] == [20, 40, 80]
+    assert [job for job in world.jobs("stuck") if job.startswith("stuck-v2-evaluate")] == [
+        "stuck-v2-evaluate",
+        "stuck-v2-evaluate-2",
+        "stuck-v2-evaluate-3",
+    ]
     exhausted = world.wait_for_condition("stuck", "Healthy", "False", "RetrainingExhausted")
-    assert "1 of 1 attempts gave no better model" in exhausted["message"]
+    assert "1 attempt gave no better model (maxAttempts 1)" in exhausted["message"]
     assert world.traffic("stuck") == "1"
     assert world.condition("stuck", "Ready")["status"] == "True"
     assert not world.condition("stuck", "Stalled")
 
+    world.observe("stuck", 79, WRONG)
+    stays("no run begins before the pause is over", lambda: 3 not in world.phases("stuck"), LOOK_SECONDS)
+    world.observe("stuck", 1, WRONG)
+    assert world.wait_for_phase("stuck", 3, "AwaitingLabels")["spec"]["trigger"]["reason"] == "AccuracyAlarm"
+
 
 def test_observe_says_what_it_would_do(world: World) -> None:
     world.wait_for_champion("watched", 1)
-    observe(world, "watched", 60, WRONG)
+    world.observe("watched", ALARMING, WRONG)
     world.wait_for_condition("watched", "Healthy", "False", "CollectingLabels")
-    observe(world, "watched", ENOUGH, WRONG)
+    world.observe("watched", QUARTER - ALARMING, WRONG)
     world.wait_for_condition("watched", "Healthy", "False", "WouldRetrain")
     world.wait_for_event("watched", "WouldRetrain")
     stays("no run begins", lambda: world.phases("watched") == {1: "Champion"}, LOOK_SECONDS)
@@ -103,7 +129,7 @@ def test_observe_says_what_it_would_do(world: World) -> None:
 
 def test_without_capture_there_is_nothing_new_to_learn_from(world: World) -> None:
     world.wait_for_champion("blind", 1)
-    observe(world, "blind", 60, WRONG)
+    world.observe("blind", 60, WRONG)
     told = world.wait_for_condition("blind", "Healthy", "False", "NothingNew")
     assert "set retraining.data.includeFeedback" in told["message"]
     stays("no run begins", lambda: world.phases("blind") == {1: "Champion"}, LOOK_SECONDS)
@@ -131,10 +157,8 @@ def test_a_hub_that_stands_still_makes_nothing_unhealthy(world: World) -> None:
     world.wait_for_condition("cut-off", "Healthy", "Unknown", "Inconclusive")
 
 
-def observe(world: World, model: str, count: int, label: int) -> None:
-    """Let the champion predict, and its labels come back."""
-    champion = world.model(model)["status"]["champion"]["version"]
-    world.hub.label(model, world.hub.predict(model, champion, count), label)
+def has_looked(world: World, looks: list[int]) -> bool:
+    return bool(world.version("stuck", 2)["status"].get("looks") == looks)
 
 
 def message(world: World, model: str) -> str:

@@ -32,6 +32,9 @@ GOES_ON: Mapping[Component, Deciding] = {
     Component.SERVE: ready,
 }
 MODELS = (UNDISTURBED, CREATED, TRAINING, GATE, ROLLOUT, FLIP)
+WRONG = 0
+"""True class of predictions that all say 1."""
+UNDECIDED = Evaluates(candidate=0.5, champion=0.5, wins=5, losses=5)
 MADE_TWICE = ("modelversions", "jobs", "deployments", "services")
 
 
@@ -93,6 +96,33 @@ def test_writes_nothing_twice(killed: World) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_records_each_champion_once(killed: World, name: str) -> None:
     assert [entry.number for entry in killed.hub.lineage(name)] == [1, 2]
+
+
+def test_each_look_at_a_candidate_is_taken_once_wherever_the_operator_is_killed(killed: World) -> None:
+    """After an alarm a candidate is evaluated for a quarter, a half and all of minSamples: 20, 40 and 80 labels."""
+    world, name = killed, "killed-between-looks"
+    world.declare(name, {"retraining.data.includeFeedback": True, "monitoring.minSamples": 80})
+    world.wait_for_champion(name, 1)
+    world.observe(name, 20, WRONG)
+    world.wait_for_phase(name, 2, "AwaitingLabels")
+    for labels, job in ((20, f"{name}-v2-evaluate"), (20, f"{name}-v2-evaluate-2"), (40, f"{name}-v2-evaluate-3")):
+        world.operator.kill()
+        world.let(Component.EVALUATE, runs, model=name, version=2)
+        world.observe(name, labels, WRONG)
+        world.operator.start()
+        world.wait_for_run_pod(name, job)
+        world.operator.kill()
+        world.let(Component.EVALUATE, UNDECIDED, model=name, version=2)
+        world.operator.start()
+        world.wait_for_phase(name, 2, "Rejected" if labels == 40 else "AwaitingLabels")
+    assert world.version(name, 2)["status"]["looks"] == [20, 40, 80]
+    made = [job for job in created(world.audit.writes(), "jobs") if job.startswith(f"{name}-v2")]
+    assert sorted(made) == [
+        f"{name}-v2-evaluate",
+        f"{name}-v2-evaluate-2",
+        f"{name}-v2-evaluate-3",
+        f"{name}-v2-train-1",
+    ]
 
 
 def retrain(world: World, name: str) -> None:

@@ -60,6 +60,11 @@ class World:
     def model(self, name: str) -> dict[str, Any]:
         return self.objects.get(MODEL, name)
 
+    def observe(self, name: str, count: int, label: int) -> None:
+        """Let the champion predict class 1, and the true labels come back."""
+        champion = self.model(name)["status"]["champion"]["version"]
+        self.hub.label(name, self.hub.predict(name, champion, count), label)
+
     def condition(self, name: str, kind: str) -> dict[str, Any]:
         """Return a condition, or an empty one."""
         conditions = self.model(name).get("status", {}).get("conditions", [])

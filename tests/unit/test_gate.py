@@ -1,6 +1,7 @@
 """A version is let through only when it is better."""
 
 from fractions import Fraction
+from random import Random
 
 import msgspec
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evermodel.contract import Measure, Metric, PairedScore
-from evermodel.gate import GateRules, Outcome, decide, level_of_use, mcnemar_p
+from evermodel.gate import LOOKS, GateRules, Outcome, decide, level_of_use, mcnemar_p, next_look
 
 RULES = GateRules(threshold=0.92, min_samples=400)
 BETTER = PairedScore(rows=400, candidate=0.95, champion=0.90, dummy=0.1, candidate_only=30, champion_only=10)
@@ -39,8 +40,36 @@ def score(base: PairedScore = BETTER, **change: object) -> PairedScore:
             BETTER, score(EQUAL, rows=399), False, Outcome.PROMOTE, "reference", id="too few fresh rows do not"
         ),
         pytest.param(
-            BETTER, score(rows=399), True, Outcome.INCONCLUSIVE, None, id="after an alarm reference never decides"
+            BETTER, score(rows=99), True, Outcome.INCONCLUSIVE, None, id="after an alarm reference never decides"
         ),
+        pytest.param(
+            None,
+            score(rows=100, champion=0.6, candidate_only=35, champion_only=2),
+            True,
+            Outcome.PROMOTE,
+            "fresh",
+            id="after an alarm a quarter of the rows is enough for what is far better",
+        ),
+        pytest.param(
+            None,
+            score(rows=399, champion=0.91, candidate_only=12, champion_only=3),
+            True,
+            Outcome.INCONCLUSIVE,
+            None,
+            id="an early look does not believe a gain that the last one would",
+        ),
+        pytest.param(
+            None,
+            score(rows=400, champion=0.91, candidate_only=12, champion_only=3),
+            True,
+            Outcome.PROMOTE,
+            "fresh",
+            id="the last look believes it",
+        ),
+        pytest.param(
+            None, score(EQUAL, rows=399), True, Outcome.INCONCLUSIVE, None, id="an early look refuses nothing"
+        ),
+        pytest.param(None, score(EQUAL), True, Outcome.REJECT, "fresh", id="the last look does"),
         pytest.param(BETTER, None, True, Outcome.INCONCLUSIVE, None, id="after an alarm no fresh rows, no verdict"),
         pytest.param(
             score(candidate=0.5),
@@ -49,6 +78,14 @@ def score(base: PairedScore = BETTER, **change: object) -> PairedScore:
             Outcome.REJECT,
             "reference",
             id="a candidate that forgot, while the champion holds",
+        ),
+        pytest.param(
+            score(champion=0.6, candidate=0.5),
+            score(champion=0.93, candidate=0.97),
+            True,
+            Outcome.PROMOTE,
+            "fresh",
+            id="a champion that left the world of reference binds no successor to it",
         ),
         pytest.param(
             score(candidate=0.5),
@@ -178,6 +215,50 @@ def test_p_values_of_both_sides_overlap_in_the_observed_outcome_alone(wins: int,
 
 def test_levels_of_all_uses_sum_to_alpha() -> None:
     assert sum(level_of_use(0.05, use) for use in range(1, 10_000)) == pytest.approx(0.05, rel=1e-3)
+
+
+def test_the_looks_of_a_use_spend_its_level_and_no_more() -> None:
+    assert sum(look.level for look in LOOKS) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("scored", "rows"),
+    [
+        pytest.param(0, 100, id="a quarter first"),
+        pytest.param(99, 100, id="rows that a model had seen did not count"),
+        pytest.param(100, 200, id="then half"),
+        pytest.param(399, 400, id="then all"),
+        pytest.param(400, 400, id="none after the last"),
+    ],
+)
+def test_looks_are_taken_once_each(scored: int, rows: int) -> None:
+    assert next_look(RULES, scored) == rows
+
+
+def test_looking_at_an_equal_candidate_promotes_it_no_more_often_than_its_level() -> None:
+    """A quarter of the rows is disputed; the level of a first use is 2.5 %."""
+    random = Random(5)
+    promoted = sum(_promoted_at_some_look(random) for _ in range(2000))
+    assert promoted / 2000 <= 0.025
+
+
+def _promoted_at_some_look(random: Random) -> bool:
+    scored = candidate_only = champion_only = 0
+    while scored < RULES.min_samples:
+        rows = next_look(RULES, scored)
+        disputed = [random.random() < 0.5 for _ in range(rows - scored) if random.random() < 0.25]
+        scored, candidate_only = rows, candidate_only + sum(disputed)
+        champion_only += len(disputed) - sum(disputed)
+        fresh = score(
+            rows=rows,
+            champion=0.5,
+            candidate=0.5 + (candidate_only - champion_only) / rows,
+            candidate_only=candidate_only,
+            champion_only=champion_only,
+        )
+        if decide(RULES, reference=None, fresh=fresh, after_alarm=True).outcome is Outcome.PROMOTE:
+            return True
+    return False
 
 
 @given(st.integers(0, 400), st.integers(0, 400), st.integers(1, 30))

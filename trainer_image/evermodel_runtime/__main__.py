@@ -12,18 +12,33 @@ COMMANDS = {
     "serve": ("evermodel_runtime.serve", "answer predictions over HTTP"),
     "hub": ("evermodel_runtime.hub", "keep artifacts, labels and counts of a namespace"),
 }
+BACKTEST = "backtest"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one entry point, importing only what it needs; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="evermodel-runtime", description="What runs in Evermodel's pods; the environment says the rest."
+        prog="evermodel-runtime",
+        description=f"What runs in Evermodel's pods; the environment says the rest, but for {BACKTEST}.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (_, purpose) in COMMANDS.items():
         commands.add_parser(name, help=purpose)
-    package, _ = COMMANDS[parser.parse_args(arguments).command]
-    exit_code: int = importlib.import_module(package).main()
+    commands.add_parser(
+        BACKTEST,
+        add_help=False,  # it tells about its own arguments
+        help="replay a labelled stream through training, gate and detector, without a cluster",
+    )
+    options, rest = parser.parse_known_args(arguments)
+    if options.command == BACKTEST:
+        return _run("evermodel_runtime.backtest", rest)
+    if rest:
+        parser.error(f"{options.command} takes no arguments, but was given {' '.join(rest)}")
+    return _run(COMMANDS[options.command][0])
+
+
+def _run(package: str, *arguments: Sequence[str]) -> int:
+    exit_code: int = importlib.import_module(package).main(*arguments)
     return exit_code
 
 

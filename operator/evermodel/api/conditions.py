@@ -75,6 +75,7 @@ class Reason(StrEnum):
     SPEC_CHANGED = "SpecChanged"
     REQUESTED = "Requested"
     ACCURACY_ALARM = "AccuracyAlarm"
+    MORE_LABELS = "MoreLabels"
     # Reconciling and Stalled
     PROGRESSING = "Progressing"
     RETRYING = "Retrying"

@@ -460,7 +460,10 @@ class Monitoring(Resource, frozen=True, kw_only=True):
         Meta(
             ge=10,
             le=1_000_000,
-            description="Labels below which nothing is concluded, and needed to train and to judge.",
+            description=(
+                "Labels below which nothing is concluded without an alarm, and needed to judge; after an alarm a "
+                "quarter of them is trained on, and the gate looks at a quarter, a half and all."
+            ),
         ),
     ] = 400
     tolerance: Annotated[
@@ -507,7 +510,15 @@ class Retraining(Resource, frozen=True, kw_only=True):
         Meta(description="Pause after a run before an alarm may start the next; doubles with each failed attempt."),
     ] = "10m"
     max_attempts: Annotated[
-        int, Meta(ge=1, le=20, description="Attempts for one alarm, request or change before it is left to a person.")
+        int,
+        Meta(
+            ge=1,
+            le=20,
+            description=(
+                "Attempts for one request or change before it is left to a person; for one alarm, before pauses in "
+                "labels that double."
+            ),
+        ),
     ] = 3
     data: RetrainingData = RetrainingData()
 

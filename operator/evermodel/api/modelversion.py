@@ -37,15 +37,17 @@ class VersionTrigger(Resource, frozen=True, kw_only=True):
     """Why the run began."""
 
     reason: Text
-    """One word: FirstVersion, SpecChanged, Requested, AccuracyAlarm or Adopted."""
+    """One word: FirstVersion, SpecChanged, Requested, AccuracyAlarm, MoreLabels or Adopted."""
     message: Message
     """The same in a sentence, with its figures."""
     request: Token = ""
     """Token of the evermodel.dev/retrain annotation, when that was the reason."""
     alarm_seq: int | None = None
-    """Ledger number of the alarm, when that was the reason."""
+    """Ledger number of the alarm that the run answers."""
     alarm_at: float | None = None
     """Time of the alarm, seconds since the epoch."""
+    changed_after: int | None = None
+    """Ledger number after which labels are of the shortfall that the alarm was about."""
 
 
 class ModelVersionSpec(Resource, frozen=True, kw_only=True):
@@ -168,6 +170,10 @@ class ModelVersionStatus(Resource, frozen=True, kw_only=True):
     search: SearchRun | None = None
     fresh_through: int | None = None
     """Ledger number up to which fresh rows are judged on, once the evaluation began."""
+    fresh_records: int | None = None
+    """Labelled records up to there that neither model has seen, after an alarm."""
+    looks: Annotated[tuple[int, ...], Meta(max_length=64)] = ()
+    """Fresh rows of each evaluation so far, after an alarm: the gate may look early, and waits for more."""
     reference: SetScore | None = None
     """Scores on rows of the source that are never trained on."""
     fresh: SetScore | None = None

@@ -67,15 +67,21 @@ def job_of(observed: Observed, version: VersionView) -> JobView | None:
     """Return the Job that the version's phase is about."""
     model = observed.model.key.name
     if version.status.phase is VersionPhase.EVALUATING:
-        return observed.jobs.get(names.evaluate_job_name(model, version.number))
+        return observed.jobs.get(names.evaluate_job_name(model, version.number, current_look(version)))
     return observed.jobs.get(names.train_job_name(model, version.number))
 
 
 def jobs_of(observed: Observed, version: VersionView) -> list[JobView]:
     """Return all Jobs of a version."""
     model = observed.model.key.name
-    both = (names.train_job_name(model, version.number), names.evaluate_job_name(model, version.number))
-    return [observed.jobs[name] for name in both if name in observed.jobs]
+    evaluations = (names.evaluate_job_name(model, version.number, look + 1) for look in range(current_look(version)))
+    made = (names.train_job_name(model, version.number), *evaluations)
+    return [observed.jobs[name] for name in made if name in observed.jobs]
+
+
+def current_look(version: VersionView) -> int:
+    """Return the number of the evaluation that a version is in, or would be in next, from 1."""
+    return len(version.status.looks) + 1
 
 
 def is_ended(job: JobView) -> bool:
@@ -144,14 +150,15 @@ def failed_attempts(observed: Observed, *, alarm_seq: int | None = None, request
     """Return the newest runs in a row that gave no model, all for the same data, alarm and request; oldest first.
 
     A promotion, a changed spec, another request or another alarm begins a new row. Versions that were superseded count
-    neither way. A run that was merely not better counts only after an alarm.
+    neither way. A run that was merely not better counts only after an alarm; one for more labels never counts.
     """
     row: list[VersionView] = []
     for version in reversed(observed.versions):
         trigger = version.spec.trigger
         if version.status.phase is VersionPhase.SUPERSEDED or version.status.phase in ACTIVE_PHASES:
             continue
-        counts = version.status.phase is VersionPhase.FAILED or trigger.reason == Reason.ACCURACY_ALARM
+        failed = version.status.phase is VersionPhase.FAILED and trigger.reason != Reason.MORE_LABELS
+        counts = failed or trigger.reason == Reason.ACCURACY_ALARM
         same = (trigger.alarm_seq, trigger.request) == (alarm_seq, request) and is_for(observed, version)
         if not (has_no_model(version) and counts and same):
             break
@@ -184,13 +191,29 @@ def retry_at(version: VersionView, attempts: int) -> datetime:
     return (ended_at(version) or version.created_at) + doubled(RETRY_PAUSE, attempts)
 
 
+def judged_through(version: VersionView) -> int:
+    """Return the ledger number up to which a run that has ended has looked at labels."""
+    return max(version.status.fresh_through or 0, version.spec.feedback_through or 0)
+
+
+def learnt_through(observed: Observed, champion: VersionView) -> int:
+    """Return the ledger number up to which the champion, or a run since, has learnt from labels."""
+    runs = [version for version in observed.versions if version.number >= champion.number]
+    kept = [version for version in runs if version.status.phase is not VersionPhase.SUPERSEDED]
+    return max((version.spec.feedback_through or 0 for version in kept), default=0)
+
+
 def alarm_may_run_at(observed: Observed, attempts: int) -> datetime | None:
-    """Return when an alarm may start a run: ``cooldown`` after the last run, doubled with each failed attempt."""
+    """Return when an alarm may start a run: ``cooldown`` after the last run, doubled with each failed attempt.
+
+    After maxAttempts it no longer grows: from then on the pause is counted in labels.
+    """
     ends = [ended_at(version) for version in observed.versions if is_promoted(version) or has_no_model(version)]
     last = max((end for end in ends if end is not None), default=None)
     if last is None:
         return None
-    return last + doubled(parse_duration(observed.model.spec.retraining.cooldown), attempts)
+    retraining = observed.model.spec.retraining
+    return last + doubled(parse_duration(retraining.cooldown), min(attempts, retraining.max_attempts))
 
 
 def adoptable(observed: Observed) -> LineageEntry | None:

@@ -62,9 +62,10 @@ def train_job_name(model: str, number: int, attempt: int = 1) -> str:
     return f"{version_name(model, number)}-train-{attempt}"
 
 
-def evaluate_job_name(model: str, number: int) -> str:
-    """Name of a version's evaluation Job."""
-    return f"{version_name(model, number)}-evaluate"
+def evaluate_job_name(model: str, number: int, look: int = 1) -> str:
+    """Name of a version's evaluation Job; a candidate that is looked at early is evaluated again, for more rows."""
+    first = f"{version_name(model, number)}-evaluate"
+    return first if look == 1 else f"{first}-{look}"
 
 
 def model_secret_name(model: str, fingerprint: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from evermodel import pace
 from evermodel.api.modelversion import VersionPhase
-from evermodel.contract import Quality, QualityQuery
+from evermodel.contract import Alarm, Quality, QualityQuery
 from evermodel.core import facts
 from evermodel.core.durations import parse_duration
 from evermodel.core.observed import JobState, Observed, VersionView
@@ -16,8 +17,8 @@ _BEFORE_JUDGEMENT = frozenset({VersionPhase.TRAINING, VersionPhase.AWAITING_LABE
 def quality_query(observed: Observed) -> QualityQuery | None:
     """Return the question to ask now; None while no version takes traffic.
 
-    Records are counted for the next thing that needs them: rows to judge a waiting candidate on, else rows since the
-    alarm to train on. The alarm is the one of the last answer, so that the question after an alarm counts from it.
+    Records are counted for the next thing that needs them: rows to judge a waiting candidate on, else rows of the new
+    world to train on. The alarm is the one of the last answer, so that the question after an alarm counts for it.
     """
     champion = facts.champion(observed)
     if champion is None:
@@ -66,6 +67,21 @@ def judged_after_alarm(version: VersionView) -> bool:
     return version.spec.trigger.alarm_at is not None
 
 
+def records_to_train(observed: Observed, alarm: Alarm) -> tuple[int, int]:
+    """Return the ledger number after which records count for the next run after an alarm, and how many it needs.
+
+    Those since the change; once maxAttempts gave no better model, those since the last attempt, more each time.
+    """
+    spec = observed.model.spec
+    attempts = facts.failed_attempts(observed, alarm_seq=alarm.seq)
+    if len(attempts) < spec.retraining.max_attempts:
+        return alarm.changed_after, pace.labels_to_train(spec.monitoring.min_samples)
+    pause = pace.pause_after(
+        len(attempts), max_attempts=spec.retraining.max_attempts, min_samples=spec.monitoring.min_samples
+    )
+    return facts.judged_through(attempts[-1]), pause
+
+
 def trained_through(version: VersionView, champion: VersionView | None) -> int:
     """Return the ledger number up to which either model may have been trained on records."""
     return max(version.spec.feedback_through or 0, (champion and champion.spec.feedback_through) or 0)
@@ -93,5 +109,7 @@ def _records_wanted(observed: Observed, champion: VersionView) -> tuple[int, flo
     if run is not None and run.status.phase in _BEFORE_JUDGEMENT and judged_after_alarm(run):
         return trained_through(run, champion), run.spec.trigger.alarm_at or 0.0
     quality = current_quality(observed)
-    alarm = quality.alarm if quality is not None else None
-    return 0, alarm.at if alarm is not None else 0.0
+    if quality is None or quality.alarm is None:
+        return 0, 0.0
+    after, _ = records_to_train(observed, quality.alarm)
+    return after, 0.0

@@ -52,6 +52,7 @@ def train_run(observed: Observed, version: VersionView) -> TrainRun:
         ensemble=recipes.ensemble(training),
         preprocessing=recipes.steps(training),
         champion=_champion_of_same_columns(observed, version),
+        changed_after=version.spec.trigger.changed_after,
         feedback_through=version.spec.feedback_through,
         epochs=None if training.epochs is None else Epochs(**msgspec.structs.asdict(training.epochs)),
         search=recipes.search(training),

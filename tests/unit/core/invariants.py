@@ -10,7 +10,7 @@ from evermodel.api.conditions import ConditionStatus, ConditionType
 from evermodel.api.modeldeployment import ModelDeploymentStatus
 from evermodel.api.modelversion import ACTIVE_PHASES, SERVABLE_PHASES, VersionPhase
 from evermodel.core.actions import Plan, WriteVersionStatus
-from evermodel.core.observed import JobState, Observed
+from evermodel.core.observed import JobState, Observed, VersionView
 from evermodel.core.plan import plan
 from evermodel.resources import BUILDERS
 
@@ -54,10 +54,34 @@ def after_action(world: World) -> None:
     assert len(running) <= 1, f"versions {sorted(running)} run at once"
     active = [version.number for version in world.versions.values() if version.status.phase in ACTIVE_PHASES]
     assert len(active) <= 1, f"versions {sorted(active)} are made at once"
-    limit = world.model.spec.retraining.max_attempts
-    assert all(count <= limit for count in world.attempts.values()), "more attempts than maxAttempts"
+    for alarm, runs in world.attempts.items():
+        _runs_are_few(world, alarm, runs)
+    for version in world.versions.values():
+        _looks_are_taken_once(version)
     if world.service is not None:
         _traffic_is_right(world)
+
+
+def _runs_are_few(world: World, alarm: int, runs: int) -> None:
+    """After maxAttempts the pauses double: so many labels allow few runs, however long it goes on."""
+    spec = world.model.spec
+    more = runs - spec.retraining.max_attempts
+    labels = world.hub.last_seq - alarm
+    paused = sum(spec.monitoring.min_samples * 2**number for number in range(more))
+    assert paused <= labels, f"{runs} runs for the alarm at {alarm} within {labels} labels"
+
+
+def _looks_are_taken_once(version: VersionView) -> None:
+    """The gate decides at a quarter, a half and all of minSamples (100), each at most once; futile ones end."""
+    seen, taken = 0, 0
+    for rows in version.status.looks:
+        reached = sum(rows >= bound for bound in (25, 50, 100))
+        taken += reached > seen
+        seen = max(seen, reached)
+    assert taken <= 3
+    assert len(version.status.looks) <= 20, "evaluated again and again"
+    again = [rows for rows in version.status.looks[:-1] if rows >= 100]
+    assert again == [], "looked at again after the last look"
 
 
 def _traffic_is_right(world: World) -> None:
@@ -79,7 +103,8 @@ def _was_let_through(world: World, number: int, *, after_alarm: bool) -> None:
     """Check by plain arithmetic, without the gate's code, that a version with traffic is better than its champion."""
     report = world.scores.get(number)
     assert report is not None, f"version {number} takes traffic and was never judged"
-    fresh = report.fresh if report.fresh is not None and report.fresh.rows >= 100 else None
+    enough = 25 if after_alarm else 100
+    fresh = report.fresh if report.fresh is not None and report.fresh.rows >= enough else None
     score = fresh or report.reference
     assert score is not None
     assert fresh is not None or not after_alarm, "after an alarm only fresh rows decide"

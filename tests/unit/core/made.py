@@ -43,7 +43,7 @@ SETTINGS = OperatorSettings(
     hub_key_fingerprint="0a1b2c3d",
 )
 THRESHOLD = 0.92
-ALARM = Alarm(seq=900, at=EARLIER.timestamp() + 3600, value=0.7, samples=210)
+ALARM = Alarm(seq=900, at=EARLIER.timestamp() + 3600, value=0.7, samples=210, changed_after=700)
 READY_HUB = HubView(applied=KINDS, ready=True)
 GOOD = SetScore(rows=500, candidate=0.96, dummy=0.1)
 EQUAL = SetScore(rows=500, candidate=0.96, champion=0.96, dummy=0.1, candidate_only=10, champion_only=10)

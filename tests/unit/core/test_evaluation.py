@@ -20,32 +20,54 @@ from tests.unit.core.made import (
 from evermodel.api.modeldeployment import ModelDeploymentSpec
 from evermodel.api.modelversion import SetScore, VersionPhase, VersionTrigger
 from evermodel.contract import EvaluateRun, EvaluationReport, FailureReason, FreshRange, PairedScore, TrainReport
-from evermodel.core.actions import CreateJob, WriteVersionStatus
+from evermodel.core.actions import CreateJob, DeleteJob, WriteVersionStatus
 from evermodel.core.observed import JobState, Observed
 from evermodel.core.questions import quality_query
 from evermodel.core.runs import measured
 
 FEEDBACK = make_spec(retraining={"data": {"includeFeedback": True}})
-TRIGGER = VersionTrigger(reason="AccuracyAlarm", message="It fell.", alarm_seq=ALARM.seq, alarm_at=ALARM.at)
+TRIGGER = VersionTrigger(
+    reason="AccuracyAlarm",
+    message="It fell.",
+    alarm_seq=ALARM.seq,
+    alarm_at=ALARM.at,
+    changed_after=ALARM.changed_after,
+)
 V1 = make_version(1, run={"feedback_through": 50})
 WAITING = make_version(
     2,
     VersionPhase.AWAITING_LABELS,
     trigger=TRIGGER,
     run={"feedback_through": 1300},
-    message="Trained; waits for 400 labelled records that neither model has seen.",
+    message="Trained; waits for 100 labelled records that neither model has seen.",
 )
 JUDGED = make_version(2, VersionPhase.EVALUATING, message="Trained; is compared on rows that it has not seen.")
 REFERENCE = PairedScore(**msgspec.structs.asdict(BETTER))
 FIRST = PairedScore(rows=500, candidate=0.96, dummy=0.1)
+EARLY = PairedScore(rows=100, candidate=0.96, champion=0.93, dummy=0.1, candidate_only=5, champion_only=2)
+"""Somewhat better: too little to tell at an early look."""
+LATE = msgspec.structs.replace(EARLY, rows=400)
 REPORT = EvaluationReport(reference=REFERENCE, fresh=None, seconds=2.0)
 
 
-def waiting(counted: int, spec: ModelDeploymentSpec = FEEDBACK) -> Observed:
+def waiting(counted: int, spec: ModelDeploymentSpec = FEEDBACK, **status: Any) -> Observed:
     """Return a trained version after an alarm, and how many records neither model has seen."""
     quality = make_quality(alarm=ALARM, last_seq=1800, records=900, records_counted=counted)
-    observed = make_observed(V1, WAITING, spec=spec, quality=quality)
+    version = replace(WAITING, status=msgspec.structs.replace(WAITING.status, **status))
+    observed = make_observed(V1, version, spec=spec, quality=quality)
     return replace(observed, quality_query=quality_query(observed))
+
+
+def looked(fresh: PairedScore | None, spec: ModelDeploymentSpec = FEEDBACK, **status: Any) -> Observed:
+    """Return an evaluation after an alarm that has ended; keywords say which looks came before it."""
+    version = make_version(2, VersionPhase.EVALUATING, trigger=TRIGGER, run={"feedback_through": 1300}, **status)
+    report = EvaluationReport(reference=REFERENCE, fresh=fresh, seconds=1.0)
+    number = len(version.status.looks) + 1
+    job = replace(
+        make_job(version, JobState.SUCCEEDED, evaluates=True, report=report),
+        name="digits-v2-evaluate" if number == 1 else f"digits-v2-evaluate-{number}",
+    )
+    return make_observed(V1, version, spec=spec, jobs=[job])
 
 
 def judging(version: Any = JUDGED, **job: Any) -> Observed:
@@ -62,8 +84,16 @@ def written(observed: Observed) -> Any:
 @pytest.mark.parametrize(
     ("observed", "phase"),
     [
-        pytest.param(waiting(399), None, id="too few records are waited for"),
-        pytest.param(waiting(400), VersionPhase.EVALUATING, id="enough begin the judgement"),
+        pytest.param(waiting(99), None, id="too few records are waited for"),
+        pytest.param(waiting(100), VersionPhase.EVALUATING, id="a quarter of minSamples allow a first look"),
+        pytest.param(waiting(199, looks=(100,), fresh_records=100), None, id="the next look takes more"),
+        pytest.param(
+            waiting(200, looks=(100,), fresh_records=100), VersionPhase.EVALUATING, id="half of minSamples, for one"
+        ),
+        pytest.param(
+            waiting(399, looks=(100,), fresh_records=200), None, id="twice as many where only half could be scored"
+        ),
+        pytest.param(waiting(400, looks=(100,), fresh_records=200), VersionPhase.EVALUATING, id="and then it goes on"),
         pytest.param(
             waiting(0, make_spec()), VersionPhase.EVALUATING, id="without feedback no more will come: it is judged now"
         ),
@@ -86,13 +116,82 @@ def test_the_records_that_neither_model_has_seen_are_asked_for() -> None:
 
 def test_the_rows_that_decide_are_fixed_before_the_job_that_looks_at_them() -> None:
     status = written(waiting(400))
-    assert status.fresh_through == 1800
+    assert (status.fresh_through, status.fresh_records) == (1800, 400)
     begun = replace(WAITING, status=status)
     observed = replace(waiting(900), versions=(V1, begun))
     [job] = actions_of(observed, CreateJob)
     assert isinstance(job.run, EvaluateRun)
     assert job.run.fresh == FreshRange(after=1300, through=1800, predicted_after=ALARM.at)
     assert (job.run.candidate, job.run.champion) == ("manifest-2", "manifest-1")
+
+
+@pytest.mark.parametrize(
+    ("observed", "phase", "reason"),
+    [
+        pytest.param(looked(EARLY), VersionPhase.AWAITING_LABELS, None, id="an early look that cannot tell waits"),
+        pytest.param(
+            looked(msgspec.structs.replace(EARLY, candidate_only=40)),
+            VersionPhase.CANDIDATE, None, id="one that can promotes",
+        ),
+        pytest.param(
+            looked(LATE, looks=(100, 200)), VersionPhase.REJECTED, "Rejected", id="the last look rejects"
+        ),
+        pytest.param(
+            looked(msgspec.structs.replace(EARLY, rows=150, candidate_only=40), looks=(100,), fresh_records=200),
+            VersionPhase.AWAITING_LABELS, None, id="too few rows for the next look are no look",
+        ),
+        pytest.param(
+            looked(EARLY, make_spec()), VersionPhase.REJECTED, "Inconclusive", id="without feedback no more will come"
+        ),
+        pytest.param(
+            looked(None, fresh_records=400), VersionPhase.REJECTED, "Inconclusive", id="records that cannot be scored"
+        ),
+        pytest.param(
+            looked(msgspec.structs.replace(EARLY, rows=20), fresh_records=3200),
+            VersionPhase.REJECTED, "Inconclusive", id="or hardly any of them",
+        ),
+    ],
+)  # fmt: skip
+def test_a_look_after_an_alarm(observed: Observed, phase: VersionPhase, reason: str | None) -> None:
+    status = written(observed)
+    assert (status.phase, status.failure and status.failure.reason) == (phase, reason)
+
+
+def test_what_a_look_found_is_kept_and_said() -> None:
+    status = written(looked(EARLY, fresh_records=100))
+    assert status.looks == (100,)
+    assert status.message.startswith("So far, accuracy 0.960 on 100 fresh rows is not significantly better")
+    assert status.message.endswith("Waits for 200 labelled records.")
+    assert (status.finished_at, status.holdout) == (None, None)
+
+
+def test_each_look_has_a_job_of_its_own() -> None:
+    second = make_version(2, VersionPhase.EVALUATING, trigger=TRIGGER, looks=(100,))
+    first_job = make_job(second, JobState.SUCCEEDED, evaluates=True)
+    [job] = actions_of(make_observed(V1, second, spec=FEEDBACK, jobs=[first_job]), CreateJob)
+    assert job.name == "digits-v2-evaluate-2"
+
+
+def test_a_second_look_that_is_broken_off_has_its_job_deleted() -> None:
+    old = make_version(2, VersionPhase.SUPERSEDED, trigger=TRIGGER, looks=(100,))
+    job = replace(make_job(old, JobState.RUNNING, evaluates=True), name="digits-v2-evaluate-2")
+    assert [action.name for action in actions_of(make_observed(V1, old, jobs=[job]), DeleteJob)] == [job.name]
+
+
+def test_a_candidate_of_an_early_look_that_changed_rules_take_back_waits_for_the_next() -> None:
+    passed = make_version(
+        2,
+        VersionPhase.CANDIDATE,
+        trigger=TRIGGER,
+        looks=(100,),
+        fresh_records=100,
+        fresh=SetScore(rows=100, candidate=0.96, champion=0.6, dummy=0.1, candidate_only=40, champion_only=2),
+    )
+    spec = make_spec(
+        retraining={"data": {"includeFeedback": True}}, evaluation={"improvement": {"confidence": 1 - 1e-12}}
+    )
+    assert written(make_observed(V1, passed, spec=FEEDBACK)) is None
+    assert written(make_observed(V1, passed, spec=spec)).phase is VersionPhase.AWAITING_LABELS
 
 
 def test_the_first_version_is_judged_alone() -> None:

@@ -25,18 +25,24 @@ Operate = Callable[[World], None]
 
 
 def a_model_is_made(world: World, operate: Operate, model: Model = Model.BETTER) -> None:
-    """Let one run go its way through both Jobs to traffic."""
-    for _ in range(2):
-        [job] = world.waiting_jobs()
-        world.time_passes(timedelta(seconds=5))
-        operate(world)
-        world.job_starts(job)
-        operate(world)
-        world.time_passes(timedelta(seconds=20))
-        world.job_succeeds(job, model)
-        operate(world)
+    """Let one run go its way through its Jobs: after an alarm, through all looks."""
+    a_job_succeeds(world, operate, model)
+    for count in (30, 30, 90):
         if not world.waiting_jobs():
-            labels(world, operate, 150, 0.97)
+            labels(world, operate, count, 0.97)
+        if world.waiting_jobs():
+            a_job_succeeds(world, operate, model)
+
+
+def a_job_succeeds(world: World, operate: Operate, model: Model) -> None:
+    [job] = world.waiting_jobs()
+    world.time_passes(timedelta(seconds=5))
+    operate(world)
+    world.job_starts(job)
+    operate(world)
+    world.time_passes(timedelta(seconds=20))
+    world.job_succeeds(job, model)
+    operate(world)
 
 
 def a_version_takes_traffic(world: World, operate: Operate) -> None:
@@ -65,14 +71,22 @@ def until_healed(world: World, operate: Operate) -> None:
     labels(world, operate, 200, 0.97)
     labels(world, operate, 100, 0.6)
     world.time_passes(timedelta(minutes=1))
-    for _ in range(3):
-        labels(world, operate, 50, 0.6)
+    labels(world, operate, 120, 0.6)
     a_model_is_made(world, operate)
     a_version_takes_traffic(world, operate)
     world.time_passes(timedelta(seconds=6))
     operate(world)
     for _ in range(2):
         labels(world, operate, 100, 0.97)
+
+
+def until_more_was_learnt(world: World, operate: Operate) -> None:
+    world.time_passes(timedelta(minutes=1))
+    labels(world, operate, 100, 0.97)
+    a_model_is_made(world, operate)
+    a_version_takes_traffic(world, operate)
+    world.time_passes(timedelta(seconds=6))
+    operate(world)
 
 
 def until_pinned_back(world: World, operate: Operate) -> None:
@@ -88,6 +102,7 @@ def until_pinned_back(world: World, operate: Operate) -> None:
 def the_whole_loop(world: World, operate: Operate) -> None:
     until_ready(world, operate)
     until_healed(world, operate)
+    until_more_was_learnt(world, operate)
     until_pinned_back(world, operate)
 
 
@@ -144,6 +159,82 @@ def test_the_loop_heals_a_model_by_itself_and_says_so() -> None:
     assert version.spec.feedback_through is not None
     assert version.status.fresh_through is not None
     assert version.status.fresh_through - version.spec.feedback_through >= 100
+    assert version.status.looks == (30, 60, 150)
+    assert [name for name in world.jobs if name.startswith("digits-v2")] == [
+        "digits-v2-train-1",
+        "digits-v2-evaluate",
+        "digits-v2-evaluate-2",
+        "digits-v2-evaluate-3",
+    ]
+
+
+def test_an_early_look_may_promote() -> None:
+    world = World(make_spec(**SPEC))
+    until_ready(world, undisturbed)
+    labels(world, undisturbed, 200, 0.97)
+    labels(world, undisturbed, 100, 0.6)
+    world.time_passes(timedelta(minutes=1))
+    labels(world, undisturbed, 30, 0.6)
+    a_job_succeeds(world, undisturbed, Model.FAR_BETTER)
+    labels(world, undisturbed, 30, 0.6)
+    a_job_succeeds(world, undisturbed, Model.FAR_BETTER)
+    a_version_takes_traffic(world, undisturbed)
+    version = world.versions["digits-v2"]
+    assert (version.status.phase, version.status.looks) == (VersionPhase.CHAMPION, (30,))
+
+
+def test_after_a_promotion_more_labels_call_for_another_run_which_counts_no_attempt() -> None:
+    world = World(make_spec(**SPEC))
+    until_ready(world, undisturbed)
+    until_healed(world, undisturbed)
+    until_more_was_learnt(world, undisturbed)
+    second, third = world.versions["digits-v2"].spec, world.versions["digits-v3"]
+    assert third.spec.trigger.reason == Reason.MORE_LABELS
+    assert third.status.phase is VersionPhase.CHAMPION
+    changed = second.trigger.changed_after
+    assert (third.spec.trigger.changed_after, third.spec.trigger.alarm_at) == (changed, second.trigger.alarm_at)
+    assert changed is not None
+    assert third.spec.feedback_through is not None
+    assert second.feedback_through is not None
+    assert third.spec.feedback_through - changed >= 4 * (second.feedback_through - changed)
+    assert (world.model.status.retraining.count, world.model.status.retraining.attempt) == (2, 0)
+
+
+def test_runs_for_more_labels_grow_with_the_logarithm_of_the_labels() -> None:
+    world = World(make_spec(**SPEC))
+    until_ready(world, undisturbed)
+    until_healed(world, undisturbed)
+    for _ in range(300):
+        labels(world, undisturbed, 60, 0.97)
+        for job in world.waiting_jobs():
+            world.job_succeeds(job, Model.EQUAL)
+    more = [version for version in world.versions.values() if version.spec.trigger.reason == Reason.MORE_LABELS]
+    assert 3 <= len(more) <= 4, "18,000 labels are 140 times what the first run learnt from"
+    assert world.model.status.champion is not None
+    assert world.model.status.champion.version == 2
+
+
+@pytest.mark.parametrize(
+    ("share", "looks"),
+    [
+        pytest.param(0.5, 4, id="rows that repeat take more records"),
+        pytest.param(0.0, 4, id="where none can be scored the candidate is given up"),
+        pytest.param(0.01, 20, id="where almost none can be too"),
+    ],
+)
+def test_records_that_cannot_be_scored(share: float, looks: int) -> None:
+    world = World(make_spec(**SPEC))
+    until_ready(world, undisturbed)
+    world.hub.scored_share = share
+    labels(world, undisturbed, 300, 0.6)
+    world.time_passes(timedelta(minutes=1))
+    for _ in range(100):
+        labels(world, undisturbed, 10, 0.6)
+        for job in world.waiting_jobs():
+            world.job_succeeds(job, Model.EQUAL)
+    version = world.versions["digits-v2"]
+    assert version.status.phase is VersionPhase.REJECTED
+    assert len(version.status.looks) <= looks
 
 
 def test_a_loop_at_rest_writes_nothing() -> None:
@@ -215,24 +306,28 @@ def test_a_crash_is_repeated_until_attempts_are_used_up() -> None:
     assert find(world.model.status.conditions, ConditionType.STALLED) is not None
 
 
-def test_a_model_that_is_no_better_is_tried_again_with_longer_pauses_and_then_given_up() -> None:
+def test_a_model_that_is_no_better_is_tried_again_with_longer_pauses_in_time_and_then_in_labels() -> None:
     world = World(make_spec(**SPEC))
     until_ready(world, undisturbed)
     labels(world, undisturbed, 300, 0.6)
-    started = []
-    for _ in range(60):
+    for _ in range(120):
         labels(world, undisturbed, 60, 0.6)
         for job in world.waiting_jobs():
             world.job_succeeds(job, Model.EQUAL)
-        started = [version.created_at for version in world.versions.values()][1:]
-    assert len(started) == 3
-    pauses = [later - earlier for earlier, later in pairwise(started)]
+    runs = list(world.versions.values())[1:]
+    pauses = [later.created_at - earlier.created_at for earlier, later in pairwise(runs[:3])]
     assert pauses[1] > pauses[0] >= timedelta(minutes=1)
+    waited = [
+        (later.spec.feedback_through or 0) - (earlier.status.fresh_through or 0) for earlier, later in pairwise(runs)
+    ]
+    assert [labels >= 100 * 2**number for number, labels in enumerate(waited[2:])] == [True] * (len(runs) - 3)
+    assert len(runs) == 8, "3 at once, and the pauses before the next 5 take 3,100 of 7,200 labels"
     healthy = find(world.model.status.conditions, ConditionType.HEALTHY)
     assert healthy is not None
     assert healthy.reason == Reason.RETRAINING_EXHAUSTED
     assert find(world.model.status.conditions, ConditionType.STALLED) is None
-    assert [event.reason for event in world.events].count(Reason.RETRAINING_EXHAUSTED) == 1
+    assert "more labelled records" in healthy.message
+    assert [event.reason for event in world.events].count(Reason.RETRAINING_EXHAUSTED) == len(runs) - 2
     assert world.service is not None
     assert world.service.version == 1
 

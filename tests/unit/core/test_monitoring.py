@@ -32,9 +32,19 @@ from evermodel.core.timestamps import rfc3339
 LOW = WindowStats(value=0.7, lower=0.67, upper=0.73, samples=1000)
 DAY_BEFORE = NOW - timedelta(days=1)
 FALLEN = make_quality(alarm=ALARM, window=LOW, records=900, records_counted=500)
-ALARM_TRIGGER = VersionTrigger(reason="AccuracyAlarm", message="It fell.", alarm_seq=ALARM.seq, alarm_at=ALARM.at)
+ALARM_TRIGGER = VersionTrigger(
+    reason="AccuracyAlarm",
+    message="It fell.",
+    alarm_seq=ALARM.seq,
+    alarm_at=ALARM.at,
+    changed_after=ALARM.changed_after,
+)
 ANOTHER_ALARM = msgspec.structs.replace(FALLEN, alarm=msgspec.structs.replace(ALARM, seq=ALARM.seq + 1))
 V1 = make_version(1)
+
+
+FEW = msgspec.structs.replace(FALLEN, records_counted=399)
+"""Fewer than the first pause in labels asks for."""
 
 
 def feedback(**change: Any) -> dict[str, Any]:
@@ -105,9 +115,9 @@ def attempt(number: int, *, ended: datetime, phase: VersionPhase = VersionPhase.
         ),
         pytest.param(
             after_alarm(quality=msgspec.structs.replace(FALLEN, labels=399)),
-            ConditionStatus.UNKNOWN,
-            Reason.INCONCLUSIVE,
-            id="an alarm over too few labels is held back",
+            ConditionStatus.FALSE,
+            Reason.RETRAINING,
+            id="an alarm counts after however few labels",
         ),
         pytest.param(
             after_alarm(monitoring={"minCoverage": 0.6}),
@@ -123,10 +133,16 @@ def attempt(number: int, *, ended: datetime, phase: VersionPhase = VersionPhase.
             id="a coverage that just suffices",
         ),
         pytest.param(
-            after_alarm(quality=msgspec.structs.replace(FALLEN, records_counted=399)),
+            after_alarm(quality=msgspec.structs.replace(FALLEN, records_counted=99)),
             ConditionStatus.FALSE,
             Reason.COLLECTING_LABELS,
-            id="too few records since the alarm",
+            id="too few records since the change",
+        ),
+        pytest.param(
+            after_alarm(quality=msgspec.structs.replace(FALLEN, records_counted=100)),
+            ConditionStatus.FALSE,
+            Reason.RETRAINING,
+            id="a quarter of minSamples",
         ),
         pytest.param(
             after_alarm(retraining={"data": {"includeFeedback": False}}),
@@ -173,13 +189,25 @@ def attempt(number: int, *, ended: datetime, phase: VersionPhase = VersionPhase.
             id="after twice the cooldown it goes on",
         ),
         pytest.param(
-            after_alarm(*(attempt(number, ended=DAY_BEFORE) for number in (2, 3, 4))),
+            after_alarm(*(attempt(number, ended=DAY_BEFORE) for number in (2, 3, 4)), quality=FEW),
             ConditionStatus.FALSE,
             Reason.RETRAINING_EXHAUSTED,
             id="maxAttempts are used up",
         ),
         pytest.param(
-            after_alarm(attempt(2, ended=DAY_BEFORE), retraining={"maxAttempts": 1}),
+            after_alarm(*(attempt(number, ended=DAY_BEFORE) for number in (2, 3, 4))),
+            ConditionStatus.FALSE,
+            Reason.RETRAINING,
+            id="after as many labels as minSamples it goes on",
+        ),
+        pytest.param(
+            after_alarm(*(attempt(number, ended=DAY_BEFORE) for number in (2, 3, 4, 5))),
+            ConditionStatus.FALSE,
+            Reason.RETRAINING_EXHAUSTED,
+            id="the next pause is twice as long",
+        ),
+        pytest.param(
+            after_alarm(attempt(2, ended=DAY_BEFORE), retraining={"maxAttempts": 1}, quality=FEW),
             ConditionStatus.FALSE,
             Reason.RETRAINING_EXHAUSTED,
             id="maxAttempts as declared",
@@ -189,6 +217,7 @@ def attempt(number: int, *, ended: datetime, phase: VersionPhase = VersionPhase.
                 *(attempt(number, ended=DAY_BEFORE) for number in (2, 3)),
                 make_version(4, VersionPhase.SUPERSEDED, trigger=ALARM_TRIGGER),
                 attempt(5, ended=DAY_BEFORE),
+                quality=FEW,
             ),
             ConditionStatus.FALSE,
             Reason.RETRAINING_EXHAUSTED,
@@ -248,7 +277,7 @@ def test_healthy(observed: Observed, status: ConditionStatus, reason: Reason) ->
         pytest.param(after_alarm(), ["0.700", "210 labels", f"below {THRESHOLD}"], id="the alarm with its figures"),
         pytest.param(
             after_alarm(quality=msgspec.structs.replace(FALLEN, records_counted=31)),
-            ["fewer than 100 of 400"],
+            ["at least 25 of 100"],
             id="how many labels are there, in quarters",
         ),
         pytest.param(after_alarm(attempt(2, ended=NOW)), ["2030-01-01T12:10:00Z"], id="when the next run may start"),
@@ -258,9 +287,9 @@ def test_healthy(observed: Observed, status: ConditionStatus, reason: Reason) ->
             id="what would help when there is nothing new",
         ),
         pytest.param(
-            after_alarm(*(attempt(number, ended=DAY_BEFORE) for number in (2, 3, 4))),
-            ["3 of 3 attempts", "evermodel.dev/retrain"],
-            id="what a person can do when attempts are used up",
+            after_alarm(*(attempt(number, ended=DAY_BEFORE) for number in (2, 3, 4)), quality=FEW),
+            ["3 attempts", "maxAttempts 3", "400 more", "at least 300 of 400", "evermodel.dev/retrain"],
+            id="when attempts are used up, when the next one comes, and what a person can do",
         ),
     ],
 )
@@ -311,10 +340,38 @@ def test_an_answer_to_the_old_threshold_is_not_used() -> None:
 def test_records_of_an_older_question_are_not_counted() -> None:
     observed = after_alarm()
     assert observed.quality_query is not None
-    stale = replace(observed, quality_query=msgspec.structs.replace(observed.quality_query, predicted_after=0.0))
+    stale = replace(observed, quality_query=msgspec.structs.replace(observed.quality_query, records_after=0))
     assert actions_of(stale, CreateVersion) == []
     assert condition(stale, ConditionType.HEALTHY).reason == Reason.COLLECTING_LABELS
     assert planned(stale).requeue_after == timedelta(seconds=2)
+
+
+@pytest.mark.parametrize(
+    ("observed", "after"),
+    [
+        pytest.param(after_alarm(), ALARM.changed_after, id="those since the change"),
+        pytest.param(
+            after_alarm(attempt(2, ended=DAY_BEFORE), attempt(3, ended=DAY_BEFORE)),
+            ALARM.changed_after,
+            id="also for the next attempts",
+        ),
+        pytest.param(
+            after_alarm(
+                *(attempt(number, ended=DAY_BEFORE) for number in (2, 3)),
+                replace(
+                    attempt(4, ended=DAY_BEFORE),
+                    status=msgspec.structs.replace(attempt(4, ended=DAY_BEFORE).status, fresh_through=1700),
+                ),
+            ),
+            1700,
+            id="once attempts are used up, those since the last",
+        ),
+    ],
+)
+def test_the_records_that_a_run_needs_are_asked_for(observed: Observed, after: int) -> None:
+    query = quality_query(observed)
+    assert query is not None
+    assert (query.records_after, query.predicted_after) == (after, 0.0)
 
 
 @pytest.mark.parametrize(

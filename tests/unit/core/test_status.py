@@ -361,6 +361,6 @@ def test_every_reason_of_a_failure_may_be_an_event() -> None:
 
 
 def test_an_alarm_is_described_with_its_own_figures() -> None:
-    alarm = Alarm(seq=1, at=EARLIER.timestamp(), value=0.8712, samples=2412)
+    alarm = Alarm(seq=1, at=EARLIER.timestamp(), value=0.8712, samples=2412, changed_after=0)
     observed = replace(fell(), quality=make_quality(alarm=alarm, labels=3000))
     assert "0.871 over 2,412 labels is below 0.92" in condition(observed, ConditionType.HEALTHY).message

@@ -177,7 +177,77 @@ def test_a_run_records_what_it_is_made_from() -> None:
     assert spec.training_hash == training_hash(FEEDBACK)
     assert (spec.data, spec.training, spec.image) == (FEEDBACK.data, FEEDBACK.training, "runtime:1")
     assert (spec.trigger.alarm_seq, spec.trigger.alarm_at) == (ALARM.seq, ALARM.at)
+    assert spec.trigger.changed_after == ALARM.changed_after
     assert spec.feedback_through == 1400
+
+
+ANSWER = VersionTrigger(reason="AccuracyAlarm", message="It fell.", alarm_seq=900, alarm_at=ALARM.at, changed_after=700)
+HEALED = make_version(2, trigger=ANSWER, run={"feedback_through": 1000}, spec=FEEDBACK)
+"""A champion that learnt from 300 labels of the new world; 1,200 call for more."""
+MORE = VersionTrigger(reason="MoreLabels", message="More came.", alarm_seq=900, alarm_at=ALARM.at, changed_after=700)
+
+
+def healed(*later: Any, last_seq: int = 1900, spec: Any = FEEDBACK, **change: Any) -> Observed:
+    archived = make_version(1, VersionPhase.ARCHIVED, spec=FEEDBACK)
+    quality = make_quality(**{"version": 2, "last_seq": last_seq, **change})
+    return make_observed(archived, HEALED, *later, spec=spec, quality=quality)
+
+
+def tried_more(phase: VersionPhase = VersionPhase.REJECTED, **change: Any) -> Any:
+    failure = VersionFailure(reason="Crashed" if phase is VersionPhase.FAILED else "Rejected", message="Not better.")
+    run = {"feedback_through": 1900, "parent": 2}
+    return make_version(3, phase, trigger=MORE, run=run, spec=FEEDBACK, **{"failure": failure, **change})
+
+
+@pytest.mark.parametrize(
+    ("observed", "begins"),
+    [
+        pytest.param(healed(), True, id="four times as many as were learnt from"),
+        pytest.param(healed(last_seq=1899), False, id="not fewer"),
+        pytest.param(healed(alarm=ALARM), False, id="not while an alarm stands: that has its own pace"),
+        pytest.param(healed(spec=make_spec()), False, id="not where none are captured"),
+        pytest.param(
+            healed(spec=make_spec(retraining={"mode": "Manual", "data": {"includeFeedback": True}})),
+            False,
+            id="not in mode Manual",
+        ),
+        pytest.param(
+            healed(spec=make_spec(retraining={"mode": "Observe", "data": {"includeFeedback": True}})),
+            False,
+            id="not in mode Observe",
+        ),
+        pytest.param(
+            healed(spec=make_spec(retraining={"cooldown": "7h", "data": {"includeFeedback": True}})),
+            False,
+            id="not within the cooldown",
+        ),
+        pytest.param(
+            healed(spec=make_spec(paused=True, retraining={"data": {"includeFeedback": True}})), False, id="not paused"
+        ),
+        pytest.param(
+            healed(spec=make_spec(version=2, retraining={"data": {"includeFeedback": True}})), False, id="not pinned"
+        ),
+        pytest.param(healed(tried_more(), last_seq=5000), False, id="after a run that was no better, not at once"),
+        pytest.param(healed(tried_more(), last_seq=5500), True, id="but after four times as many again"),
+        pytest.param(
+            healed(tried_more(VersionPhase.FAILED), last_seq=5000), False, id="one that failed is not repeated either"
+        ),
+        pytest.param(
+            healed(tried_more(VersionPhase.SUPERSEDED)), True, id="one that was broken off is"
+        ),
+    ],
+)  # fmt: skip
+def test_more_labels_call_for_another_run(observed: Observed, *, begins: bool) -> None:
+    created = actions_of(observed, CreateVersion)
+    assert [action.spec.trigger.reason for action in created] == (["MoreLabels"] if begins else [])
+    for action in created:
+        trigger = action.spec.trigger
+        assert (trigger.alarm_seq, trigger.alarm_at, trigger.changed_after) == (900, ALARM.at, 700)
+        assert action.spec.feedback_through is not None
+
+
+def test_a_champion_that_no_alarm_led_to_is_left_alone() -> None:
+    assert actions_of(make_observed(V1, spec=FEEDBACK, quality=make_quality(last_seq=10**6)), CreateVersion) == []
 
 
 def test_without_feedback_a_run_learns_from_the_source_alone() -> None:

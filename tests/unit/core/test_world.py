@@ -149,6 +149,11 @@ class Loop(RuleBasedStateMachine):
     def clients_label_less_or_more(self, coverage: float) -> None:
         self.world.hub.coverage = coverage
 
+    @rule(share=st.sampled_from([0.0, 0.3, 1.0]))
+    def rows_repeat_more_or_less(self, share: float) -> None:
+        """Rows equal to ones that were trained on cannot be scored."""
+        self.world.hub.scored_share = share
+
     # --- people ---------------------------------------------------------------------------------------------------
 
     @rule(

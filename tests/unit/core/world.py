@@ -79,6 +79,8 @@ class Crash(Exception):  # noqa: N818 - what happened
 class Model(StrEnum):
     """How good the model is that a run makes."""
 
+    FAR_BETTER = "far better"
+    """So that an early look sees it."""
     BETTER = "better"
     EQUAL = "equal"
     WORSE = "worse"
@@ -109,6 +111,8 @@ class Hub:
     coverage: float = 1.0
     progress: str = ""
     """What the running Job said last."""
+    scored_share: float = 1.0
+    """Of the records, those that a judgement can score: the others equal rows that were trained on."""
 
     def answer(self, query: QualityQuery, now: datetime) -> Quality:
         """Answer as the hub does."""
@@ -281,7 +285,8 @@ class World:
         self.hub.accuracy[number] = accuracy
         threshold = self.model.spec.objective.threshold
         if accuracy < threshold - 0.05 and self.hub.labels[number] >= 200:
-            alarm = Alarm(seq=self.hub.last_seq, at=self.now.timestamp(), value=accuracy, samples=200)
+            last = self.hub.last_seq
+            alarm = Alarm(seq=last, at=self.now.timestamp(), value=accuracy, samples=200, changed_after=last - 10)
             self.hub.alarms.setdefault((number, threshold), alarm)
 
     def time_passes(self, span: timedelta) -> None:
@@ -473,7 +478,10 @@ class World:
         wanted = run.fresh
         if wanted is None:
             return 0
-        return sum(wanted.after < seq <= wanted.through and at > wanted.predicted_after for seq, at in self.hub.records)
+        records = sum(
+            wanted.after < seq <= wanted.through and at > wanted.predicted_after for seq, at in self.hub.records
+        )
+        return int(records * self.hub.scored_share)
 
     def _whole_seconds(self) -> datetime:
         return from_epoch(int(self.now.timestamp()))
@@ -482,8 +490,12 @@ class World:
 def _score(model: Model, *, rows: int, run: EvaluateRun, use: int) -> PairedScore:
     """Return scores that leave no doubt about how good a model is, at any use of the rows."""
     first = run.champion is None
-    accuracy = {Model.BETTER: 0.97, Model.EQUAL: 0.93, Model.WORSE: 0.85}[model]
-    won, lost = {Model.BETTER: (rows // 10, 0), Model.EQUAL: (3, 3), Model.WORSE: (0, rows // 10)}[model]
+    accuracy, won, lost = {
+        Model.FAR_BETTER: (0.97, rows // 2, 0),
+        Model.BETTER: (0.97, rows // 10, 0),
+        Model.EQUAL: (0.93, 3, 3),
+        Model.WORSE: (0.85, 0, rows // 10),
+    }[model]
     return PairedScore(
         rows=rows,
         candidate=accuracy,

@@ -82,7 +82,13 @@ PROMOTED: dict[str, Any] = {"champion": champion(2), "conditions": (SERVING, TOO
             stages.is_alarmed, make_snapshot(conditions=(TOO_FEW_LABELS,)), False, id="cannot tell: not alarmed"
         ),
         pytest.param(
-            stages.collects_labels, make_snapshot(conditions=(RETRAINING,)), False, id="a run began: not collecting"
+            stages.collects_labels, make_snapshot(conditions=(RETRAINING,)), False, id="about to run: not collecting"
+        ),
+        pytest.param(
+            stages.collects_labels,
+            make_snapshot(make_version(1), after_alarm(2, **TRAINING), conditions=(RETRAINING,)),
+            True,
+            id="a run began: collected",
         ),
         pytest.param(
             stages.is_retraining,
@@ -197,11 +203,11 @@ def test_no_stage_is_seen_before_the_operator_has_looked(stage: stages.Stage) ->
         pytest.param(
             make_snapshot(
                 conditions=(
-                    condition(ConditionType.HEALTHY, ConditionStatus.FALSE, Reason.RETRAINING_EXHAUSTED, "3 of 3."),
+                    condition(ConditionType.HEALTHY, ConditionStatus.FALSE, Reason.RETRAINING_EXHAUSTED, "3 attempts."),
                 )
             ),
-            "RetrainingExhausted: 3 of 3.",
-            id="attempts used up: a person must act",
+            None,
+            id="attempts used up: more labels bring another",
         ),
     ],
 )

@@ -157,6 +157,15 @@ async def test_a_volume_of_an_earlier_hub_is_brought_up_to_date_and_keeps_what_i
     assert "evermodel_hub_alarms 0.0" in metrics
 
 
+async def test_all_looks_at_one_candidate_are_one_use(hub: HubClient) -> None:
+    async def look(version: int, after: int, through: int) -> int:
+        return await use(hub, version, set="fresh", rows_key="fresh", after=after, through=through)
+
+    assert [await look(2, 0, through) for through in (100, 200, 400)] == [1, 1, 1]
+    assert [await look(3, 300, through) for through in (400, 500, 700)] == [2, 2, 2]
+    assert await look(2, 0, 200) == 1
+
+
 async def test_a_report_is_kept_and_that_of_a_retry_replaces_it(hub: HubClient) -> None:
     path = f"/v1/models/{MODEL}/runs/3/train"
     assert (await hub.request("GET", path)).status == 404

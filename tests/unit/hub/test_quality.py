@@ -9,6 +9,7 @@ import pytest
 from tests.unit.hub.asgi import MODEL, START, HubClient, running_hub
 
 from evermodel.contract import Alarm, Capture
+from evermodel_runtime.hub import reading
 from evermodel_runtime.hub.detectors import KEPT
 from evermodel_runtime.quality.detector import Detector, DetectorSettings
 
@@ -62,7 +63,7 @@ async def test_an_alarm_says_when_and_stays(hub: HubClient) -> None:
     hub.clock.now = START + 120
     await hub.outcomes([True] * 500)
     assert first is not None
-    assert first == Alarm(seq=first.seq, at=START + 60, value=0.0, samples=first.seq - 50)
+    assert first == Alarm(seq=first.seq, at=START + 60, value=0.0, samples=first.seq - 50, changed_after=50)
     assert (await hub.quality()).alarm == first
 
 
@@ -100,6 +101,38 @@ async def test_a_detector_goes_on_where_it_was_after_a_restart(tmp_path: Path) -
         alarm = (await hub.quality()).alarm
     assert alarm is not None
     assert (alarm.seq, alarm.value, alarm.samples) == crossing(outcomes)
+
+
+@pytest.mark.parametrize("others", [0, 3], ids="{} labels of another version between".format)
+async def test_an_alarm_says_where_the_fall_began_after_restarts_too(tmp_path: Path, others: int) -> None:
+    outcomes = [True] * 200 + falling(0, 100, 0.5)
+    async with running_hub(tmp_path) as hub:
+        await hub.quality()
+        for correct in outcomes:
+            await hub.outcomes([False] * others, version=9)
+            await hub.outcomes([correct])
+        first = (await hub.quality()).alarm
+    async with running_hub(tmp_path) as hub:
+        hub.nonce = len(outcomes) * (others + 1)
+        again = (await hub.quality()).alarm
+        await hub.outcomes([True] * 500)
+        later = (await hub.quality()).alarm
+    assert first is not None
+    assert first == again == later
+    first_wrong = outcomes.index(False) * (others + 1) + others + 1
+    assert abs(first.changed_after - first_wrong) <= 10 * (others + 1)
+
+
+async def test_a_long_shortfall_is_read_back_so_far_and_no_farther(
+    hub: HubClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "LONGEST_SHORTFALL", 20)
+    await hub.quality()
+    await hub.outcomes(falling(0, 400, 0.6))
+    alarm = (await hub.quality()).alarm
+    assert alarm is not None
+    assert alarm.samples > 20
+    assert alarm.seq - alarm.changed_after <= 20
 
 
 async def test_old_thresholds_make_room_and_come_back_the_same(hub: HubClient) -> None:

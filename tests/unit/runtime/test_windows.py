@@ -79,6 +79,27 @@ def test_no_more_rows_judge_than_a_changed_world_has_shown() -> None:
 
 
 @pytest.mark.parametrize(
+    ("since_change", "judged_on", "starts"),
+    [
+        pytest.param(200, 100, [3_200, 3_600, 3_800], id="all that is new judges or is learnt from"),
+        pytest.param(1_000, 200, [0, 2_000, 3_000, 3_500, 3_750], id="the newest of much that is new judge"),
+        pytest.param(5_000, 200, [0, 1_500, 2_750], id="a change before all feedback"),
+    ],
+)
+def test_after_an_alarm_windows_lie_around_the_change(since_change: int, judged_on: int, starts: list[int]) -> None:
+    tried: list[tuple[int, int]] = []
+
+    def accuracy(candidate: LabelledRows, newest: LabelledRows) -> float:
+        tried.append((oldest(candidate) - 1000, len(newest)))
+        return 0.5
+
+    choice = choose_data(SOURCE, rows(4_000, 1_000), accuracy, since_change)
+
+    assert tried == [(-1_000, judged_on), *((start, judged_on) for start in starts)]
+    assert choice.tried == len(tried)
+
+
+@pytest.mark.parametrize(
     ("count", "starts"),
     [
         pytest.param(49, [], id="too few"),

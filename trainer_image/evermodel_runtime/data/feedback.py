@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evermodel.contract import Column, ColumnKind, LabelledRecord, Scalar, label_text
 from evermodel_runtime.data.columns import LARGEST
@@ -23,12 +24,15 @@ class Feedback:
         What was asked.
     labels : tuple of str
         What was true, as ``label_text`` spells it.
+    seqs : array of int
+        Their ledger numbers.
     unusable : int
         Records left out: other columns than these, or values missing.
     """
 
     rows: FeatureRows
     labels: tuple[str, ...]
+    seqs: NDArray[np.int64]
     unusable: int
 
     def __len__(self) -> int:
@@ -41,7 +45,8 @@ def read_feedback(records: Sequence[LabelledRecord], columns: tuple[Column, ...]
     usable = [(record, row) for record in ordered if (row := _row(record, columns)) is not None]
     by_column = zip(*(row for _, row in usable), strict=True) if usable else ((),) * len(columns)
     rows = FeatureRows(columns, tuple(_array(c, values) for c, values in zip(columns, by_column, strict=True)))
-    return Feedback(rows, tuple(record.label for record, _ in usable), len(records) - len(usable))
+    seqs = np.array([record.seq for record, _ in usable], dtype=np.int64)
+    return Feedback(rows, tuple(record.label for record, _ in usable), seqs, len(records) - len(usable))
 
 
 def _row(record: LabelledRecord, columns: tuple[Column, ...]) -> list[Scalar] | None:

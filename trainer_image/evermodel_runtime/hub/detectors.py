@@ -95,6 +95,17 @@ def outcomes_after(connection: sqlite3.Connection, model: int, version: int, seq
     )
 
 
+def outcomes_before(
+    connection: sqlite3.Connection, model: int, version: int, seq: int, limit: int
+) -> list[tuple[int, bool]]:
+    """Return the last stored outcomes of a version up to a ledger number, the newest first."""
+    return connection.execute(
+        # The + keeps SQLite from an index by version, which it would have to sort.
+        "SELECT seq, correct FROM labels WHERE model = ? AND +version = ? AND seq <= ? ORDER BY seq DESC LIMIT ?",
+        (model, version, seq, limit),
+    ).fetchall()
+
+
 def stored_detector(
     connection: sqlite3.Connection, model: int, version: int, settings: DetectorSettings
 ) -> Detector | None:

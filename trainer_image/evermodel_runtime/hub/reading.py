@@ -26,8 +26,9 @@ from evermodel.contract import (
     Trials,
     WindowStats,
 )
-from evermodel_runtime.hub.detectors import outcomes_after, stored_detector
+from evermodel_runtime.hub.detectors import outcomes_after, outcomes_before, stored_detector
 from evermodel_runtime.hub.schema import BUCKET_SECONDS, open_for_reading
+from evermodel_runtime.quality.changepoint import LONGEST_SHORTFALL, labels_since_change
 from evermodel_runtime.quality.detector import Crossing, Detector, DetectorSettings
 from evermodel_runtime.quality.wilson import wilson_interval
 
@@ -121,7 +122,7 @@ def read_quality(
         labels=labels,
         window=_window(connection, model, query, now),
         coverage=_coverage(connection, model, query, now),
-        alarm=None if crossing is None else _alarm(connection, model, crossing),
+        alarm=None if crossing is None else _alarm(connection, model, query.version, crossing, settings),
         last_seq=last_seq(connection, model),
         records=records,
         records_counted=counted,
@@ -164,12 +165,18 @@ def _coverage(connection: sqlite3.Connection, model: int, query: QualityQuery, n
     return min(1.0, labels / predictions) if predictions > 0 else None
 
 
-def _alarm(connection: sqlite3.Connection, model: int, crossing: Crossing) -> Alarm:
+def _alarm(
+    connection: sqlite3.Connection, model: int, version: int, crossing: Crossing, settings: DetectorSettings
+) -> Alarm:
+    """Describe a latched alarm: only by stored outcomes up to it, which never change."""
     (written_at,) = connection.execute(
         "SELECT written_at FROM labels WHERE model = ? AND seq = ?", (model, crossing.seq)
     ).fetchone()
     value = 1 - crossing.wrong / crossing.samples
-    return Alarm(seq=crossing.seq, at=written_at, value=value, samples=crossing.samples)
+    shortfall = outcomes_before(connection, model, version, crossing.seq, min(crossing.samples, LONGEST_SHORTFALL))
+    since = labels_since_change((correct for _, correct in shortfall), settings)
+    first, _ = shortfall[since - 1]
+    return Alarm(seq=crossing.seq, at=written_at, value=value, samples=crossing.samples, changed_after=first - 1)
 
 
 def read_records(

@@ -71,7 +71,7 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
     feedback = usable_feedback(run, hub, dataset, part, say)
     fitted = fit(run, source, feedback, digest, surroundings)
     run = fitted.run
-    packed = pack_checked(run, fitted, dataset, source.followed_by(feedback), say)
+    packed = pack_checked(run, fitted, dataset, source.followed_by(feedback.data), say)
     manifest = publish(run, hub, fitted, packed, data_sha256=digest, learnt=_learnt_hashes(fitted.choice, part))
     say(f"published as manifest {manifest}")
     return TrainReport(
@@ -82,6 +82,7 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
         window=fitted.choice.window.value,
         validation=fitted.choice.validation,
         classes=len(fitted.classes),
+        fits=fitted.choice.tried + 1,
         seconds=say.seconds,
         format=packed.format,
         format_reason=packed.reason[:LONGEST_REASON],
@@ -140,7 +141,21 @@ class Fitted:
     found: Found | None
 
 
-def usable_feedback(run: TrainRun, hub: Hub, dataset: Dataset, part: TrainingPart, say: Progress) -> LabelledRows:
+@dataclass(frozen=True, slots=True)
+class UsableFeedback:
+    """Labelled production records that may be learnt from, oldest first.
+
+    Attributes
+    ----------
+    since_change : int or None
+        How many of the newest are of the shortfall that an alarm found; None without an alarm.
+    """
+
+    data: LabelledRows
+    since_change: int | None
+
+
+def usable_feedback(run: TrainRun, hub: Hub, dataset: Dataset, part: TrainingPart, say: Progress) -> UsableFeedback:
     """Fetch labelled production records that may be learnt from; none when the run wants none."""
     columns = dataset.features.columns
     wanted = run.feedback_through or 0
@@ -157,7 +172,9 @@ def usable_feedback(run: TrainRun, hub: Hub, dataset: Dataset, part: TrainingPar
             f"{int(held_out.sum()):,} equal to held-out rows, {int((~fits).sum()):,} with a label of another type, "
             f"{feedback.unusable + int((~encodable).sum()):,} with other columns, missing values or broken categories"
         )
-    return LabelledRows(feedback.rows[chosen], _labels([labels[index] for index in chosen], part.target))
+    data = LabelledRows(feedback.rows[chosen], _labels([labels[index] for index in chosen], part.target))
+    since_change = None if run.changed_after is None else int((feedback.seqs[chosen] > run.changed_after).sum())
+    return UsableFeedback(data, since_change)
 
 
 def _labels(labels: list[Scalar | None], target: Target) -> Labels:
@@ -167,7 +184,7 @@ def _labels(labels: list[Scalar | None], target: Target) -> Labels:
 
 
 def fit(
-    run: TrainRun, source: LabelledRows, feedback: LabelledRows, data_sha256: str, surroundings: Surroundings
+    run: TrainRun, source: LabelledRows, feedback: UsableFeedback, data_sha256: str, surroundings: Surroundings
 ) -> Fitted:
     """Choose the data, then the parameters where they are searched for, and fit."""
     # Bad data are told without the wait for scikit-learn.
@@ -191,7 +208,7 @@ def fit(
         say(f"validation: fitted on {len(candidate):,} rows, accuracy {score:.4f} on the newest {len(newest):,}")
         return score
 
-    choice = choose_data(source, feedback, accuracy)
+    choice = choose_data(source, feedback.data, accuracy, feedback.since_change)
     found = None
     if run.search is not None:
         from evermodel_runtime.train.search import Log, find_parameters, run_digest  # noqa: PLC0415 - as above

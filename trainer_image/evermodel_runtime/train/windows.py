@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -11,10 +11,15 @@ import numpy as np
 from evermodel_runtime.data.rows import FeatureRows, Labels
 
 VALIDATION_SHARE = 0.25
+VALIDATION_SHARE_SINCE_CHANGE = 0.5
+"""Of the rows of a new world: they are few, and choosing among windows that reach back behind it matters most."""
 LARGEST_VALIDATION = 200
 """Newest rows that judge. More would reach back behind a change of the world that few labels have shown so far."""
 SMALLEST_VALIDATION = 20
 SMALLEST_WINDOW = 50
+AROUND_CHANGE = (4.0, 2.0, 1.0, 0.5, 0.25)
+"""Windows after an alarm, in lengths of what has come since the change: its estimate may be off either way, and a world
+that goes on changing is best learnt from the newest rows."""
 
 
 class Window(StrEnum):
@@ -51,19 +56,24 @@ class Choice:
     ----------
     validation : float or None
         Accuracy of this choice on the newest rows, fitted on the others; None when there were too few to tell.
+    tried : int
+        Candidates that were fitted to choose.
     """
 
     data: LabelledRows
     window: Window
     feedback_rows: int
     validation: float | None
+    tried: int = 0
 
 
 Accuracy = Callable[[LabelledRows, LabelledRows], float | None]
 """Fits on the first and scores on the second; None when the first cannot be fitted on."""
 
 
-def choose_data(source: LabelledRows, feedback: LabelledRows, accuracy: Accuracy) -> Choice:
+def choose_data(
+    source: LabelledRows, feedback: LabelledRows, accuracy: Accuracy, since_change: int | None = None
+) -> Choice:
     """Choose between all data and recent windows of the feedback.
 
     Parameters
@@ -74,6 +84,8 @@ def choose_data(source: LabelledRows, feedback: LabelledRows, accuracy: Accuracy
         Labelled production rows, oldest first.
     accuracy : callable
         Fits a candidate and scores it on the newest feedback.
+    since_change : int or None
+        How many of the newest feedback rows have come since the change that an alarm found; None without an alarm.
 
     Returns
     -------
@@ -81,23 +93,36 @@ def choose_data(source: LabelledRows, feedback: LabelledRows, accuracy: Accuracy
         Its data include the validation rows again. All data win a tie, then the longer window.
     """
     everything = source.followed_by(feedback)
-    judging = min(int(len(feedback) * VALIDATION_SHARE), LARGEST_VALIDATION)
-    if judging < SMALLEST_VALIDATION:
+    split = len(feedback) - _judging(len(feedback), since_change)
+    if len(feedback) - split < SMALLEST_VALIDATION:
         return Choice(everything, Window.ALL, len(feedback), None)
-    split = len(feedback) - judging
     newest = feedback.between(split, len(feedback))
     best = Choice(
         everything, Window.ALL, len(feedback), accuracy(source.followed_by(feedback.between(0, split)), newest)
     )
-    for start in window_starts(split):
+    tried = 1
+    for start in _window_starts(len(feedback), split, since_change):
         candidate = feedback.between(start, split)
         if len(np.unique(candidate.labels)) < 2:  # noqa: PLR2004 - two classes
             continue
         score = accuracy(candidate, newest)
+        tried += 1
         if score is not None and (best.validation is None or score > best.validation):
             data = feedback.between(start, len(feedback))
             best = Choice(data, Window.RECENT, len(data), score)
-    return best
+    return replace(best, tried=tried)
+
+
+def _judging(rows: int, since_change: int | None) -> int:
+    """Return how many of the newest rows judge: none that came before the change."""
+    if since_change is None:
+        return min(int(rows * VALIDATION_SHARE), LARGEST_VALIDATION)
+    return min(int(since_change * VALIDATION_SHARE_SINCE_CHANGE), LARGEST_VALIDATION)
+
+
+def _window_starts(rows: int, split: int, since_change: int | None) -> Iterator[int]:
+    """Yield where windows begin that end at ``split``, the longest first."""
+    return window_starts(split) if since_change is None else windows_around(rows, split, since_change)
 
 
 def window_starts(rows: int) -> Iterator[int]:
@@ -106,3 +131,11 @@ def window_starts(rows: int) -> Iterator[int]:
     while length >= SMALLEST_WINDOW:
         yield rows - length
         length //= 2
+
+
+def windows_around(rows: int, split: int, since_change: int) -> Iterator[int]:
+    """Yield where windows begin that end at ``split``, around the change ``since_change`` rows before the end."""
+    starts = (max(0, rows - int(lengths * since_change)) for lengths in AROUND_CHANGE)
+    for start in dict.fromkeys(starts):
+        if split - start >= SMALLEST_WINDOW:
+            yield start

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from evermodel import pace
 from evermodel.api.conditions import Reason
 from evermodel.api.modeldeployment import ModelDeploymentSpec
 from evermodel.api.modelversion import ModelVersionStatus, VersionFailure, VersionPhase
@@ -18,23 +19,32 @@ from evermodel.core.questions import current_quality, judged_after_alarm, record
 from evermodel.core.runs import evaluate_run, measured, recorded
 from evermodel.core.step import NOTHING, Step
 from evermodel.core.timestamps import rfc3339
-from evermodel.gate import GateRules, Outcome, Verdict, decide
+from evermodel.gate import GateRules, Outcome, Verdict, decide, next_look
 
 
 def wait_for_labels(observed: Observed, version: VersionView, trained: ModelVersionStatus) -> Step:
-    """Hold a trained version until enough records are there that neither model has seen; then begin to judge it."""
+    """Hold a trained version until the gate may look at it: until there are records that neither model has seen."""
     spec = observed.model.spec
     if not spec.retraining.data.include_feedback:  # none will come any more: the gate says that it cannot tell
         return begin(observed, version, trained)
-    counted = records_counted(observed)
-    if counted is not None and counted >= spec.monitoring.min_samples:
+    needed, counted = records_to_judge(spec, trained), records_counted(observed)
+    if counted is not None and counted >= needed:
         return begin(observed, version, trained)
-    waiting = msgspec.structs.replace(
-        trained,
-        phase=VersionPhase.AWAITING_LABELS,
-        message=f"Trained; waits for {spec.monitoring.min_samples} labelled records that neither model has seen.",
-    )
-    return Step(actions=(jobs.write(version, waiting),)) if waiting != version.status else NOTHING
+    if trained.phase is VersionPhase.AWAITING_LABELS:
+        return NOTHING
+    message = f"Trained; waits for {needed} labelled records that neither model has seen."
+    waiting = msgspec.structs.replace(trained, phase=VersionPhase.AWAITING_LABELS, message=message)
+    return Step(actions=(jobs.write(version, waiting),))
+
+
+def records_to_judge(spec: ModelDeploymentSpec, trained: ModelVersionStatus) -> int:
+    """Return how many records neither model has seen the next look after an alarm takes."""
+    scored = trained.looks[-1] if trained.looks else 0
+    look = next_look(_rules(spec), scored)
+    if not trained.looks:
+        return look
+    counted, min_samples = trained.fresh_records or 0, spec.monitoring.min_samples
+    return pace.records_for(look, counted=counted, scored=scored, min_samples=min_samples)
 
 
 def begin(observed: Observed, version: VersionView, trained: ModelVersionStatus) -> Step:
@@ -46,6 +56,7 @@ def begin(observed: Observed, version: VersionView, trained: ModelVersionStatus)
         phase=VersionPhase.EVALUATING,
         message="Trained; is compared on rows that it has not seen.",
         fresh_through=quality.last_seq if quality is not None and captured else None,
+        fresh_records=records_counted(observed) if judged_after_alarm(version) else None,
     )
     return Step(actions=(jobs.write(version, status),))
 
@@ -57,7 +68,7 @@ def step(observed: Observed, version: VersionView, now: datetime) -> Step:
     if manifest is None or data_sha256 is None:
         return jobs.failure(version, FailureReason.REPORT_LOST, "The version's status has lost its artifact.", now)
     if job is None:
-        name = names.evaluate_job_name(observed.model.key.name, version.number)
+        name = names.evaluate_job_name(observed.model.key.name, version.number, facts.current_look(version))
         run = evaluate_run(observed, version, manifest=manifest, data_sha256=data_sha256)
         return Step(actions=(CreateJob(name=name, version=version.name, run=run),))
     report = jobs.result(version, job, now)
@@ -67,11 +78,13 @@ def step(observed: Observed, version: VersionView, now: datetime) -> Step:
         return jobs.failure(
             version, FailureReason.CRASHED, f"Job {job.name} left the report of another kind of run.", now
         )
+    rows = report.fresh.rows if report.fresh is not None else 0
     scored = msgspec.structs.replace(
         version.status,
         progress=None,
         reference=recorded(report.reference),
         fresh=recorded(report.fresh),
+        looks=(*version.status.looks, rows) if judged_after_alarm(version) else (),
         finished_at=rfc3339(now),
     )
     return Step(actions=(jobs.write(version, judged(observed, version, scored)),))
@@ -108,8 +121,16 @@ def withdraw(observed: Observed, version: VersionView) -> Step:
 
 def judged(observed: Observed, version: VersionView, scored: ModelVersionStatus) -> ModelVersionStatus:
     """Return the status of a version whose scores are known, by today's rules."""
-    verdict = _verdict(observed.model.spec, version, scored)
+    spec = observed.model.spec
+    verdict = _verdict(spec, version, scored)
     message = verdict.message[:1].upper() + verdict.message[1:]
+    if verdict.outcome is Outcome.INCONCLUSIVE and _is_looked_at_again(spec, version, scored):
+        return msgspec.structs.replace(
+            scored,
+            phase=VersionPhase.AWAITING_LABELS,
+            message=f"{message} Waits for {records_to_judge(spec, scored)} labelled records.",
+            finished_at=None,
+        )
     if verdict.outcome is Outcome.PROMOTE:
         phase, failure = VersionPhase.CANDIDATE, None
     else:
@@ -125,17 +146,29 @@ def judged(observed: Observed, version: VersionView, scored: ModelVersionStatus)
     )
 
 
+def _is_looked_at_again(spec: ModelDeploymentSpec, version: VersionView, scored: ModelVersionStatus) -> bool:
+    """Tell whether more records can bring a verdict: they come, and some of them can be scored."""
+    if not (judged_after_alarm(version) and scored.looks and spec.retraining.data.include_feedback):
+        return False
+    counted, min_samples = scored.fresh_records or 0, spec.monitoring.min_samples
+    return not pace.is_futile(counted=counted, scored=scored.looks[-1], min_samples=min_samples)
+
+
 def _verdict(spec: ModelDeploymentSpec, version: VersionView, scored: ModelVersionStatus) -> Verdict:
-    rules = GateRules(
+    return decide(
+        _rules(spec),
+        reference=measured(scored.reference),
+        fresh=measured(scored.fresh),
+        after_alarm=judged_after_alarm(version),
+        scored_before=next(iter(scored.looks[-2:-1]), 0),
+    )
+
+
+def _rules(spec: ModelDeploymentSpec) -> GateRules:
+    return GateRules(
         threshold=spec.objective.threshold,
         min_samples=spec.monitoring.min_samples,
         confidence=spec.evaluation.improvement.confidence,
         min_absolute=spec.evaluation.improvement.min_absolute,
         reference_tolerance=spec.evaluation.reference_tolerance,
-    )
-    return decide(
-        rules,
-        reference=measured(scored.reference),
-        fresh=measured(scored.fresh),
-        after_alarm=judged_after_alarm(version),
     )

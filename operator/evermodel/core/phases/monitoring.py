@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +12,8 @@ from evermodel.api.modelversion import VersionPhase
 from evermodel.contract import Alarm, Quality
 from evermodel.core import conditions, facts
 from evermodel.core.observed import Observed, VersionView
-from evermodel.core.questions import current_quality, records_counted
+from evermodel.core.phases.evaluation import records_to_judge
+from evermodel.core.questions import current_quality, records_counted, records_to_train
 from evermodel.core.timestamps import rfc3339
 
 
@@ -52,7 +53,7 @@ def assess(observed: Observed, now: datetime) -> Health:
         return _unasked(observed, champion)
     if (doubt := _inconclusive(observed, quality)) is not None:
         return _below_at_its_gate(observed, champion) or doubt
-    if quality.alarm is None:
+    if quality.alarm is None:  # an alarm is evidence after however few labels: what few there are were enough
         return _by_window(observed, champion, quality)
     case = Alarmed(observed=observed, now=now, champion=champion, alarm=quality.alarm)
     answers = (question(case) for question in AFTER_ALARM)
@@ -78,7 +79,7 @@ def run_is_under_way(case: Alarmed) -> Health | None:
         return None
     if run.status.phase is not VersionPhase.AWAITING_LABELS:
         return _unhealthy(Reason.RETRAINING, f"{case.text}: version {run.number} is being made.")
-    needed = case.observed.model.spec.monitoring.min_samples
+    needed = records_to_judge(case.observed.model.spec, run.status)
     counted = records_counted(case.observed)
     if counted is None:
         return _kept(case, Reason.COLLECTING_LABELS) or _unhealthy(
@@ -115,7 +116,7 @@ def left_to_a_person(case: Alarmed) -> Health | None:
 
 
 def attempts_are_used_up(case: Alarmed) -> Health | None:
-    """Stop after maxAttempts, and at once when another attempt would end as the last did."""
+    """Pause in labels after maxAttempts, longer each time; stop at once when another attempt would end as the last."""
     attempts = facts.failed_attempts(case.observed, alarm_seq=case.alarm.seq)
     limit = case.observed.model.spec.retraining.max_attempts
     if attempts and not facts.may_be_cured(attempts[-1]):
@@ -125,27 +126,35 @@ def attempts_are_used_up(case: Alarmed) -> Health | None:
         return _unhealthy(Reason.RETRAINING_EXHAUSTED, message)
     if len(attempts) < limit:
         return None
+    _, needed = records_to_train(case.observed, case.alarm)
+    counted = records_counted(case.observed)
+    if counted is not None and counted >= needed:
+        return None
+    have = progress(counted or 0, needed)
     message = (
-        f"{case.text}; {len(attempts)} of {limit} attempts gave no better model: change data or training, "
+        f"{case.text}; {_count(attempts)} gave no better model (maxAttempts {limit}). The next starts after "
+        f"{needed:,} more labelled records, of which there are {have}; to go on sooner, change data or training, "
         "or ask for a run with annotation evermodel.dev/retrain."
     )
+    if counted is None:
+        return _kept(case, Reason.RETRAINING_EXHAUSTED) or _unhealthy(Reason.RETRAINING_EXHAUSTED, message)
     return _unhealthy(Reason.RETRAINING_EXHAUSTED, message)
 
 
 def labels_are_missing(case: Alarmed) -> Health | None:
-    """Wait for records later than the alarm: without them a run would learn the world of yesterday."""
-    needed = case.observed.model.spec.monitoring.min_samples
+    """Wait for records of the new world: without them a run would learn the world of yesterday."""
+    _, needed = records_to_train(case.observed, case.alarm)
     counted = records_counted(case.observed)
     if counted is None:
         if last_run_is_too_recent(case) is not None:
             return None
         return _kept(case) or _unhealthy(
-            Reason.COLLECTING_LABELS, f"{case.text}: {needed} labelled records since then are needed to retrain."
+            Reason.COLLECTING_LABELS, f"{case.text}: {needed} labelled records since it fell are needed to retrain."
         )
     if counted >= needed:
         return None
     have = progress(counted, needed)
-    return _unhealthy(Reason.COLLECTING_LABELS, f"{case.text}: {have} labelled records since then.")
+    return _unhealthy(Reason.COLLECTING_LABELS, f"{case.text}: {have} labelled records since it fell.")
 
 
 def last_run_is_too_recent(case: Alarmed) -> Health | None:
@@ -184,6 +193,10 @@ AFTER_ALARM: tuple[Callable[[Alarmed], Health | None], ...] = (
 """What is done after an alarm; their order is the precedence."""
 
 
+def _count(attempts: Sequence[VersionView]) -> str:
+    return f"{len(attempts)} attempt" if len(attempts) == 1 else f"{len(attempts)} attempts"
+
+
 def _unasked(observed: Observed, champion: VersionView) -> Health:
     """Without an answer nothing is known; an operator that has not asked yet leaves what was known."""
     if observed.quality is None and observed.quality_error:
@@ -214,7 +227,7 @@ def _below_at_its_gate(observed: Observed, champion: VersionView) -> Health | No
 
 def _inconclusive(observed: Observed, quality: Quality) -> Health | None:
     monitoring = observed.model.spec.monitoring
-    if quality.labels < monitoring.min_samples:
+    if quality.labels < monitoring.min_samples and quality.alarm is None:
         have = progress(quality.labels, monitoring.min_samples)
         return _unknown(Reason.INCONCLUSIVE, f"Version {quality.version} has {have} labels: too few to tell.")
     coverage = quality.coverage if quality.coverage is not None else 0.0

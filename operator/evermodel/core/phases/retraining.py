@@ -6,7 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
+from evermodel import pace
 from evermodel.api.conditions import Reason
+from evermodel.api.modeldeployment import RetrainingMode
 from evermodel.api.modelversion import ModelVersionSpec, VersionPhase, VersionTrigger
 from evermodel.contract import LineageEntry
 from evermodel.core import facts, names
@@ -96,12 +100,33 @@ def live_metric_fell(observed: Observed, now: datetime) -> Trigger | None:
     return Trigger(reason=Reason.ACCURACY_ALARM, message=f"{alarm_text(observed, quality.alarm)}.")
 
 
+def more_labels_came(observed: Observed, now: datetime) -> Trigger | None:
+    """Run again after a promotion that an alarm led to, once there is several times as much of the new world to learn.
+
+    What was trained on its first labels is not yet what it allows. The gate decides as after the alarm.
+    """
+    champion, quality, retraining = facts.champion(observed), current_quality(observed), observed.model.spec.retraining
+    if champion is None or quality is None or quality.alarm is not None:
+        return None
+    changed_after = champion.spec.trigger.changed_after
+    wanted = retraining.mode is RetrainingMode.AUTOMATIC and retraining.data.include_feedback
+    if not wanted or changed_after is None:
+        return None
+    learnt = max(facts.learnt_through(observed, champion) - changed_after, 1)
+    came, due = quality.last_seq - changed_after, facts.alarm_may_run_at(observed, attempts=0)
+    if came < pace.labels_for_more(learnt) or (due is not None and now < due):
+        return None
+    message = f"{came:,} labels have come since the accuracy fell, of which {learnt:,} were learnt from so far."
+    return Trigger(reason=Reason.MORE_LABELS, message=message)
+
+
 TRIGGERS: tuple[Policy, ...] = (
     a_person_asked,
     data_or_training_changed,
     no_version_yet,
     last_run_may_be_repeated,
     live_metric_fell,
+    more_labels_came,
 )
 """What may begin a run; their order is the precedence."""
 
@@ -134,12 +159,16 @@ def retry_due(observed: Observed) -> datetime | None:
     newest = facts.newest_run(observed)
     if newest is None or newest.status.phase is not VersionPhase.FAILED or not facts.may_be_cured(newest):
         return None
-    if newest.spec.trigger.reason == Reason.ACCURACY_ALARM or not facts.is_for(observed, newest):
+    if newest.spec.trigger.reason in _OWN_PAUSES or not facts.is_for(observed, newest):
         return None
     attempts = facts.current_attempts(observed)
     if len(attempts) >= observed.model.spec.retraining.max_attempts:
         return None
     return facts.retry_at(newest, len(attempts))
+
+
+_OWN_PAUSES = frozenset({Reason.ACCURACY_ALARM, Reason.MORE_LABELS})
+"""Reasons of runs that labels call for again, in their own time."""
 
 
 def _changed(message: str) -> Trigger:
@@ -156,19 +185,12 @@ def _create(observed: Observed, trigger: Trigger) -> CreateVersion:
     spec = observed.model.spec
     champion = facts.champion(observed)
     quality = current_quality(observed) if spec.retraining.data.include_feedback else None
-    alarm = quality.alarm if quality is not None else None
     number = facts.next_number(observed)
     return CreateVersion(
         name=names.version_name(observed.model.key.name, number),
         spec=ModelVersionSpec(
             number=number,
-            trigger=VersionTrigger(
-                reason=trigger.reason.value,
-                message=trigger.message,
-                request=trigger.request,
-                alarm_seq=alarm.seq if alarm is not None else None,
-                alarm_at=alarm.at if alarm is not None else None,
-            ),
+            trigger=_with_alarm(observed, trigger),
             training_hash=training_hash(spec),
             image=_image(observed),
             data=spec.data,
@@ -177,6 +199,23 @@ def _create(observed: Observed, trigger: Trigger) -> CreateVersion:
             feedback_through=quality.last_seq if quality is not None else None,
         ),
     )
+
+
+def _with_alarm(observed: Observed, trigger: Trigger) -> VersionTrigger:
+    """Record why a run begins, and the alarm that it answers: the one that stands, or the one before the champion."""
+    told = VersionTrigger(reason=trigger.reason.value, message=trigger.message, request=trigger.request)
+    champion, quality = facts.champion(observed), current_quality(observed)
+    if not observed.model.spec.retraining.data.include_feedback:
+        return told
+    if quality is not None and quality.alarm is not None:
+        alarm = quality.alarm
+        return msgspec.structs.replace(told, alarm_seq=alarm.seq, alarm_at=alarm.at, changed_after=alarm.changed_after)
+    if champion is not None and trigger.reason is Reason.MORE_LABELS:
+        before = champion.spec.trigger
+        return msgspec.structs.replace(
+            told, alarm_seq=before.alarm_seq, alarm_at=before.alarm_at, changed_after=before.changed_after
+        )
+    return told
 
 
 def _adopt(observed: Observed, entry: LineageEntry) -> CreateVersion:

@@ -151,11 +151,8 @@ def _next_eligible(observed: Observed) -> str | None:
     retraining = observed.model.spec.retraining
     if facts.champion(observed) is None or retraining.mode is not RetrainingMode.AUTOMATIC:
         return None
-    attempts = len(facts.current_attempts(observed))
-    due = facts.alarm_may_run_at(observed, attempts)
-    if due is None or attempts >= retraining.max_attempts or not retraining.data.include_feedback:
-        return None
-    return rfc3339(due)
+    due = facts.alarm_may_run_at(observed, len(facts.current_attempts(observed)))
+    return rfc3339(due) if due is not None and retraining.data.include_feedback else None
 
 
 def _still_shown(observed: Observed) -> LiveStatus | None:

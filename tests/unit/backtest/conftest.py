@@ -1,0 +1,3 @@
+from tests.unit.hub.conftest import hub
+
+__all__ = ["hub"]
