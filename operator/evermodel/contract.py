@@ -237,6 +237,9 @@ class TrainRun(Message, tag_field="kind", tag="train", frozen=True, kw_only=True
     version: int
     hub_url: str
     data: DataSource
+    task: Task = Task.CLASSIFICATION
+    objective: Measure = Measure()
+    """What choices within the run are made by."""
     estimator: str
     """Class name; of an ensemble, that of its type."""
     parameters: dict[str, Any] = {}
@@ -280,6 +283,7 @@ class EvaluateRun(Message, tag_field="kind", tag="evaluate", frozen=True, kw_onl
     """sha256 of the candidate's manifest."""
     champion: str | None = None
     """sha256 of the champion's manifest; None for the first version."""
+    objective: Measure = Measure()
     fresh: FreshRange | None = None
 
 
@@ -387,10 +391,11 @@ class TrainReport(Message, tag_field="kind", tag="trained", frozen=True, kw_only
     feedback_rows: int
     window: Annotated[str, Meta(description="all or recent: the data that the inner temporal validation chose")]
     validation: float | None
-    """Accuracy of the chosen data on the inner temporal validation rows; None without feedback to validate on."""
+    """Metric of the chosen data on the inner temporal validation rows; None without feedback to validate on."""
     fits: int = 1
     """Models fitted: those of the validation and the one that was published."""
     classes: int
+    """0 of a regressor."""
     notes: tuple[str, ...] = ()
     """What a person should know of the run: defaults that were applied, and warnings."""
     seconds: float
@@ -545,8 +550,9 @@ class Manifest(Message, frozen=True, kw_only=True):
     model: str
     version: int
     columns: tuple[Column, ...]
-    classes: tuple[Scalar, ...]
-    """Labels in the order of the model's probabilities."""
+    task: Task = Task.CLASSIFICATION
+    classes: tuple[Scalar, ...] = ()
+    """Labels in the order of the model's probabilities; none of a regressor."""
     onnx: str | None = None
     """sha256 of the ONNX file; None for a model that is stored by skops."""
     skops: str | None = None
@@ -555,8 +561,12 @@ class Manifest(Message, frozen=True, kw_only=True):
     """matrix: one float32 input ``X`` of shape (rows, columns); columns: one of shape (rows, 1) for each column."""
     training_rows: str
     """sha256 of a file of little-endian uint64, sorted: hashes of the rows trained on."""
-    majority: Scalar
+    majority: Scalar | None = None
     """Most frequent class of the training rows, for the dummy."""
+    mean: float | None = None
+    """Mean of the numbers trained on, for the dummy of a regressor …"""
+    median: float | None = None
+    """… and their median, which has the smallest absolute errors."""
     data_sha256: str
     feedback_through: int | None
     estimator: str

@@ -67,12 +67,31 @@ NO_DURATION = "is not a duration: write 30s, 15m or 1h30m"
 TOO_SHORT = "is too short: write 1s or more"
 OWN_LABELS = "labels under evermodel.dev/ and app.kubernetes.io/ are the operator's: choose another prefix"
 OWN_VARIABLES = "names that begin with EVERMODEL_ are the operator's: choose another"
-BUNDLED = "scikit-learn's data sets are breast_cancer, digits, iris and wine, with or without ?rows=START:STOP"
+BUNDLED = (
+    "scikit-learn's data sets are breast_cancer, diabetes, digits, iris and wine, with or without ?rows=START:STOP"
+)
+
+REGRESSION: dict[str, Value] = {
+    "task": "Regression",
+    "objective.metric": "rmse",
+    "objective.threshold": 60,
+    "data.train.uri": "sklearn://diabetes",
+    "training.estimator": "Ridge",
+}
+"""What makes the smallest ModelDeployment one that predicts numbers."""
+NUMBERS = {path: value for path, value in REGRESSION.items() if path != "training.estimator"}
+RIDGE = {"name": "ridge", "estimator": "Ridge"}
+LOGISTIC = {"name": "logistic", "estimator": "LogisticRegression"}
 
 MISTAKES = (
     Mistake(what="a percentage", spec={"objective.threshold": 93}, at="spec.objective.threshold", says=FRACTION),
     Mistake(what="threshold 1", spec={"objective.threshold": 1.0}, at="spec.objective.threshold", says=FRACTION),
-    Mistake(what="threshold 0", spec={"objective.threshold": 0}, at="spec.objective.threshold", says=FRACTION),
+    Mistake(
+        what="threshold 0",
+        spec={"objective.threshold": 0},
+        at="spec.objective.threshold",
+        says="must be above 0: write 0.93 for an accuracy, or the largest error that will do",
+    ),
     Mistake(
         what="a threshold in words",
         spec={"objective.threshold": "high"},
@@ -82,9 +101,77 @@ MISTAKES = (
     Mistake(what="no threshold", spec={"objective": {}}, at="spec.objective.threshold", says="Required value"),
     Mistake(
         what="a metric of later",
-        spec={"objective.metric": "rmse"},
+        spec={"objective.metric": "r2"},
         at="spec.objective.metric",
         says='supported values: "accuracy"',
+    ),
+    Mistake(
+        what="a metric of numbers for classes",
+        spec={"objective.metric": "rmse"},
+        at="spec.objective.metric",
+        says="is about numbers: set spec.task to Regression, or choose a metric of classes such as accuracy",
+    ),
+    Mistake(
+        what="a metric of classes for numbers",
+        spec=REGRESSION | {"objective.metric": "accuracy"},
+        at="spec.objective.metric",
+        says="is about classes: choose rmse, mae or mape for Regression",
+    ),
+    Mistake(
+        what="an error of 0",
+        spec=REGRESSION | {"objective.threshold": 0},
+        at="spec.objective.threshold",
+        says="must be above 0",
+    ),
+    Mistake(
+        what="a regressor for classes",
+        spec={"training.estimator": "Ridge"},
+        at="spec.training.estimator",
+        says="is a regressor: set spec.task to Regression, or choose a classifier",
+    ),
+    Mistake(
+        what="a classifier for numbers",
+        spec=REGRESSION | {"training.estimator": "SVC"},
+        at="spec.training.estimator",
+        says="is a classifier: choose a regressor for the task Regression",
+    ),
+    Mistake(
+        what="a classifier among regressors",
+        spec=NUMBERS | {"training": {"ensemble": {"type": "Voting", "members": [RIDGE, LOGISTIC]}}},
+        at="spec.training.ensemble.members",
+        says="has a member of another task: choose classifiers for Classification, regressors for Regression",
+    ),
+    Mistake(
+        what="a classifier that learns from regressors",
+        spec=NUMBERS
+        | {
+            "training": {
+                "ensemble": {
+                    "type": "Stacking",
+                    "members": [RIDGE, RIDGE | {"name": "other"}],
+                    "finalEstimator": {"estimator": "LogisticRegression"},
+                }
+            }
+        },
+        at="spec.training.ensemble.finalEstimator",
+        says="is of another task: choose a classifier for Classification, a regressor for Regression",
+    ),
+    Mistake(
+        what="regressors that vote",
+        spec=NUMBERS
+        | {
+            "training": {
+                "ensemble": {"type": "Voting", "voting": "hard", "members": [RIDGE, RIDGE | {"name": "other"}]}
+            }
+        },
+        at="spec.training.ensemble.voting",
+        says="regressors have no classes to vote for, their mean is taken: leave voting out",
+    ),
+    Mistake(
+        what="a task of later",
+        spec={"task": "Clustering"},
+        at="spec.task",
+        says='supported values: "Classification", "Regression"',
     ),
     Mistake(
         what="an unknown estimator",
@@ -190,7 +277,7 @@ MISTAKES = (
         what="epochs of an estimator that learns at once",
         spec={"training.epochs": {"max": 10}},
         at="spec.training.epochs",
-        says="SGDClassifier learn in passes over the rows: leave epochs out, or choose one of them",
+        says="SGDRegressor learn in passes over the rows: leave epochs out, or choose one of them",
     ),
     Mistake(
         what="all rows kept apart",

@@ -58,7 +58,7 @@ MODEL_DEPLOYMENT = Kind(
     name="ModelDeployment",
     plural="modeldeployments",
     short_names=("models", "model", "emd"),
-    description="A model, its data and the accuracy that it must keep; the operator trains, serves and retrains it.",
+    description="A model, its data and the quality that it must keep; the operator trains, serves and retrains it.",
     spec=ModelDeploymentSpec,
     status=ModelDeploymentStatus,
     rules=RuleSet(of_fields=FIELD_RULES, of_structs=STRUCT_RULES),
@@ -95,7 +95,7 @@ MODEL_VERSION = Kind(
     columns=(
         Column(name="Phase", path=".status.phase", description="Where the version stands."),
         Column(name="Trigger", path=".spec.trigger.reason", description="Why the run began."),
-        Column(name="Holdout", path=".status.holdout", type="number", description="Accuracy on the set that decided."),
+        Column(name="Holdout", path=".status.holdout", type="number", description="Metric on the set that decided."),
         Column(name="Set", path=".status.holdoutSet", description="The set that decided."),
         Column(name="Progress", path=".status.progress.message", description="What its Job is doing."),
         Column(name="Rows", path=".status.rows", type="integer", description="Rows fitted on."),

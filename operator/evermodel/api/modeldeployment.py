@@ -17,7 +17,7 @@ from evermodel.api.status import (
     RetrainingStatus,
 )
 from evermodel.api.template import EnvVar, PodTemplate, Resources, Toleration
-from evermodel.contract import EnsembleType, FileType, FoldStrategy, SearchAlgorithm, Vote
+from evermodel.contract import EnsembleType, FileType, FoldStrategy, SearchAlgorithm, Task, Vote
 
 __all__ = [
     "CandidateStatus",
@@ -52,6 +52,7 @@ __all__ = [
     "Search",
     "SecretRef",
     "Serving",
+    "Task",
     "Toleration",
     "TrainData",
     "Training",
@@ -63,15 +64,28 @@ class Metric(StrEnum):
     """What the threshold is about."""
 
     ACCURACY = "accuracy"
+    RMSE = "rmse"
+    MAE = "mae"
+    MAPE = "mape"
 
 
 class Objective(Resource, frozen=True, kw_only=True):
     """The quality that the model must keep in production."""
 
     threshold: Annotated[
-        float, Meta(gt=0, lt=1, description="The accuracy that the model must keep, as a fraction: 0.93, not 93.")
+        float,
+        Meta(
+            gt=0,
+            description=(
+                "The least that the model must keep of a metric such as accuracy, as a fraction: 0.93, not 93. Of an "
+                "error the most that it may reach: rmse and mae in the target's units, mape as a fraction."
+            ),
+        ),
     ]
-    metric: Annotated[Metric, Meta(description="What is measured.")] = Metric.ACCURACY
+    metric: Annotated[
+        Metric,
+        Meta(description="What is measured: accuracy of a classifier; rmse, mae or mape of a regressor."),
+    ] = Metric.ACCURACY
 
 
 class TrainData(Resource, frozen=True, kw_only=True):
@@ -91,8 +105,8 @@ class TrainData(Resource, frozen=True, kw_only=True):
                 "CSV with a header row, Parquet, JSON lines or Arrow, plain, gzip or zstd: configmap://NAME/KEY "
                 "in the same namespace, hub://NAME for an uploaded file, pvc://CLAIM/PATH for a file or a "
                 "folder of files with equal columns, https://HOST/PATH for one on a web server "
-                "(http:// where sha256 is declared), or sklearn://NAME (digits, iris, wine, breast_cancer), of which "
-                "?rows=START:STOP takes a slice."
+                "(http:// where sha256 is declared), or sklearn://NAME (digits, iris, wine, breast_cancer; diabetes "
+                "for regression), of which ?rows=START:STOP takes a slice."
             ),
         ),
     ]
@@ -206,7 +220,7 @@ class Preprocessing(Resource, frozen=True, kw_only=True):
 
 
 class Estimator(StrEnum):
-    """scikit-learn classifiers that may be declared: all that are not made of other estimators."""
+    """scikit-learn estimators that may be declared: classifiers, then regressors, all that need no other estimators."""
 
     ADA_BOOST = "AdaBoostClassifier"
     BAGGING = "BaggingClassifier"
@@ -242,6 +256,57 @@ class Estimator(StrEnum):
     RIDGE_CV = "RidgeClassifierCV"
     SGD = "SGDClassifier"
     SVC = "SVC"
+    ARD_REGRESSION = "ARDRegression"
+    ADA_BOOST_REGRESSOR = "AdaBoostRegressor"
+    BAGGING_REGRESSOR = "BaggingRegressor"
+    BAYESIAN_RIDGE = "BayesianRidge"
+    CCA = "CCA"
+    DECISION_TREE_REGRESSOR = "DecisionTreeRegressor"
+    DUMMY_REGRESSOR = "DummyRegressor"
+    ELASTIC_NET = "ElasticNet"
+    ELASTIC_NET_CV = "ElasticNetCV"
+    EXTRA_TREE_REGRESSOR = "ExtraTreeRegressor"
+    EXTRA_TREES_REGRESSOR = "ExtraTreesRegressor"
+    GAMMA_REGRESSOR = "GammaRegressor"
+    GAUSSIAN_PROCESS_REGRESSOR = "GaussianProcessRegressor"
+    GRADIENT_BOOSTING_REGRESSOR = "GradientBoostingRegressor"
+    HIST_GRADIENT_BOOSTING_REGRESSOR = "HistGradientBoostingRegressor"
+    HUBER_REGRESSOR = "HuberRegressor"
+    ISOTONIC_REGRESSION = "IsotonicRegression"
+    K_NEIGHBORS_REGRESSOR = "KNeighborsRegressor"
+    KERNEL_RIDGE = "KernelRidge"
+    LARS = "Lars"
+    LARS_CV = "LarsCV"
+    LASSO = "Lasso"
+    LASSO_CV = "LassoCV"
+    LASSO_LARS = "LassoLars"
+    LASSO_LARS_CV = "LassoLarsCV"
+    LASSO_LARS_IC = "LassoLarsIC"
+    LINEAR_REGRESSION = "LinearRegression"
+    LINEAR_SVR = "LinearSVR"
+    MLP_REGRESSOR = "MLPRegressor"
+    NU_SVR = "NuSVR"
+    ORTHOGONAL_MATCHING_PURSUIT = "OrthogonalMatchingPursuit"
+    ORTHOGONAL_MATCHING_PURSUIT_CV = "OrthogonalMatchingPursuitCV"
+    PLS_CANONICAL = "PLSCanonical"
+    PLS_REGRESSION = "PLSRegression"
+    PASSIVE_AGGRESSIVE_REGRESSOR = "PassiveAggressiveRegressor"
+    POISSON_REGRESSOR = "PoissonRegressor"
+    QUANTILE_REGRESSOR = "QuantileRegressor"
+    RANSAC_REGRESSOR = "RANSACRegressor"
+    RADIUS_NEIGHBORS_REGRESSOR = "RadiusNeighborsRegressor"
+    RANDOM_FOREST_REGRESSOR = "RandomForestRegressor"
+    RIDGE_REGRESSION = "Ridge"
+    RIDGE_REGRESSION_CV = "RidgeCV"
+    SGD_REGRESSOR = "SGDRegressor"
+    SVR = "SVR"
+    THEIL_SEN_REGRESSOR = "TheilSenRegressor"
+    TRANSFORMED_TARGET_REGRESSOR = "TransformedTargetRegressor"
+    TWEEDIE_REGRESSOR = "TweedieRegressor"
+
+
+REGRESSORS = tuple(Estimator)[tuple(Estimator).index(Estimator.ARD_REGRESSION) :]
+"""The estimators for the task Regression; the others are classifiers."""
 
 
 class Epochs(Resource, frozen=True, kw_only=True):
@@ -402,7 +467,12 @@ class Search(Resource, frozen=True, kw_only=True):
 class Training(Resource, frozen=True, kw_only=True):
     """How the model is made."""
 
-    estimator: Annotated[Estimator, Meta(description="A scikit-learn classifier, by class name.")] | None = None
+    estimator: (
+        Annotated[
+            Estimator, Meta(description="A scikit-learn classifier or regressor, by class name; it must fit the task.")
+        ]
+        | None
+    ) = None
     parameters: Annotated[
         Parameters, Meta(description="Constructor parameters of the estimator, JSON values only.")
     ] = {}
@@ -431,7 +501,13 @@ class Improvement(Resource, frozen=True, kw_only=True):
         float,
         Meta(ge=0.5, lt=1, description="1 − α of the exact one-sided McNemar test over the life of the held-out rows."),
     ] = 0.95
-    min_absolute: Annotated[float, Meta(ge=0, lt=1, description="Smallest gain in accuracy worth a promotion.")] = 0.0
+    min_absolute: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="Smallest gain in the objective's metric worth a promotion; of an error, how much smaller.",
+        ),
+    ] = 0.0
 
 
 class Evaluation(Resource, frozen=True, kw_only=True):
@@ -439,7 +515,15 @@ class Evaluation(Resource, frozen=True, kw_only=True):
 
     improvement: Improvement = Improvement()
     reference_tolerance: Annotated[
-        float, Meta(ge=0, lt=1, description="How much worse than the champion a candidate may be on reference rows.")
+        float,
+        Meta(
+            ge=0,
+            lt=1,
+            description=(
+                "How much worse than the champion a candidate may be on reference rows; of an error, as a share of the "
+                "threshold."
+            ),
+        ),
     ] = 0.02
 
 
@@ -451,10 +535,10 @@ class Serving(Resource, frozen=True, kw_only=True):
 
 
 class Monitoring(Resource, frozen=True, kw_only=True):
-    """How the live accuracy is watched."""
+    """How the live metric is watched."""
 
     interval: Annotated[Duration, Meta(description="How often the hub is asked.")] = "30s"
-    window: Annotated[int, Meta(ge=10, le=1_000_000, description="Labelled predictions in the accuracy shown.")] = 1000
+    window: Annotated[int, Meta(ge=10, le=1_000_000, description="Labelled predictions in the metric shown.")] = 1000
     min_samples: Annotated[
         int,
         Meta(
@@ -467,7 +551,15 @@ class Monitoring(Resource, frozen=True, kw_only=True):
         ),
     ] = 400
     tolerance: Annotated[
-        float, Meta(ge=0, lt=0.5, description="The detector alarms on accuracy below threshold − tolerance.")
+        float,
+        Meta(
+            ge=0,
+            lt=0.5,
+            description=(
+                "The detector alarms on a metric below threshold − tolerance; on an error above "
+                "threshold × (1 + tolerance), since an error has the target's units."
+            ),
+        ),
     ] = 0.01
     false_alarm_every: Annotated[
         int, Meta(ge=100, le=1_000_000_000, description="Labels between two false alarms, on average at least.")
@@ -524,11 +616,12 @@ class Retraining(Resource, frozen=True, kw_only=True):
 
 
 class ModelDeploymentSpec(Resource, frozen=True, kw_only=True):
-    """Declare a model, its data and the accuracy that it must keep."""
+    """Declare a model, its data and the quality that it must keep."""
 
     objective: Objective
     data: Data
     training: Training
+    task: Annotated[Task, Meta(description="What is predicted: a class, or a number.")] = Task.CLASSIFICATION
     evaluation: Evaluation = Evaluation()
     serving: Serving = Serving()
     monitoring: Monitoring = Monitoring()

@@ -8,7 +8,8 @@ from typing import Annotated
 from msgspec import Meta
 
 from evermodel.api.fields import Message, Resource, Text, Time, Token
-from evermodel.api.modeldeployment import Data, Training
+from evermodel.api.modeldeployment import Data, Objective, Training
+from evermodel.contract import Task
 
 
 class VersionPhase(StrEnum):
@@ -62,6 +63,10 @@ class ModelVersionSpec(Resource, frozen=True, kw_only=True):
     """Runtime image of the run; the version is served with it too."""
     data: Data
     training: Training
+    task: Task = Task.CLASSIFICATION
+    """What is predicted."""
+    objective: Objective | None = None
+    """What was to be kept when the run began; a run of long ago has none, and was about accuracy."""
     parent: int | None = None
     """Number of the champion that the run began under."""
     feedback_through: int | None = None
@@ -179,7 +184,7 @@ class ModelVersionStatus(Resource, frozen=True, kw_only=True):
     fresh: SetScore | None = None
     """Scores on labelled production records that neither model has seen."""
     holdout: float | None = None
-    """Accuracy on the set that decided."""
+    """The metric on the set that decided."""
     holdout_set: Text | None = None
     """reference or fresh: the set that decided."""
     failure: VersionFailure | None = None

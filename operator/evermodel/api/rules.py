@@ -8,10 +8,13 @@ from typing import Any
 
 from msgspec import Struct
 
+from evermodel import contract
 from evermodel.api.modeldeployment import (
+    REGRESSORS,
     Data,
     DataFormat,
     Ensemble,
+    Metric,
     ModelDeploymentSpec,
     Monitoring,
     Objective,
@@ -21,8 +24,17 @@ from evermodel.api.modeldeployment import (
 )
 from evermodel.api.modelversion import ModelVersionSpec
 from evermodel.api.template import EnvVar, PodTemplate
+from evermodel.contract import Task
 
-IN_EPOCHS = ("MLPClassifier", "PassiveAggressiveClassifier", "Perceptron", "SGDClassifier")
+IN_EPOCHS = (
+    "MLPClassifier",
+    "MLPRegressor",
+    "PassiveAggressiveClassifier",
+    "PassiveAggressiveRegressor",
+    "Perceptron",
+    "SGDClassifier",
+    "SGDRegressor",
+)
 """Estimators that learn in passes over the rows. Naive Bayes takes rows bit by bit too, but counts each only once."""
 NAME_LENGTH = 40
 """Longest name of a ModelDeployment: names of Jobs and pods are made from it and end at 63 characters."""
@@ -62,8 +74,11 @@ _URI = (
     " || self.matches('^sklearn://')"
 )
 
-BUNDLED = ("breast_cancer", "digits", "iris", "wine")
+BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 """Data sets of scikit-learn that sklearn:// names."""
+_ERRORS = [metric.value for metric in Metric if contract.Metric(metric.value).lower_is_better]
+_OF_REGRESSION = [metric.value for metric in Metric if contract.Metric(metric.value).task is Task.REGRESSION]
+_REGRESSORS = [estimator.value for estimator in REGRESSORS]
 _BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
 
 
@@ -93,8 +108,8 @@ def fraction_rules(schema: Mapping[str, Any]) -> tuple[Rule, ...]:
 FIELD_RULES: Mapping[tuple[type[Struct], str], tuple[Rule, ...]] = {
     (Objective, "threshold"): (
         Rule(
-            rule="self > 0.0 && self < 1.0",
-            message="accuracy is a fraction between 0 and 1: write 0.93, not 93",
+            rule="self > 0.0",
+            message="must be above 0: write 0.93 for an accuracy, or the largest error that will do",
             instead_of=_BOUNDS,
         ),
     ),
@@ -165,6 +180,13 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
             rule="!self.uri.startsWith('http://') || has(self.sha256)",
             message="what comes by http:// can be changed on its way: write https://, or declare the file's sha256",
             field_path=".uri",
+        ),
+    ),
+    Objective: (
+        Rule(
+            rule=f"self.metric in {_ERRORS} || self.threshold < 1.0",
+            message="accuracy is a fraction between 0 and 1: write 0.93, not 93",
+            field_path=".threshold",
         ),
     ),
     Data: (
@@ -262,9 +284,56 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
     ),
     ModelDeploymentSpec: (
         Rule(
-            rule="self.monitoring.tolerance < self.objective.threshold",
+            rule=(f"self.objective.metric in {_ERRORS} || self.monitoring.tolerance < self.objective.threshold"),
             message="must be below objective.threshold: no accuracy is below threshold − tolerance otherwise",
             field_path=".monitoring.tolerance",
+        ),
+        Rule(
+            rule=(
+                "self.task == 'Regression' || !has(self.training.estimator)"
+                f" || !(self.training.estimator in {_REGRESSORS})"
+            ),
+            message="is a regressor: set spec.task to Regression, or choose a classifier",
+            field_path=".training.estimator",
+        ),
+        Rule(
+            rule=(
+                "self.task != 'Regression' || !has(self.training.estimator)"
+                f" || self.training.estimator in {_REGRESSORS}"
+            ),
+            message="is a classifier: choose a regressor for the task Regression",
+            field_path=".training.estimator",
+        ),
+        Rule(
+            rule=(
+                "!has(self.training.ensemble) || self.training.ensemble.members.all("
+                f"one, (one.estimator in {_REGRESSORS}) == (self.task == 'Regression'))"
+            ),
+            message="has a member of another task: choose classifiers for Classification, regressors for Regression",
+            field_path=".training.ensemble.members",
+        ),
+        Rule(
+            rule=(
+                "!has(self.training.ensemble) || !has(self.training.ensemble.finalEstimator)"
+                f" || (self.training.ensemble.finalEstimator.estimator in {_REGRESSORS}) == (self.task == 'Regression')"
+            ),
+            message="is of another task: choose a classifier for Classification, a regressor for Regression",
+            field_path=".training.ensemble.finalEstimator",
+        ),
+        Rule(
+            rule="!has(self.training.ensemble) || !has(self.training.ensemble.voting) || self.task != 'Regression'",
+            message="regressors have no classes to vote for, their mean is taken: leave voting out",
+            field_path=".training.ensemble.voting",
+        ),
+        Rule(
+            rule=f"self.task == 'Regression' || !(self.objective.metric in {_OF_REGRESSION})",
+            message="is about numbers: set spec.task to Regression, or choose a metric of classes such as accuracy",
+            field_path=".objective.metric",
+        ),
+        Rule(
+            rule=f"self.task != 'Regression' || self.objective.metric in {_OF_REGRESSION}",
+            message=f"is about classes: choose {', '.join(_OF_REGRESSION[:-1])} or {_OF_REGRESSION[-1]} for Regression",
+            field_path=".objective.metric",
         ),
         Rule(
             rule=(

@@ -31,7 +31,7 @@ class ChampionStatus(Resource, frozen=True, kw_only=True):
     version: int
     """Number of the version."""
     holdout: float
-    """Accuracy on held-out rows at its gate."""
+    """The metric on held-out rows at its gate."""
     training_hash: Text
     """Digest of the data and training that it was made with."""
     promoted_at: Time
@@ -50,14 +50,14 @@ class CandidateStatus(Resource, frozen=True, kw_only=True):
 
 
 class LiveStatus(Resource, frozen=True, kw_only=True):
-    """The live accuracy of the champion, rounded as shown; exact figures are in the hub and in metrics."""
+    """The live metric of the champion, rounded as shown; exact figures are in the hub and in metrics."""
 
     value: float | None = None
-    """Accuracy over the last labelled predictions."""
+    """The metric over the last labelled predictions."""
     lower: float | None = None
-    """Lower end of its 95 % Wilson interval."""
+    """Lower end of its 95 % interval."""
     upper: float | None = None
-    """Upper end of its 95 % Wilson interval."""
+    """Upper end of its 95 % interval."""
     samples: int = 0
     """Labelled predictions that the value is over."""
     coverage: float | None = None

@@ -7,6 +7,7 @@ import hashlib
 import msgspec
 
 from evermodel.api.modeldeployment import DataFormat, ModelDeploymentSpec
+from evermodel.contract import Task
 
 SCHEME = "1"
 """Goes up when the list of fields changes; hashes of different schemes are never compared as unequal data."""
@@ -39,5 +40,7 @@ def training_hash(spec: ModelDeploymentSpec) -> str:
         inputs["ensemble"] = msgspec.to_builtins(training.ensemble)
     if training.search is not None:
         inputs["search"] = msgspec.to_builtins(training.search)
+    if spec.task is not Task.CLASSIFICATION:
+        inputs["task"] = spec.task
     canonical = msgspec.json.encode(inputs, order="deterministic")
     return f"{SCHEME}:{hashlib.sha256(canonical).hexdigest()[:16]}"

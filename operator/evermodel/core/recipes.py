@@ -5,16 +5,16 @@ from __future__ import annotations
 import msgspec
 
 from evermodel.api import modeldeployment as declared
-from evermodel.contract import Ensemble, Member, PreprocessingStep, Search
+from evermodel.contract import Ensemble, Member, PreprocessingStep, Search, Task
 
 EVERYTHING = ("*",)
 """Columns of a member's own steps."""
 
 
-def estimator_name(training: declared.Training) -> str:
+def estimator_name(training: declared.Training, task: Task) -> str:
     """Return the class of what is fitted; empty where nothing is declared, which the API server refuses."""
     if training.ensemble is not None:
-        return f"{training.ensemble.type.value}Classifier"
+        return f"{training.ensemble.type.value}{'Regressor' if task is Task.REGRESSION else 'Classifier'}"
     return "" if training.estimator is None else training.estimator.value
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from evermodel.api.modeldeployment import Objective
 from evermodel.api.modelversion import SetScore
 from evermodel.contract import (
     DataFormat,
@@ -14,6 +15,8 @@ from evermodel.contract import (
     Epochs,
     EvaluateRun,
     FreshRange,
+    Measure,
+    Metric,
     PairedScore,
     TrainRun,
 )
@@ -37,6 +40,11 @@ def data_source(version: VersionView) -> DataSource:
     )
 
 
+def objective_of(objective: Objective | None) -> Measure:
+    """Return the metric of an objective; what was recorded long ago has none, and was about accuracy."""
+    return Measure(metric=Metric(objective.metric.value)) if objective is not None else Measure()
+
+
 def train_run(observed: Observed, version: VersionView) -> TrainRun:
     """Return what the training Job is told."""
     training = version.spec.training
@@ -47,7 +55,9 @@ def train_run(observed: Observed, version: VersionView) -> TrainRun:
         version=version.number,
         hub_url=observed.settings.hub_url,
         data=data_source(version),
-        estimator=recipes.estimator_name(training),
+        task=version.spec.task,
+        objective=objective_of(version.spec.objective),
+        estimator=recipes.estimator_name(training, version.spec.task),
         parameters=training.parameters,
         ensemble=recipes.ensemble(training),
         preprocessing=recipes.steps(training),
@@ -88,6 +98,7 @@ def evaluate_run(observed: Observed, version: VersionView, *, manifest: str, dat
         data_sha256=data_sha256,
         candidate=manifest,
         champion=champion.status.manifest if champion is not None else None,
+        objective=objective_of(version.spec.objective),
         fresh=fresh,
     )
 

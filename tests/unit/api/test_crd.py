@@ -12,12 +12,13 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
+from sklearn.utils import get_tags
 from sklearn.utils.discovery import all_estimators
 from tests.unit.api.schemas import MINIMAL, RECORD, filled, walk
 
 from evermodel.api import crd
 from evermodel.api.generated import CHECKOUT, main, stale
-from evermodel.api.modeldeployment import Estimator, ModelDeploymentSpec, ModelDeploymentStatus, Transformer
+from evermodel.api.modeldeployment import REGRESSORS, Estimator, ModelDeploymentSpec, ModelDeploymentStatus, Transformer
 from evermodel.api.modelversion import ModelVersionSpec, ModelVersionStatus
 from evermodel.api.rules import BUNDLED, FIELD_RULES, STRUCT_RULES, fraction_rules
 from evermodel.api.schema import LIST_KINDS
@@ -191,9 +192,19 @@ def test_each_column_shows_a_field_that_exists(kind: crd.Kind) -> None:
         assert path in paths or path == ".metadata.creationTimestamp", column.name
 
 
-def test_the_estimators_are_all_classifiers_of_scikit_learn_that_are_not_made_of_others() -> None:
-    classifiers = {name: kind for name, kind in all_estimators(type_filter="classifier") if not needs_others(kind)}
-    assert [estimator.value for estimator in Estimator] == sorted(classifiers)
+@pytest.mark.filterwarnings("ignore:Class PassiveAggressive:FutureWarning")
+def test_the_estimators_are_all_of_scikit_learn_that_are_not_made_of_others_and_predict_one_target() -> None:
+    classifiers, regressors = (
+        [name for name, kind in all_estimators(type_filter=task) if not needs_others(kind) and has_one_target(kind)]
+        for task in ("classifier", "regressor")
+    )
+    assert [estimator.value for estimator in Estimator] == sorted(classifiers) + sorted(regressors)
+    assert [estimator.value for estimator in REGRESSORS] == sorted(regressors)
+
+
+def has_one_target(kind: type) -> bool:
+    single: bool = get_tags(kind()).target_tags.single_output
+    return single
 
 
 def needs_others(kind: type) -> bool:

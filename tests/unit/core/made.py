@@ -92,6 +92,8 @@ def make_version(
         image="runtime:1",
         data=declared.data,
         training=declared.training,
+        task=declared.task,
+        objective=declared.objective,
         parent=number - 1 or None,
     )
     return VersionView(

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from evermodel.api.modeldeployment import ModelDeploymentSpec
+from evermodel.contract import Task
 from evermodel.core.durations import parse_duration
 from evermodel.core.hashing import training_hash
 
@@ -59,6 +60,7 @@ def test_starts_no_run(changed: ModelDeploymentSpec) -> None:
             id="an ensemble",
         ),
         pytest.param(spec(training={"search": {"parameters": {"max_depth": [3, 5]}}}), id="a search"),
+        pytest.param(msgspec.structs.replace(spec(), task=Task.REGRESSION), id="the task"),
     ],
 )
 def test_starts_a_run(changed: ModelDeploymentSpec) -> None:

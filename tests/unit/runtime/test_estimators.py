@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from evermodel.contract import FailureReason
+from evermodel.contract import FailureReason, Task
 from evermodel_runtime.data.failure import JobError
-from evermodel_runtime.train.estimators import ESTIMATORS, make_estimator
+from evermodel_runtime.train.estimators import ESTIMATORS, REGRESSORS, make_estimator
 from evermodel_runtime.train.transformers import make_transformer
 
 NEEDED = {"RadiusNeighborsClassifier": {"outlier_label": "most_frequent"}}
@@ -69,10 +69,11 @@ def test_a_wrong_step_is_told(transformer: str, parameters: dict[str, Any], word
     assert words in failure.value.message
 
 
-@pytest.mark.filterwarnings("ignore:Class PassiveAggressiveClassifier is deprecated:FutureWarning")
+@pytest.mark.filterwarnings("ignore:Class PassiveAggressive:FutureWarning")
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_every_estimator_is_made_with_the_seed_of_the_run(name: str) -> None:
-    made = make_estimator(name, NEEDED.get(name, {}), seed=7)
+    task = Task.REGRESSION if name in REGRESSORS else Task.CLASSIFICATION
+    made = make_estimator(name, NEEDED.get(name, {}), seed=7, task=task)
 
     assert type(made).__name__ == name
     assert made.get_params().get("random_state", 7) == 7

@@ -15,7 +15,7 @@ from evermodel_runtime.data.bundled import bundled_csv
 from evermodel_runtime.data.csvfile import read_csv
 from evermodel_runtime.data.dataset import Dataset, read_dataset
 from evermodel_runtime.data.failure import JobError
-from evermodel_runtime.train.estimators import ESTIMATORS
+from evermodel_runtime.train.estimators import CLASSIFIERS
 from evermodel_runtime.train.export import NoOnnxError, check_parity, compare, export, layout_of
 from evermodel_runtime.train.pipeline import make_recipe, table
 
@@ -75,7 +75,7 @@ def manifest(dataset: Dataset) -> Manifest:
 
 def what_it_takes() -> Iterator[Any]:
     """Yield each estimator with the data that it can be fitted on."""
-    for estimator in ESTIMATORS:
+    for estimator in CLASSIFIERS:
         yield pytest.param(estimator, wine, False, id=f"{estimator}, three classes of numbers")
         if estimator in COUNTS_ONLY:
             continue

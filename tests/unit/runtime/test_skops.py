@@ -26,7 +26,7 @@ from evermodel_runtime.data.bundled import bundled_csv
 from evermodel_runtime.data.csvfile import read_csv
 from evermodel_runtime.data.dataset import read_dataset
 from evermodel_runtime.data.failure import JobError
-from evermodel_runtime.train.estimators import ESTIMATORS
+from evermodel_runtime.train.estimators import CLASSIFIERS
 from evermodel_runtime.train.job import train
 from evermodel_runtime.train.pipeline import make_recipe, table
 
@@ -50,7 +50,7 @@ def fitted(estimator: str, parameters: dict[str, Any] | None = None) -> Any:
     return make_recipe(run, WINE.features.columns).fit(WINE.features, WINE.target.labels)
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("estimator", CLASSIFIERS)
 def test_every_estimator_comes_back_as_it_was_and_always_as_the_same_bytes(estimator: str) -> None:
     first, second = fitted(estimator), fitted(estimator)
 

@@ -206,7 +206,12 @@ def test_a_window_too_short_for_the_parameters_is_no_choice() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason", "words"),
     [
-        pytest.param({"estimator": "LinearRegression"}, FailureReason.SPEC_INVALID, "none of", id="unknown estimator"),
+        pytest.param(
+            {"estimator": "LinearRegression"},
+            FailureReason.SPEC_INVALID,
+            "no estimator of the task Classification",
+            id="a regressor",
+        ),
         pytest.param(
             {"parameters": {"max_depht": 3}}, FailureReason.SPEC_INVALID, "Did you mean 'max_depth'", id="parameter"
         ),

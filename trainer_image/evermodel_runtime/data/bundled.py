@@ -9,7 +9,13 @@ import re
 
 import numpy as np
 
-LOADERS = {"digits": "load_digits", "iris": "load_iris", "wine": "load_wine", "breast_cancer": "load_breast_cancer"}
+LOADERS = {
+    "digits": "load_digits",
+    "iris": "load_iris",
+    "wine": "load_wine",
+    "breast_cancer": "load_breast_cancer",
+    "diabetes": "load_diabetes",
+}
 """Name in ``sklearn://NAME`` and the function of ``sklearn.datasets`` that loads it."""
 SLICE = re.compile(r"(\d*):(\d*)", re.ASCII)
 SHUFFLE_SEED = 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from evermodel.contract import Column, ColumnKind, DataSource, PreprocessingStep
+from evermodel.contract import Column, ColumnKind, DataSource, PreprocessingStep, Task
 from evermodel_runtime.data.columns import ColumnSurvey, as_numbers, refuse_missing, spelled, survey, texts_of
 from evermodel_runtime.data.failure import data_error, did_you_mean, listed, spec_error
 from evermodel_runtime.data.labels import Target, read_target
@@ -52,6 +52,7 @@ def read_dataset(
     source: DataSource,
     preprocessing: tuple[PreprocessingStep, ...] = (),
     known: tuple[Column, ...] = (),
+    task: Task = Task.CLASSIFICATION,
 ) -> Dataset:
     """Check the file against what is declared, and split it.
 
@@ -65,6 +66,8 @@ def read_dataset(
         Declared steps; without any, missing values and text are left to the default steps.
     known : tuple of Column, optional
         Columns of the champion, which the file has to have again, of the same kind.
+    task : Task, optional
+        Whether the target is a class or a number.
     """
     names = feature_names(file, source, preprocessing)
     if known:
@@ -74,7 +77,7 @@ def read_dataset(
         raise data_error(
             f"{file.name} has {len(file)} rows; at least {MIN_ROWS} are needed to train and to hold out some."
         )
-    target = read_target(file, source.target)
+    target = read_target(file, source.target, task)
     features = FeatureRows.of([_read(file, name, preprocessing, _of_name(known, name)) for name in names])
     hashes = row_hashes(features)
     return Dataset(features, target, split_rows(file, source, hashes), hashes)
@@ -264,10 +267,10 @@ def training_part(dataset: Dataset) -> TrainingPart:
     copies = np.isin(dataset.hashes, dataset.hashes[dataset.reference]) & ~dataset.reference
     chosen = ~dataset.reference & ~copies
     labels = dataset.target.labels[chosen]
-    if len(np.unique(labels)) < 2:  # noqa: PLR2004 - two classes
+    if len(np.unique(labels)) < 2:  # noqa: PLR2004 - two classes, or numbers
         raise data_error(
             f"Of {len(chosen):,} rows, {int(dataset.reference.sum()):,} are held out and {int(copies.sum()):,} are "
-            f"copies of held-out rows; the {len(labels):,} left hold fewer than two classes. Add rows, lower "
+            f"copies of held-out rows; the {len(labels):,} left hold fewer than two different targets. Add rows, lower "
             "spec.data.holdout.fraction, or drop spec.data.idColumn so that equal rows are held out together."
         )
     return TrainingPart(dataset.features[chosen], Target(labels), dataset.hashes[chosen], int(copies.sum()))

@@ -1,14 +1,15 @@
-"""The target column: what its classes are, and how a label that came as text is one of them."""
+"""The target column: what its classes or numbers are, and how a label that came as text is one of them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from evermodel.contract import Scalar, label_text
-from evermodel_runtime.data.columns import spelled
+from evermodel.contract import Scalar, Task, label_text
+from evermodel_runtime.data.columns import LARGEST, spelled
 from evermodel_runtime.data.failure import data_error, listed
 from evermodel_runtime.data.rows import Labels
 from evermodel_runtime.data.table import Table
@@ -29,29 +30,62 @@ class Target:
     Attributes
     ----------
     labels : array of shape (rows,)
-        int64 where every label is a whole number, otherwise str as object, spelled as ``label_text`` does.
+        int64 where every class is a whole number, otherwise str as object, spelled as ``label_text`` does; float64 of
+        a regression.
     """
 
     labels: Labels
 
-    @property
-    def whole_numbers(self) -> bool:
-        """Whether the classes are int64."""
-        return self.labels.dtype == np.int64
-
     def parse(self, texts: Iterable[str]) -> list[Scalar | None]:
         """Turn labels that came as text into the target's type; None where one does not fit. New classes are fine."""
-        return [_whole(text) if self.whole_numbers else text for text in texts]
+        if self.labels.dtype == np.float64:
+            return [as_number(text) for text in texts]
+        return [_whole(text) if self.labels.dtype == np.int64 else text for text in texts]
+
+    def array(self, labels: Iterable[Scalar]) -> Labels:
+        """Return labels that ``parse`` gave as an array of the target's type."""
+        if self.labels.dtype == np.object_:
+            return as_texts(labels)
+        if self.labels.dtype == np.float64:
+            return np.array(list(labels), dtype=np.float64)
+        return np.array(list(labels), dtype=np.int64)
 
 
-def read_target(file: Table, name: str) -> Target:
-    """Read and check the target column.
+def read_target(file: Table, name: str, task: Task = Task.CLASSIFICATION) -> Target:
+    """Read and check the target column: of classes, or of numbers.
 
     Raises
     ------
     JobError
-        DataInvalid: labels are missing, there is one class only, or nearly as many classes as rows.
+        DataInvalid: labels are missing, there is one class only, or nearly as many classes as rows; for a regression,
+        a target is missing or no finite number, or all are equal.
     """
+    return _read_numbers(file, name) if task is Task.REGRESSION else _read_classes(file, name)
+
+
+def _read_numbers(file: Table, name: str) -> Target:
+    codes, words = spelled(file, name)
+    numbers = np.array([math.nan if (number := as_number(word)) is None else number for word in words])[codes]
+    wrong = np.flatnonzero(np.isnan(numbers))
+    if len(wrong):
+        row = int(wrong[0])
+        word = words[codes[row]].strip()
+        holds = "no value" if word.lower() in UNLABELLED else repr(word)
+        others = f" (and {len(wrong) - 1:,} more rows likewise)" if len(wrong) > 1 else ""
+        raise data_error(
+            f"{file.name}: the target {name!r} must be a finite number for the task Regression; {file.place(row)} "
+            f"holds {holds}{others}. Correct or remove these rows; if the target is a class, set spec.task to "
+            "Classification."
+        )
+    if numbers.min() == numbers.max():
+        raise data_error(
+            f"{file.name}: the target {name!r} is {words[codes[0]]} in every row: there is nothing to predict. Is "
+            "spec.data.target the right column?"
+        )
+    return Target(numbers)
+
+
+def _read_classes(file: Table, name: str) -> Target:
     codes, words = spelled(file, name)
     words = [word.strip() for word in words]
     empty = np.array([word.lower() in UNLABELLED for word in words], dtype=np.bool_)
@@ -72,9 +106,18 @@ def read_target(file: Table, name: str) -> Target:
     if len(classes) > max(MIN_CLASSES, MOST_CLASSES * len(file)):
         raise data_error(
             f"{file.name}: the target {name!r} has {len(classes):,} different values in {len(file):,} rows, so it is "
-            "no class. Is spec.data.target the right column?"
+            "no class. Is spec.data.target the right column? To predict a number, set spec.task to Regression."
         )
     return target
+
+
+def as_number(text: str) -> float | None:
+    """Return the finite number that a text spells, within what 32-bit floats hold; None where it is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if abs(number) <= LARGEST else None  # NaN is not
 
 
 def as_texts(labels: Iterable[Scalar]) -> np.ndarray[tuple[int], np.dtype[np.object_]]:

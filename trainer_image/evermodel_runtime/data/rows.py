@@ -17,8 +17,8 @@ Matrix = NDArray[np.float32]
 ColumnValues = NDArray[np.float32] | NDArray[np.object_]
 Inputs = Matrix | Sequence[ColumnValues]
 """A float32 matrix of shape (rows, columns), or for each column one of shape (rows,): float32, or str as object."""
-Labels = NDArray[np.int64] | NDArray[np.object_]
-"""Whole numbers, or str."""
+Labels = NDArray[np.int64] | NDArray[np.object_] | NDArray[np.floating[Any]]
+"""Classes are whole numbers, or str; what a regressor learns and answers are floats."""
 Hashes = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
 Index = NDArray[np.intp]

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from evermodel.contract import Measure, Metric, PairedScore
+from evermodel.contract import Manifest, Measure, Metric, PairedScore, Scalar, Task
 from evermodel_runtime.artifacts.manifests import StoredModel
 from evermodel_runtime.artifacts.scorer import SCORING_ERRORS
 from evermodel_runtime.data.failure import data_error
 from evermodel_runtime.data.labels import as_texts
-from evermodel_runtime.data.rows import FeatureRows, Mask, decode_hashes, row_hashes
-from evermodel_runtime.evaluate.answers import ClassAnswers, Texts
+from evermodel_runtime.data.rows import FeatureRows, Labels, Mask, decode_hashes, row_hashes
+from evermodel_runtime.evaluate.answers import Answers, ClassAnswers, NumberAnswers
 
 DIGITS = 6
 """Significant digits of recorded metrics."""
@@ -25,15 +25,15 @@ class HeldOut:
 
     Attributes
     ----------
-    truth : array of str
-        Labels as ``label_text`` spells them.
+    truth : array of str or float64
+        Labels as ``label_text`` spells them; of a regression, numbers.
     candidate : FeatureRows
         The columns of the candidate.
     champion : FeatureRows or None
         The columns of the champion; None when there is no champion or it cannot be asked.
     """
 
-    truth: Texts
+    truth: Labels
     candidate: FeatureRows
     champion: FeatureRows | None
 
@@ -73,7 +73,7 @@ def score_pair(
         rows=len(rows),
         metric=str(measure),
         candidate=value,
-        dummy=ours.always(candidate.manifest.majority).value(measure) or 0.0,
+        dummy=ours.always(_dummy_answer(candidate.manifest, measure)).value(measure) or 0.0,
         use=use,
         metrics={name: float(f"{value:.{DIGITS}g}") for name, value in ours.metrics().items()},
     )
@@ -90,7 +90,16 @@ def score_pair(
     )
 
 
-def answers_of(model: StoredModel, rows: FeatureRows, truth: Texts, which: str) -> ClassAnswers:
+def _dummy_answer(manifest: Manifest, measure: Measure) -> Scalar:
+    """Return what a model answers that looks at no feature: nothing else has smaller errors of that kind."""
+    if manifest.task is Task.CLASSIFICATION:
+        answer = manifest.majority
+    else:
+        answer = manifest.median if measure.metric in {Metric.MAE, Metric.MAPE} else manifest.mean
+    return answer if answer is not None else ""
+
+
+def answers_of(model: StoredModel, rows: FeatureRows, truth: Labels, which: str) -> Answers:
     """Ask a model about all rows."""
     try:
         labels, probabilities = model.scorer.predict_with_probabilities(rows.inputs())
@@ -99,4 +108,15 @@ def answers_of(model: StoredModel, rows: FeatureRows, truth: Texts, which: str) 
             f"The {which} ({model.manifest.estimator}, version {model.manifest.version}) does not answer every "
             f"held-out row, perhaps for a value that it never learnt: {error}"
         ) from error
-    return ClassAnswers(truth, as_texts(labels.tolist()), as_texts(model.manifest.classes), probabilities)
+    if model.manifest.task is Task.CLASSIFICATION:
+        return ClassAnswers(
+            truth.astype(np.object_), as_texts(labels.tolist()), as_texts(model.manifest.classes), probabilities
+        )
+    numbers = labels.astype(np.float64)
+    if not np.isfinite(numbers).all():
+        raise data_error(
+            f"The {which} ({model.manifest.estimator}, version {model.manifest.version}) answers no finite number to "
+            f"{int((~np.isfinite(numbers)).sum()):,} of {len(numbers):,} held-out rows. Choose another estimator or "
+            "other parameters: a larger radius for RadiusNeighborsRegressor, scaled features for linear ones."
+        )
+    return NumberAnswers(truth.astype(np.float64), numbers)

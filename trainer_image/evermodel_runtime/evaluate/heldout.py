@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 
 import msgspec
+import numpy as np
 
-from evermodel.contract import Column, DataSource, EvaluateRun, FailureReason, LabelledRecord
+from evermodel.contract import Column, DataSource, EvaluateRun, FailureReason, LabelledRecord, Task
 from evermodel_runtime.artifacts.manifests import StoredModel
 from evermodel_runtime.data.dataset import read_features, split_rows
 from evermodel_runtime.data.failure import JobError
 from evermodel_runtime.data.feedback import read_feedback
-from evermodel_runtime.data.labels import as_texts, read_target
-from evermodel_runtime.data.rows import FeatureRows, row_hashes
+from evermodel_runtime.data.labels import as_number, as_texts, read_target
+from evermodel_runtime.data.rows import FeatureRows, Labels, row_hashes
 from evermodel_runtime.data.table import Table
 from evermodel_runtime.evaluate.comparison import HeldOut
 
@@ -40,7 +41,9 @@ def reference_rows(
     features = read_features(file, candidate.manifest.columns)
     reference = split_rows(file, source, row_hashes(features))
     theirs, obstacle = (None, "") if champion is None else _as_champion_takes(file, features, champion)
-    rows = HeldOut(as_texts(read_target(file, source.target).labels.tolist()), features, theirs)
+    labels = read_target(file, source.target, candidate.manifest.task).labels
+    truth = labels if candidate.manifest.task is Task.REGRESSION else as_texts(labels.tolist())
+    rows = HeldOut(truth, features, theirs)
     return rows.only(reference), obstacle
 
 
@@ -69,8 +72,14 @@ def fresh_rows(
     if {(c.name, c.kind) for c in captured} != {(c.name, c.kind) for c in wanted}:
         return None
     feedback = read_feedback(records, captured)
-    truth = as_texts(feedback.labels)
-    return HeldOut(truth, _in_order(feedback.rows, wanted), feedback.rows if champion else None)
+    truth: Labels = as_texts(feedback.labels)
+    fits = np.ones(len(feedback), dtype=np.bool_)
+    if candidate.manifest.task is Task.REGRESSION:
+        numbers = [as_number(label) for label in feedback.labels]
+        fits = np.array([number is not None for number in numbers], dtype=np.bool_)
+        truth = np.array(numbers, dtype=np.float64)  # NaN for what is no number, and left out
+    rows = HeldOut(truth, _in_order(feedback.rows, wanted), feedback.rows if champion else None)
+    return rows.only(fits)
 
 
 def _in_order(rows: FeatureRows, columns: tuple[Column, ...]) -> FeatureRows:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from evermodel.contract import EvaluateRun, EvaluationReport, HeldoutUse, Measure, PairedScore
 from evermodel_runtime.artifacts.job import Surroundings, run_job
 from evermodel_runtime.artifacts.manifests import StoredModel, load_model
@@ -22,6 +24,9 @@ def evaluate(run: EvaluateRun, surroundings: Surroundings) -> EvaluationReport:
     candidate = load_model(hub, run.candidate)
     champion = None if run.champion is None else load_model(hub, run.champion)
     say("loaded the models")
+    if champion is not None and champion.manifest.task is not candidate.manifest.task:
+        say(f"the champion is of the task {champion.manifest.task}: it is not compared, nor are its records used")
+        run, champion = msgspec.structs.replace(run, fresh=None), None
     reference = score_reference(run, surroundings, candidate, champion)
     fresh = score_fresh(run, surroundings, candidate, champion)
     return EvaluationReport(reference=reference, fresh=fresh, seconds=say.seconds)
@@ -39,7 +44,7 @@ def score_reference(
     if obstacle:
         surroundings.progress(f"the champion is not scored on them: {obstacle}")
     use = HeldoutUse(set="reference", version=run.version, rows_key=rows_key(run.data))
-    return _score(rows, use, surroundings, candidate, champion)
+    return _score(rows, use, surroundings, candidate, champion, objective=run.objective)
 
 
 def score_fresh(
@@ -56,11 +61,17 @@ def score_fresh(
         return None
     after, through = run.fresh.after, run.fresh.through
     use = HeldoutUse(set="fresh", version=run.version, rows_key="fresh", after=after, through=through)
-    return _score(rows, use, surroundings, candidate, champion)
+    return _score(rows, use, surroundings, candidate, champion, objective=run.objective)
 
 
 def _score(
-    rows: HeldOut, use: HeldoutUse, surroundings: Surroundings, candidate: StoredModel, champion: StoredModel | None
+    rows: HeldOut,
+    use: HeldoutUse,
+    surroundings: Surroundings,
+    candidate: StoredModel,
+    champion: StoredModel | None,
+    *,
+    objective: Measure,
 ) -> PairedScore | None:
     say = surroundings.progress
     unseen = rows.unseen(candidate, champion)
@@ -69,14 +80,14 @@ def _score(
     if not len(unseen):
         say(f"{use.set}: no rows to score on")
         return None
-    score = score_pair(unseen, candidate, champion, measure=Measure(), use=surroundings.hub.use_heldout(use))
+    score = score_pair(unseen, candidate, champion, measure=objective, use=surroundings.hub.use_heldout(use))
     if score is None:
-        say(f"{use.set}: {Measure()} has no value on these {len(unseen):,} rows")
+        say(f"{use.set}: {objective} has no value on these {len(unseen):,} rows")
         return None
-    theirs = "no champion" if score.champion is None else f"champion {score.champion:.4f}"
+    theirs = "no champion" if score.champion is None else f"champion {score.champion:.4g}"
     say(
-        f"{use.set}: {score.rows:,} rows, {score.metric}: candidate {score.candidate:.4f}, {theirs}, "
-        f"dummy {score.dummy:.4f}; right alone: candidate {score.candidate_only:,}, champion {score.champion_only:,}; "
+        f"{use.set}: {score.rows:,} rows, {score.metric}: candidate {score.candidate:.4g}, {theirs}, "
+        f"dummy {score.dummy:.4g}; right alone: candidate {score.candidate_only:,}, champion {score.champion_only:,}; "
         f"use {score.use} of these rows"
     )
     return score

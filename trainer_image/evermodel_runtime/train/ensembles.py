@@ -9,7 +9,7 @@ from typing import Any, assert_never
 import msgspec
 from sklearn.pipeline import Pipeline
 
-from evermodel.contract import Column, ColumnKind, Ensemble, EnsembleType, Member, TrainRun, Vote
+from evermodel.contract import Column, ColumnKind, Ensemble, EnsembleType, Member, Task, TrainRun, Vote
 from evermodel_runtime.data.failure import JobError, spec_error
 from evermodel_runtime.train.estimators import check_parameters, has_trees, make_estimator
 from evermodel_runtime.train.preprocessing import preprocessing_of
@@ -38,8 +38,8 @@ def estimator_of(run: TrainRun) -> Any:
         SpecInvalid with the field, the value and what may stand there.
     """
     if run.ensemble is None:
-        return make_estimator(run.estimator, run.parameters, run.seed)
-    return _make_ensemble(run.ensemble, run.estimator, run.seed)
+        return make_estimator(run.estimator, run.parameters, run.seed, task=run.task)
+    return _make_ensemble(run, run.ensemble)
 
 
 def with_member_parameter(ensemble: Ensemble, name: str, parameter: str, value: Any) -> Ensemble | None:
@@ -56,40 +56,43 @@ def _with(member: Member, parameter: str, value: Any) -> Member:
     return msgspec.structs.replace(member, parameters=member.parameters | {parameter: value})
 
 
-def _make_ensemble(ensemble: Ensemble, name: str, seed: int) -> Any:
-    kind = getattr(importlib.import_module("sklearn.ensemble"), name)
+def _make_ensemble(run: TrainRun, ensemble: Ensemble) -> Any:
+    kind = getattr(importlib.import_module("sklearn.ensemble"), run.estimator)
     members = [
-        (member.name, _make_member(member, f"{PLACE}.members[{index}]", seed))
+        (member.name, _make_member(member, f"{PLACE}.members[{index}]", run))
         for index, member in enumerate(ensemble.members)
     ]
     match ensemble.type:
         case EnsembleType.VOTING:
-            made = kind(members, voting=_vote(ensemble, members).value, weights=list(ensemble.weights) or None)
+            how = {"voting": _vote(ensemble, members).value} if run.task is Task.CLASSIFICATION else {}
+            made = kind(members, weights=list(ensemble.weights) or None, **how)
         case EnsembleType.STACKING:
-            made = kind(members, cv=ensemble.folds, final_estimator=_final(ensemble, seed))
+            made = kind(members, cv=ensemble.folds, final_estimator=_final(ensemble, run))
         case EnsembleType.BAGGING:
-            made = kind(members[0][1], random_state=seed)
+            made = kind(members[0][1], random_state=run.seed)
         case _:
             assert_never(ensemble.type)
-    return check_parameters(made, ensemble.parameters, f"{PLACE}.parameters", PARAMETERS[ensemble.type])
+    return check_parameters(
+        made, ensemble.parameters, f"{PLACE}.parameters", PARAMETERS[ensemble.type] & made.get_params(deep=False).keys()
+    )
 
 
-def _make_member(member: Member, place: str, seed: int) -> Any:
-    estimator = make_estimator(member.estimator, member.parameters, seed, place=place)
+def _make_member(member: Member, place: str, run: TrainRun) -> Any:
+    estimator = make_estimator(member.estimator, member.parameters, run.seed, place=place, task=run.task)
     if not member.preprocessing:
         return estimator
     try:
-        steps = preprocessing_of(member.preprocessing, _MATRIX, seed=seed, exact=has_trees(estimator))
+        steps = preprocessing_of(member.preprocessing, _MATRIX, seed=run.seed, exact=has_trees(estimator))
     except JobError as error:
         raise spec_error(error.message.replace("spec.training.preprocessing", f"{place}.preprocessing")) from error
     return Pipeline([*steps, ("estimator", estimator)])
 
 
-def _final(ensemble: Ensemble, seed: int) -> Any | None:
+def _final(ensemble: Ensemble, run: TrainRun) -> Any | None:
     final = ensemble.final_estimator
     if final is None:
         return None
-    return make_estimator(final.estimator, final.parameters, seed, place=f"{PLACE}.finalEstimator")
+    return make_estimator(final.estimator, final.parameters, run.seed, place=f"{PLACE}.finalEstimator", task=run.task)
 
 
 def _vote(ensemble: Ensemble, members: list[tuple[str, Any]]) -> Vote:

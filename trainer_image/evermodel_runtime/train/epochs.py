@@ -142,8 +142,9 @@ def _split(labels: Labels, fraction: float, random: np.random.Generator) -> tupl
     """Divide rows by chance into those to learn from and those to stop by, each class by the same share."""
     order = random.permutation(len(labels))
     apart = np.zeros(len(labels), dtype=np.bool_)
-    for label in np.unique(labels):
-        members = order[labels[order] == label]
+    strata: Labels = np.zeros(len(labels), dtype=np.int64) if labels.dtype == np.float64 else labels
+    for label in np.unique(strata):
+        members = order[strata[order] == label]
         apart[members[: int(len(members) * fraction)]] = True
     if apart.sum() < SMALLEST_VALIDATION:
         raise spec_error(

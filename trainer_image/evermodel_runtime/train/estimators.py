@@ -6,9 +6,10 @@ import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from evermodel.contract import Task
 from evermodel_runtime.data.failure import did_you_mean, spec_error
 
-ESTIMATORS = {
+CLASSIFIERS = {
     "AdaBoostClassifier": "sklearn.ensemble",
     "BaggingClassifier": "sklearn.ensemble",
     "BernoulliNB": "sklearn.naive_bayes",
@@ -44,10 +45,59 @@ ESTIMATORS = {
     "SGDClassifier": "sklearn.linear_model",
     "SVC": "sklearn.svm",
 }
+REGRESSORS = {
+    "ARDRegression": "sklearn.linear_model",
+    "AdaBoostRegressor": "sklearn.ensemble",
+    "BaggingRegressor": "sklearn.ensemble",
+    "BayesianRidge": "sklearn.linear_model",
+    "CCA": "sklearn.cross_decomposition",
+    "DecisionTreeRegressor": "sklearn.tree",
+    "DummyRegressor": "sklearn.dummy",
+    "ElasticNet": "sklearn.linear_model",
+    "ElasticNetCV": "sklearn.linear_model",
+    "ExtraTreeRegressor": "sklearn.tree",
+    "ExtraTreesRegressor": "sklearn.ensemble",
+    "GammaRegressor": "sklearn.linear_model",
+    "GaussianProcessRegressor": "sklearn.gaussian_process",
+    "GradientBoostingRegressor": "sklearn.ensemble",
+    "HistGradientBoostingRegressor": "sklearn.ensemble",
+    "HuberRegressor": "sklearn.linear_model",
+    "IsotonicRegression": "sklearn.isotonic",
+    "KNeighborsRegressor": "sklearn.neighbors",
+    "KernelRidge": "sklearn.kernel_ridge",
+    "Lars": "sklearn.linear_model",
+    "LarsCV": "sklearn.linear_model",
+    "Lasso": "sklearn.linear_model",
+    "LassoCV": "sklearn.linear_model",
+    "LassoLars": "sklearn.linear_model",
+    "LassoLarsCV": "sklearn.linear_model",
+    "LassoLarsIC": "sklearn.linear_model",
+    "LinearRegression": "sklearn.linear_model",
+    "LinearSVR": "sklearn.svm",
+    "MLPRegressor": "sklearn.neural_network",
+    "NuSVR": "sklearn.svm",
+    "OrthogonalMatchingPursuit": "sklearn.linear_model",
+    "OrthogonalMatchingPursuitCV": "sklearn.linear_model",
+    "PLSCanonical": "sklearn.cross_decomposition",
+    "PLSRegression": "sklearn.cross_decomposition",
+    "PassiveAggressiveRegressor": "sklearn.linear_model",
+    "PoissonRegressor": "sklearn.linear_model",
+    "QuantileRegressor": "sklearn.linear_model",
+    "RANSACRegressor": "sklearn.linear_model",
+    "RadiusNeighborsRegressor": "sklearn.neighbors",
+    "RandomForestRegressor": "sklearn.ensemble",
+    "Ridge": "sklearn.linear_model",
+    "RidgeCV": "sklearn.linear_model",
+    "SGDRegressor": "sklearn.linear_model",
+    "SVR": "sklearn.svm",
+    "TheilSenRegressor": "sklearn.linear_model",
+    "TransformedTargetRegressor": "sklearn.compose",
+    "TweedieRegressor": "sklearn.linear_model",
+}
+ESTIMATORS = CLASSIFIERS | REGRESSORS
 """Class name and the module that it is imported from, which is imported only when it is declared.
 
-All classifiers of scikit-learn's ``all_estimators()`` but those that are made of other estimators or need several
-targets.
+All of scikit-learn's ``all_estimators()`` but those that are made of other estimators or need several targets.
 """
 TREES = frozenset(
     {
@@ -72,15 +122,22 @@ TREES = frozenset(
 """Those that compare values with thresholds: the last bit of a value can decide."""
 
 
-def make_estimator(name: str, parameters: Mapping[str, Any], seed: int, *, place: str = "spec.training") -> Any:
+def make_estimator(
+    name: str,
+    parameters: Mapping[str, Any],
+    seed: int,
+    *,
+    place: str = "spec.training",
+    task: Task = Task.CLASSIFICATION,
+) -> Any:
     """Return an estimator that is not fitted; chance in it comes from ``seed`` unless the parameters say otherwise.
 
     ``place`` is where the ModelDeployment declares it.
     """
-    if name not in ESTIMATORS:
-        raise spec_error(
-            f"{place}.estimator: {name} is none of {', '.join(ESTIMATORS)}.{did_you_mean(name, ESTIMATORS)}"
-        )
+    of_task = REGRESSORS if task is Task.REGRESSION else CLASSIFIERS
+    if name not in of_task:
+        what = f"no estimator of the task {task}" if name in ESTIMATORS else f"none of {', '.join(of_task)}"
+        raise spec_error(f"{place}.estimator: {name} is {what}.{did_you_mean(name, of_task)}")
     made = make_checked(name, ESTIMATORS[name], parameters, f"{place}.parameters")
     if name == "RadiusNeighborsClassifier" and parameters.get("outlier_label") is None:
         raise spec_error(

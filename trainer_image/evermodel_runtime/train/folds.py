@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold, TimeSeriesSplit
+from sklearn.model_selection import KFold, StratifiedKFold, TimeSeriesSplit
 
 from evermodel.contract import FoldStrategy, Search
 from evermodel_runtime.data.failure import spec_error
@@ -47,6 +47,8 @@ def _temporal(rows: int, folds: int) -> list[Fold]:
 
 
 def _stratified(labels: Labels, folds: int, seed: int) -> list[Fold]:
+    if labels.dtype == np.float64:
+        return _shuffled(len(labels), folds, seed)
     classes, counts = np.unique(labels, return_counts=True)
     rarest = int(counts.argmin())
     if counts[rarest] < folds:
@@ -57,6 +59,14 @@ def _stratified(labels: Labels, folds: int, seed: int) -> list[Fold]:
         )
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
     return [Fold(fitted, scored) for fitted, scored in splitter.split(np.empty(len(labels)), labels)]
+
+
+def _shuffled(rows: int, folds: int, seed: int) -> list[Fold]:
+    """Divide rows whose targets are numbers: there are no classes to have equal shares of."""
+    if rows < folds:
+        raise spec_error(f"{PLACE}: {folds} folds need a row each, and there are {rows}.")
+    splitter = KFold(folds, shuffle=True, random_state=seed)
+    return [Fold(fitted, scored) for fitted, scored in splitter.split(np.empty(rows))]
 
 
 def _part(places: Index, share: float, random: np.random.RandomState) -> Index:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from platform import python_version
 from typing import TYPE_CHECKING, Any
@@ -12,19 +12,30 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from evermodel.contract import Column, FreshRange, LearningCurve, Manifest, Scalar, TrainReport, TrainRun, label_text
+from evermodel.contract import (
+    Column,
+    FreshRange,
+    LearningCurve,
+    Manifest,
+    Metric,
+    Scalar,
+    Task,
+    TrainReport,
+    TrainRun,
+    label_text,
+)
 from evermodel_runtime.artifacts.job import Hub, Progress, Surroundings, run_job
 from evermodel_runtime.artifacts.manifests import encode_manifest, read_manifest
 from evermodel_runtime.artifacts.tensorboard import Scalars, event_file
 from evermodel_runtime.data.dataset import Dataset, TrainingPart, read_dataset, training_part, whole_where_encoded
 from evermodel_runtime.data.failure import JobError, listed
 from evermodel_runtime.data.feedback import read_feedback
-from evermodel_runtime.data.labels import Target, as_texts
 from evermodel_runtime.data.memory import hand_back
-from evermodel_runtime.data.rows import Hashes, Labels, encode_hashes, row_hashes
+from evermodel_runtime.data.rows import Hashes, encode_hashes, row_hashes
 from evermodel_runtime.data.source import read_data
 from evermodel_runtime.data.table import Table
 from evermodel_runtime.train.defaults import default_steps, described
+from evermodel_runtime.train.objective import goodness, value_of
 from evermodel_runtime.train.windows import Choice, LabelledRows, Window, choose_data
 
 if TYPE_CHECKING:
@@ -51,8 +62,8 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
     say(f"version {run.version} of {run.namespace}/{run.model}: {run.estimator} on {run.data.uri}")
     known = () if run.champion is None else read_manifest(hub, run.champion).columns
     file, digest = read_data(run.data, datasets=hub, mount=surroundings.mount, columns=known)
-    dataset = read_dataset(file, run.data, run.preprocessing, known)
-    notes = [*_ignored(file, run, dataset), *warnings_of(dataset)]
+    dataset = read_dataset(file, run.data, run.preprocessing, known, run.task)
+    notes = [*_ignored(file, run, dataset), *warnings_of(run, dataset)]
     del file  # its columns are as large as the features made from them
     hand_back()
     if not run.preprocessing:
@@ -106,7 +117,26 @@ def _ignored(file: Table, run: TrainRun, dataset: Dataset) -> list[str]:
     ]
 
 
-def warnings_of(dataset: Dataset) -> list[str]:
+def warnings_of(run: TrainRun, dataset: Dataset) -> list[str]:
+    """Say what the metric hides or cannot measure."""
+    if run.task is Task.REGRESSION:
+        return _zeros_under_mape(run, dataset)
+    return _imbalance(dataset)
+
+
+def _zeros_under_mape(run: TrainRun, dataset: Dataset) -> list[str]:
+    zeros = int(np.count_nonzero(dataset.target.labels == 0))
+    if run.objective.metric is not Metric.MAPE or not zeros:
+        return []
+    return [
+        (
+            f"Warning: the target is 0 in {zeros:,} of {len(dataset.target.labels):,} rows, where a relative error is "
+            "beyond all bounds, so that mape says nothing. Choose mae or rmse in spec.objective.metric."
+        )
+    ]
+
+
+def _imbalance(dataset: Dataset) -> list[str]:
     """Say that accuracy hides the smaller classes when nearly all rows are of one."""
     classes, counts = np.unique(dataset.target.labels, return_counts=True)
     share = float(counts.max() / counts.sum())
@@ -172,15 +202,10 @@ def usable_feedback(run: TrainRun, hub: Hub, dataset: Dataset, part: TrainingPar
             f"{int(held_out.sum()):,} equal to held-out rows, {int((~fits).sum()):,} with a label of another type, "
             f"{feedback.unusable + int((~encodable).sum()):,} with other columns, missing values or broken categories"
         )
-    data = LabelledRows(feedback.rows[chosen], _labels([labels[index] for index in chosen], part.target))
+    usable = [label for index in chosen if (label := labels[index]) is not None]
+    data = LabelledRows(feedback.rows[chosen], part.target.array(usable))
     since_change = None if run.changed_after is None else int((feedback.seqs[chosen] > run.changed_after).sum())
     return UsableFeedback(data, since_change)
-
-
-def _labels(labels: list[Scalar | None], target: Target) -> Labels:
-    if target.whole_numbers:
-        return np.array(labels, dtype=np.int64)
-    return as_texts(label for label in labels if label is not None)
 
 
 def fit(
@@ -198,17 +223,22 @@ def fit(
 
         settings_of(run, run.search)  # wrong parameters are told before anything is fitted
 
-    def accuracy(candidate: LabelledRows, newest: LabelledRows) -> float | None:
+    def tried(candidate: LabelledRows, newest: LabelledRows) -> float | None:
         try:
             predicted = recipe.fit(candidate.rows, candidate.labels).predict(table(newest.rows))
         except JobError as error:  # a short window may have too few rows for these parameters
             say(f"validation: {len(candidate):,} rows are no choice: {error.message}")
             return None
-        score = float(np.mean(predicted == newest.labels))
-        say(f"validation: fitted on {len(candidate):,} rows, accuracy {score:.4f} on the newest {len(newest):,}")
-        return score
+        score = value_of(run.objective, newest.labels, predicted)
+        if score is None:
+            say(f"validation: {run.objective} has no value on the newest {len(newest):,} rows")
+            return None
+        say(f"validation: fitted on {len(candidate):,} rows, {run.objective} {score:.4g} on the newest {len(newest):,}")
+        return goodness(run.objective, score)
 
-    choice = choose_data(source, feedback.data, accuracy, feedback.since_change)
+    choice = choose_data(source, feedback.data, tried, feedback.since_change)
+    if choice.validation is not None:
+        choice = replace(choice, validation=goodness(run.objective, choice.validation))
     found = None
     if run.search is not None:
         from evermodel_runtime.train.search import Log, find_parameters, run_digest  # noqa: PLC0415 - as above
@@ -218,8 +248,8 @@ def fit(
         run, recipe = found.run, recipe_for(found.run, columns, say)
     say(f"fit on {len(choice.data):,} rows ({choice.window}), {choice.feedback_rows:,} of them feedback")
     learnt = recipe.learn(choice.data.rows, choice.data.labels)
-    classes: tuple[Scalar, ...] = tuple(learnt.pipeline.classes_.tolist())
-    say(f"fitted {len(classes)} classes")
+    classes: tuple[Scalar, ...] = () if run.task is Task.REGRESSION else tuple(learnt.pipeline.classes_.tolist())
+    say("fitted" if run.task is Task.REGRESSION else f"fitted {len(classes)} classes")
     return Fitted(run, learnt.pipeline, choice, classes, columns, learnt.curve, found)
 
 
@@ -262,16 +292,20 @@ def scalars_of(curve: LearningCurve) -> Iterator[Scalars]:
 
 def make_manifest(run: TrainRun, fitted: Fitted, training_rows: str, data_sha256: str) -> Manifest:
     """Write down what was made, all but the model's file."""
-    counts = Counter(fitted.choice.data.labels.tolist())
-    majority: Scalar = max(fitted.classes, key=lambda label: counts[label])
+    labels = fitted.choice.data.labels
+    counts = Counter() if run.task is Task.REGRESSION else Counter(labels.tolist())
+    numbers = labels.astype(np.float64) if run.task is Task.REGRESSION else None
     return Manifest(
         model=run.model,
         version=run.version,
+        task=run.task,
         columns=fitted.columns,
         classes=fitted.classes,
         onnx_inputs="matrix" if fitted.choice.data.rows.all_numbers else "columns",
         training_rows=training_rows,
-        majority=majority,
+        majority=max(fitted.classes, key=lambda label: counts[label], default=None),
+        mean=None if numbers is None else float(numbers.mean()),
+        median=None if numbers is None else float(np.median(numbers)),
         data_sha256=data_sha256,
         feedback_through=run.feedback_through,
         estimator=run.estimator,

@@ -15,10 +15,11 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from evermodel.contract import Search, SearchAlgorithm, SearchSummary, SearchTable, TrainRun, Trial
+from evermodel.contract import Measure, Search, SearchAlgorithm, SearchSummary, SearchTable, Task, TrainRun, Trial
 from evermodel_runtime.data.failure import JobError, spec_error
 from evermodel_runtime.train.epochs import recipe_for
 from evermodel_runtime.train.folds import Fold, folds_of
+from evermodel_runtime.train.objective import goodness, value_of
 from evermodel_runtime.train.pipeline import table
 from evermodel_runtime.train.trials import Setting, settings_of, with_setting
 from evermodel_runtime.train.windows import LabelledRows
@@ -100,7 +101,9 @@ def find_parameters(run: TrainRun, search: Search, data: LabelledRows, log: Log)
     """
     settings = settings_of(run, search)
     folds = folds_of(data, search, run.seed)
-    rounds = rounds_of(search, len(settings), len(data), classes=len(np.unique(data.labels)))
+    rounds = rounds_of(
+        search, len(settings), len(data), classes=1 if run.task is Task.REGRESSION else len(np.unique(data.labels))
+    )
     known = {trial.number: trial for trial in log.journal.trials(run.version, log.digest)}
     say = log.say
     count = sum(one.settings for one in rounds)
@@ -114,7 +117,7 @@ def find_parameters(run: TrainRun, search: Search, data: LabelledRows, log: Log)
             return ended
         trial = _try(number, with_setting(run, setting), setting, data, parts)
         log.journal.put_trial(run.version, log.digest, trial)
-        say(f"trial {number} of {count}: {_told(trial)}")
+        say(f"trial {number} of {count}: {_told(trial, run.objective)}")
         return trial
 
     trials: list[Trial] = []
@@ -123,12 +126,12 @@ def find_parameters(run: TrainRun, search: Search, data: LabelledRows, log: Log)
         parts = [fold.part(one.share, random) for fold in folds]
         ended = [tried(len(trials) + place, setting, parts) for place, setting in enumerate(settings, 1)]
         trials.extend(ended)
-        ranked = _ranked(ended)
+        ranked = _ranked(ended, run.objective)
         settings = [trial.parameters for trial in ranked[: one.kept]]
         if not ranked:
             raise spec_error(f"spec.training.search: none of {len(ended)} trials could be fitted. {ended[0].failure}")
     best = ranked[0]
-    say(f"best: trial {best.number}, {_told(best)}")
+    say(f"best: trial {best.number}, {_told(best, run.objective)}")
     made = SearchTable(
         algorithm=search.algorithm,
         folds=search.folds,
@@ -180,26 +183,29 @@ def _try(number: int, run: TrainRun, setting: Setting, data: LabelledRows, folds
 
 
 def _score(run: TrainRun, data: LabelledRows, fold: Fold) -> float:
-    """Return the accuracy on the rows of a fold that were not fitted on."""
+    """Return the objective's metric on the rows of a fold that were not fitted on."""
     recipe = recipe_for(run, data.rows.columns, _silent)
     pipeline = recipe.fit(data.rows[fold.fitted], data.labels[fold.fitted])
     try:
         predicted = pipeline.predict(table(data.rows[fold.scored]))
     except (ValueError, TypeError) as error:
         raise spec_error(f"scikit-learn does not answer every row with these parameters: {error}") from error
-    return float(np.mean(predicted == data.labels[fold.scored]))
+    value = value_of(run.objective, data.labels[fold.scored], predicted)
+    if value is None:
+        raise spec_error(f"{run.objective} has no value on the {len(fold.scored):,} rows of a fold.")
+    return value
 
 
-def _ranked(trials: Sequence[Trial]) -> list[Trial]:
+def _ranked(trials: Sequence[Trial], objective: Measure) -> list[Trial]:
     """Return those that were fitted, the best first; the earlier one wins a tie."""
     fitted = [trial for trial in trials if trial.score is not None]
-    return sorted(fitted, key=lambda trial: -(trial.score or 0.0))
+    return sorted(fitted, key=lambda trial: -goodness(objective, trial.score or 0.0))
 
 
-def _told(trial: Trial) -> str:
+def _told(trial: Trial, objective: Measure) -> str:
     if trial.score is None:
         return f"failed, {shown(trial.parameters)}: {trial.failure}"
-    return f"accuracy {trial.score:.4f} ± {trial.std:.4f}, {shown(trial.parameters)}"
+    return f"{objective} {trial.score:.4g} ± {trial.std:.4g}, {shown(trial.parameters)}"
 
 
 def _silent(_line: str) -> None:

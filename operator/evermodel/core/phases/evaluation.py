@@ -16,7 +16,7 @@ from evermodel.core.actions import CreateJob
 from evermodel.core.observed import Observed, VersionView
 from evermodel.core.phases import jobs, progress
 from evermodel.core.questions import current_quality, judged_after_alarm, records_counted, running_job
-from evermodel.core.runs import evaluate_run, measured, recorded
+from evermodel.core.runs import evaluate_run, measured, objective_of, recorded
 from evermodel.core.step import NOTHING, Step
 from evermodel.core.timestamps import rfc3339
 from evermodel.gate import GateRules, Outcome, Verdict, decide, next_look
@@ -165,10 +165,13 @@ def _verdict(spec: ModelDeploymentSpec, version: VersionView, scored: ModelVersi
 
 
 def _rules(spec: ModelDeploymentSpec) -> GateRules:
+    objective = objective_of(spec.objective)
+    tolerance = spec.evaluation.reference_tolerance
     return GateRules(
         threshold=spec.objective.threshold,
+        metric=objective,
         min_samples=spec.monitoring.min_samples,
         confidence=spec.evaluation.improvement.confidence,
         min_absolute=spec.evaluation.improvement.min_absolute,
-        reference_tolerance=spec.evaluation.reference_tolerance,
+        reference_tolerance=tolerance * spec.objective.threshold if objective.metric.lower_is_better else tolerance,
     )

@@ -1,0 +1,24 @@
+"""How well an attempt did within a run, by the objective's metric."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from evermodel.contract import Measure, Task
+from evermodel_runtime.data.labels import as_texts
+from evermodel_runtime.data.rows import Labels
+from evermodel_runtime.evaluate.answers import ClassAnswers, NumberAnswers
+
+
+def value_of(objective: Measure, truth: Labels, predicted: Any) -> float | None:
+    """Return the objective's metric of a pipeline's answers; None where it has no value on these rows."""
+    if objective.metric.task is Task.REGRESSION:
+        return NumberAnswers(truth.astype(np.float64), np.asarray(predicted, np.float64).reshape(-1)).value(objective)
+    return ClassAnswers(as_texts(truth.tolist()), as_texts(predicted.tolist()), as_texts(())).value(objective)
+
+
+def goodness(objective: Measure, value: float) -> float:
+    """Return the value, or its negative where less is better: of goodness, more always is. Twice is as it was."""
+    return -value if objective.metric.lower_is_better else value
