@@ -166,6 +166,26 @@ class Epochs(Message, frozen=True, kw_only=True):
     min_improvement: float
 
 
+class WarmStartMode(StrEnum):
+    """What is taken over from the model that a training starts from."""
+
+    CONTINUE = "Continue"
+    GROW = "Grow"
+    FEATURES = "Features"
+
+
+class WarmStart(Message, frozen=True, kw_only=True):
+    """Which model a training starts from; without champion and uri none, since there is no champion yet."""
+
+    mode: WarmStartMode
+    champion: str | None = None
+    """sha256 of the champion's manifest."""
+    uri: str | None = None
+    """hub:// or https:// of a skops archive, or of the manifest of a model in the same hub."""
+    sha256: str | None = None
+    """Digest that the file at the uri must have."""
+
+
 class SearchAlgorithm(StrEnum):
     """How settings are chosen to be tried."""
 
@@ -255,6 +275,8 @@ class TrainRun(Message, tag_field="kind", tag="train", frozen=True, kw_only=True
     """Ledger number up to which labelled captured records are merged with the source; None: the source alone."""
     epochs: Epochs | None = None
     """How often the rows are gone through; None: as the estimator's own fit does."""
+    warm_start: WarmStart | None = None
+    """Which model the training starts from; None: from nothing."""
     seed: int = 0
 
 
@@ -326,7 +348,7 @@ class EpochSummary(Message, frozen=True, kw_only=True):
     best: int
     """The epoch whose weights were kept."""
     validation: float
-    """Its accuracy on the rows that were kept apart to stop by."""
+    """Its accuracy on the rows that were kept apart to stop by; of a regressor, R²."""
     loss: float | None = None
     """Its loss on the rows that were learnt from, where the estimator has one."""
 
@@ -403,6 +425,8 @@ class TrainReport(Message, tag_field="kind", tag="trained", frozen=True, kw_only
     format_reason: str = ""
     """Why the model is not ONNX; empty when it is."""
     epochs: EpochSummary | None = None
+    started_from: str | None = None
+    """sha256 of the manifest, or of the archive, that the training started from; None: from nothing."""
     search: SearchSummary | None = None
 
 
@@ -582,6 +606,10 @@ class Manifest(Message, frozen=True, kw_only=True):
     """sha256 of a LearningCurve as JSON; None for a model that was not trained in epochs."""
     tensorboard: str | None = None
     """sha256 of the same as an event file of TensorBoard."""
+    pipeline: str | None = None
+    """sha256 of the pipeline as a skops archive, for a later training to start from; None where none was asked for."""
+    started_from: str | None = None
+    """sha256 of the manifest, or of the archive, that the training started from; None: from nothing."""
 
     @property
     def format(self) -> ModelFormat:
@@ -600,7 +628,7 @@ class Epoch(Message, frozen=True, kw_only=True):
     number: int
     """From 1."""
     validation: float
-    """Accuracy on the rows that were kept apart."""
+    """Accuracy on the rows that were kept apart; of a regressor, R²."""
     loss: float | None = None
     """Mean loss on the rows that were learnt from, where the estimator has one."""
 
@@ -608,6 +636,8 @@ class Epoch(Message, frozen=True, kw_only=True):
 class LearningCurve(Message, frozen=True, kw_only=True):
     """How a model came about, epoch by epoch."""
 
+    metric: Metric
+    """What ``validation`` is: accuracy, or r2 of a regressor."""
     epochs: tuple[Epoch, ...]
     best: int
     """Number of the epoch whose weights were kept."""

@@ -32,12 +32,15 @@ from evermodel.contract import (
     HeldoutUse,
     LabelledRecord,
     Manifest,
+    ModelFormat,
     Search,
     SearchAlgorithm,
     SearchTable,
     TrainReport,
     TrainRun,
     Trial,
+    WarmStart,
+    WarmStartMode,
 )
 from evermodel.tokens import Role, hub_key, role_token
 from evermodel_runtime.artifacts.job import Hub as JobHub
@@ -123,6 +126,24 @@ def test_what_a_job_publishes_is_in_the_hub_by_digest(hub: Hub, jobs: Jobs) -> N
     assert len(hub.client().blob(manifest.training_rows)) == 8 * ended.report.rows
     again = jobs.run("train", train_run(hub, data=make_source(), estimator="GaussianNB", parameters={}))
     assert again.report.manifest == ended.report.manifest
+
+
+def test_a_second_process_learns_on_from_what_the_first_left(hub: Hub, jobs: Jobs) -> None:
+    network = {"estimator": "MLPClassifier", "parameters": {"hidden_layer_sizes": [16]}}
+    start = WarmStart(mode=WarmStartMode.CONTINUE)
+    first = jobs.run("train", train_run(hub, **network, warm_start=start)).report
+
+    made = []
+    for seed in ("1", "2"):
+        jobs.environ["PYTHONHASHSEED"] = seed
+        start = WarmStart(mode=WarmStartMode.CONTINUE, champion=first.manifest)
+        ended = jobs.run("train", train_run(hub, version=2, **network, warm_start=start))
+        assert ended.exit_code == 0, ended.errors
+        made.append(ended.report)
+
+    assert made[0].started_from == first.manifest
+    assert made[0].manifest == made[1].manifest
+    assert made[0].format is ModelFormat.ONNX
 
 
 def test_the_operator_hears_what_a_job_is_doing(hub: Hub) -> None:

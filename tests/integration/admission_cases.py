@@ -17,6 +17,7 @@ MINIMAL: Mapping[str, Any] = {
 }
 TREE: Mapping[str, Any] = {"name": "tree", "estimator": "DecisionTreeClassifier"}
 BAYES: Mapping[str, Any] = {"name": "bayes", "estimator": "GaussianNB"}
+CONTINUE = {"from": "Champion", "mode": "Continue"}
 Value = Mapping[str, Any] | list[Any] | str | float | bool | EllipsisType | None
 
 
@@ -278,6 +279,60 @@ MISTAKES = (
         spec={"training.epochs": {"max": 10}},
         at="spec.training.epochs",
         says="SGDRegressor learn in passes over the rows: leave epochs out, or choose one of them",
+    ),
+    Mistake(
+        what="a forest that learns on",
+        spec={"training": {"estimator": "RandomForestClassifier", "warmStart": CONTINUE}},
+        at="spec.training.warmStart.mode",
+        says="can learn on from where they are: choose one of them, or another mode",
+    ),
+    Mistake(
+        what="a tree that grows",
+        spec={"training": {"estimator": "DecisionTreeClassifier", "warmStart": CONTINUE | {"mode": "Grow"}}},
+        at="spec.training.warmStart.mode",
+        says="can be made larger: choose one of them, or another mode",
+    ),
+    Mistake(
+        what="features and steps of one's own",
+        spec={
+            "training.warmStart": CONTINUE | {"mode": "Features"},
+            "training.preprocessing": [{"transformer": "StandardScaler", "columns": ["*"]}],
+        },
+        at="spec.training.preprocessing",
+        says="the features come from the model that it starts from: leave preprocessing out",
+    ),
+    Mistake(
+        what="an ensemble that starts from a model",
+        spec={"training": {"ensemble": {"type": "Bagging", "members": [TREE]}, "warmStart": CONTINUE}},
+        at="spec.training.warmStart",
+        says="an ensemble is fitted anew: leave warmStart out, or declare an estimator",
+    ),
+    Mistake(
+        what="a search that starts from a model",
+        spec={
+            "training.warmStart": CONTINUE | {"mode": "Features"},
+            "training.search": {"parameters": {"C": [1, 10]}},
+        },
+        at="spec.training.search",
+        says="a search fits anew with each setting: leave search or warmStart out",
+    ),
+    Mistake(
+        what="a start from a bucket",
+        spec={"training.warmStart": {"mode": "Features", "from": "s3://models/one"}},
+        at="spec.training.warmStart.from",
+        says="is nothing to start from: write Champion, hub://NAME or https://HOST/PATH",
+    ),
+    Mistake(
+        what="a start from a file of any content",
+        spec={"training.warmStart": {"mode": "Features", "from": "hub://one"}},
+        at="spec.training.warmStart.sha256",
+        says="a file may change: write its digest, as sha256sum prints it",
+    ),
+    Mistake(
+        what="a champion of one content",
+        spec={"training.warmStart": {"mode": "Features", "from": "Champion", "sha256": "0" * 64}},
+        at="spec.training.warmStart.sha256",
+        says="the champion is another one after each promotion: leave sha256 out",
     ),
     Mistake(
         what="all rows kept apart",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from evermodel.api.fields import ColumnName, Digest, Duration, Parameters, Quantity, Resource
 from evermodel.api.status import (
@@ -17,7 +17,7 @@ from evermodel.api.status import (
     RetrainingStatus,
 )
 from evermodel.api.template import EnvVar, PodTemplate, Resources, Toleration
-from evermodel.contract import EnsembleType, FileType, FoldStrategy, SearchAlgorithm, Task, Vote
+from evermodel.contract import EnsembleType, FileType, FoldStrategy, SearchAlgorithm, Task, Vote, WarmStartMode
 
 __all__ = [
     "CandidateStatus",
@@ -57,6 +57,7 @@ __all__ = [
     "TrainData",
     "Training",
     "Transformer",
+    "WarmStart",
 ]
 
 
@@ -328,7 +329,7 @@ class Epochs(Resource, frozen=True, kw_only=True):
         ),
     ] = 0.1
     min_improvement: Annotated[
-        float, Meta(ge=0, lt=1, description="Gain in validation accuracy below which a pass counts as no improvement.")
+        float, Meta(ge=0, lt=1, description="Gain in validation accuracy, or R², that is no improvement.")
     ] = 0.0
 
 
@@ -424,6 +425,40 @@ class Ensemble(Resource, frozen=True, kw_only=True):
     ] = {}
 
 
+CHAMPION = "Champion"
+"""What spec.training.warmStart.from calls the version that serves."""
+
+
+class WarmStart(Resource, frozen=True, kw_only=True):
+    """Start the training from a model that there is, instead of from nothing."""
+
+    source: Annotated[
+        str,
+        Meta(
+            pattern=(
+                r"^(Champion|hub://[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
+                r'|https://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?/[!-"$-~]*)$'
+            ),
+            max_length=1024,
+            description=(
+                "Champion, the version that serves; or hub://NAME or https://HOST/PATH of a pipeline as a skops "
+                "archive, or of the manifest of another model of the namespace."
+            ),
+        ),
+    ] = field(name="from")
+    mode: Annotated[
+        WarmStartMode,
+        Meta(
+            description=(
+                "Continue: its weights learn on. Grow: it gets more trees, or wider layers, and learns on. Features: "
+                "its transformers and hidden layers stay as they are, under another estimator."
+            )
+        ),
+    ]
+    sha256: Digest | None = None
+    """Digest of what the address names; another file is refused."""
+
+
 class Search(Resource, frozen=True, kw_only=True):
     """Find parameters: try settings, score each on rows that it was not fitted on, and take the best."""
 
@@ -488,6 +523,7 @@ class Training(Resource, frozen=True, kw_only=True):
         ),
     ] = ()
     epochs: Epochs | None = None
+    warm_start: WarmStart | None = None
     search: Search | None = None
     deadline: Annotated[Duration, Meta(description="A Job that runs longer fails.")] = "1h"
     pending_deadline: Annotated[Duration, Meta(description="A Job whose pod has not started by then fails.")] = "15m"

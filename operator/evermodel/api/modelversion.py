@@ -108,7 +108,7 @@ class EpochsRun(Resource, frozen=True, kw_only=True):
     best: int
     """The epoch whose weights were kept."""
     validation: float
-    """Its accuracy on the rows that were kept apart to stop by."""
+    """Its accuracy on the rows that were kept apart to stop by; of a regressor, R²."""
     loss: float | None = None
     """Its loss on the rows that were learnt from, where the estimator has one."""
 
@@ -171,6 +171,8 @@ class ModelVersionStatus(Resource, frozen=True, kw_only=True):
     notes: Annotated[tuple[Message, ...], Meta(max_length=16)] = ()
     """What a person should know of the run: default steps that were applied, and warnings."""
     epochs: EpochsRun | None = None
+    started_from: Text | None = None
+    """sha256 of the manifest, or of the archive, that the training started from; absent: from nothing."""
     progress: ShownProgress | None = None
     search: SearchRun | None = None
     fresh_through: int | None = None

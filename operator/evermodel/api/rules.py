@@ -21,6 +21,7 @@ from evermodel.api.modeldeployment import (
     Retraining,
     TrainData,
     Training,
+    WarmStart,
 )
 from evermodel.api.modelversion import ModelVersionSpec
 from evermodel.api.template import EnvVar, PodTemplate
@@ -36,6 +37,19 @@ IN_EPOCHS = (
     "SGDRegressor",
 )
 """Estimators that learn in passes over the rows. Naive Bayes takes rows bit by bit too, but counts each only once."""
+GOING_ON = (*IN_EPOCHS, "BernoulliNB", "ComplementNB", "GaussianNB", "MultinomialNB")
+"""Estimators that learn on from where they are."""
+GROWING = (
+    "ExtraTreesClassifier",
+    "ExtraTreesRegressor",
+    "GradientBoostingClassifier",
+    "GradientBoostingRegressor",
+    "MLPClassifier",
+    "MLPRegressor",
+    "RandomForestClassifier",
+    "RandomForestRegressor",
+)
+"""Estimators that can be made larger and keep what they know."""
 NAME_LENGTH = 40
 """Longest name of a ModelDeployment: names of Jobs and pods are made from it and end at 63 characters."""
 
@@ -148,6 +162,16 @@ FIELD_RULES: Mapping[tuple[type[Struct], str], tuple[Rule, ...]] = {
             message="?rows=START:STOP is empty: START must be below STOP",
         ),
     ),
+    (WarmStart, "from"): (
+        Rule(
+            rule=(
+                "self == 'Champion' || self.matches('^hub://[A-Za-z0-9][A-Za-z0-9._-]{0,127}$') ||"
+                " self.matches('^https://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?/[!-\"$-~]*$')"
+            ),
+            message="is nothing to start from: write Champion, hub://NAME or https://HOST/PATH",
+            instead_of=frozenset({"pattern"}),
+        ),
+    ),
     (Training, "deadline"): _AT_LEAST_A_SECOND,
     (Training, "pendingDeadline"): _AT_LEAST_A_SECOND,
     (Monitoring, "interval"): _AT_LEAST_A_SECOND,
@@ -258,6 +282,18 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
             field_path=".delimiter",
         ),
     ),
+    WarmStart: (
+        Rule(
+            rule="self.from != 'Champion' || !has(self.sha256)",
+            message="the champion is another one after each promotion: leave sha256 out",
+            field_path=".sha256",
+        ),
+        Rule(
+            rule="self.from == 'Champion' || has(self.sha256)",
+            message="a file may change: write its digest, as sha256sum prints it",
+            field_path=".sha256",
+        ),
+    ),
     Training: (
         Rule(
             rule="has(self.estimator) != has(self.ensemble)",
@@ -280,6 +316,46 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
                 "leave epochs out, or choose one of them"
             ),
             field_path=".epochs",
+        ),
+        Rule(
+            rule=(
+                "!has(self.warmStart) || self.warmStart.mode != 'Continue' || !has(self.estimator)"
+                f" || self.estimator in {list(GOING_ON)}"
+            ),
+            message=(
+                f"only {', '.join(GOING_ON[:-1])} and {GOING_ON[-1]} can learn on from where they are: choose one of "
+                "them, or another mode"
+            ),
+            field_path=".warmStart.mode",
+        ),
+        Rule(
+            rule=(
+                "!has(self.warmStart) || self.warmStart.mode != 'Grow' || !has(self.estimator)"
+                f" || self.estimator in {list(GROWING)}"
+            ),
+            message=(
+                f"only {', '.join(GROWING[:-1])} and {GROWING[-1]} can be made larger: choose one of them, or another "
+                "mode"
+            ),
+            field_path=".warmStart.mode",
+        ),
+        Rule(
+            rule=(
+                "!has(self.warmStart) || self.warmStart.mode != 'Features'"
+                " || !has(self.preprocessing) || self.preprocessing.size() == 0"
+            ),
+            message="the features come from the model that it starts from: leave preprocessing out",
+            field_path=".preprocessing",
+        ),
+        Rule(
+            rule="!has(self.warmStart) || !has(self.ensemble)",
+            message="an ensemble is fitted anew: leave warmStart out, or declare an estimator",
+            field_path=".warmStart",
+        ),
+        Rule(
+            rule="!has(self.warmStart) || !has(self.search)",
+            message="a search fits anew with each setting: leave search or warmStart out",
+            field_path=".search",
         ),
     ),
     ModelDeploymentSpec: (

@@ -38,6 +38,8 @@ def training_hash(spec: ModelDeploymentSpec) -> str:
         inputs["epochs"] = msgspec.to_builtins(training.epochs)
     if training.ensemble is not None:
         inputs["ensemble"] = msgspec.to_builtins(training.ensemble)
+    if training.warm_start is not None:
+        inputs["warmStart"] = msgspec.to_builtins(training.warm_start)
     if training.search is not None:
         inputs["search"] = msgspec.to_builtins(training.search)
     if spec.task is not Task.CLASSIFICATION:

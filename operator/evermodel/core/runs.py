@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from evermodel.api.modeldeployment import Objective
+from evermodel.api.modeldeployment import CHAMPION, Objective
 from evermodel.api.modelversion import SetScore
 from evermodel.contract import (
     DataFormat,
@@ -19,6 +19,7 @@ from evermodel.contract import (
     Metric,
     PairedScore,
     TrainRun,
+    WarmStart,
 )
 from evermodel.core import facts, recipes
 from evermodel.core.observed import Observed, VersionView
@@ -65,8 +66,20 @@ def train_run(observed: Observed, version: VersionView) -> TrainRun:
         changed_after=version.spec.trigger.changed_after,
         feedback_through=version.spec.feedback_through,
         epochs=None if training.epochs is None else Epochs(**msgspec.structs.asdict(training.epochs)),
+        warm_start=_warm_start(observed, version),
         search=recipes.search(training),
     )
+
+
+def _warm_start(observed: Observed, version: VersionView) -> WarmStart | None:
+    """Return which model the training starts from, as things stand when its Job is made."""
+    declared = version.spec.training.warm_start
+    if declared is None:
+        return None
+    if declared.source != CHAMPION:
+        return WarmStart(mode=declared.mode, uri=declared.source, sha256=declared.sha256)
+    champion = facts.champion(observed)
+    return WarmStart(mode=declared.mode, champion=None if champion is None else champion.status.manifest)
 
 
 def _champion_of_same_columns(observed: Observed, version: VersionView) -> str | None:

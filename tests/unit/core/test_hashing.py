@@ -59,6 +59,7 @@ def test_starts_no_run(changed: ModelDeploymentSpec) -> None:
             spec(training={"ensemble": {"type": "Bagging", "members": [{"name": "a", "estimator": "SVC"}]}}),
             id="an ensemble",
         ),
+        pytest.param(spec(training={"warmStart": {"from": "Champion", "mode": "Grow"}}), id="where training starts"),
         pytest.param(spec(training={"search": {"parameters": {"max_depth": [3, 5]}}}), id="a search"),
         pytest.param(msgspec.structs.replace(spec(), task=Task.REGRESSION), id="the task"),
     ],

@@ -25,6 +25,8 @@ from evermodel.contract import (
     SearchSummary,
     TrainReport,
     TrainRun,
+    WarmStart,
+    WarmStartMode,
 )
 from evermodel.core.actions import CreateJob, EnsureSecrets, WriteVersionStatus
 from evermodel.core.observed import JobState, JobView, Observed
@@ -121,6 +123,38 @@ def test_a_job_is_told_of_its_epochs_and_the_record_says_how_they_went() -> None
     write = written(make_observed(version, spec=IN_EPOCHS, jobs=[ended]))
     assert write is not None
     assert write.status.epochs == EpochsRun(run=23, best=13, validation=0.97, loss=0.1)
+
+
+@pytest.mark.parametrize(
+    ("declared", "told"),
+    [
+        pytest.param({"from": "Champion", "mode": "Grow"}, {"mode": "Grow", "champion": "manifest-1"}, id="champion"),
+        pytest.param(
+            {"from": "hub://old", "mode": "Features", "sha256": "0" * 64},
+            {"mode": "Features", "uri": "hub://old", "sha256": "0" * 64},
+            id="a file",
+        ),
+    ],
+)
+def test_a_job_is_told_what_it_starts_from(declared: dict[str, str], told: dict[str, str]) -> None:
+    spec = make_spec(training={"warmStart": declared})
+    version = make_version(2, VersionPhase.TRAINING, spec=spec)
+    [job] = actions_of(make_observed(make_version(1, manifest="manifest-1"), version, spec=spec), CreateJob)
+    assert isinstance(job.run, TrainRun)
+    assert job.run.warm_start == msgspec.convert(told, WarmStart)
+
+    report = msgspec.structs.replace(REPORT, started_from="manifest-1")
+    ended = make_job(version, JobState.SUCCEEDED, report=report)
+    write = written(make_observed(make_version(1), version, spec=spec, jobs=[ended]))
+    assert write is not None
+    assert write.status.started_from == "manifest-1"
+
+
+def test_the_first_job_has_nothing_to_start_from() -> None:
+    spec = make_spec(training={"warmStart": {"from": "Champion", "mode": "Grow"}})
+    [job] = actions_of(make_observed(make_version(1, VersionPhase.TRAINING, spec=spec), spec=spec), CreateJob)
+    assert isinstance(job.run, TrainRun)
+    assert job.run.warm_start == WarmStart(mode=WarmStartMode.GROW)
 
 
 def test_the_spec_of_a_run_is_its_record_and_not_a_spec_that_moved_on() -> None:

@@ -7,7 +7,7 @@ from sklearn.linear_model import SGDClassifier
 from tests.unit.runtime.made_runs import ENCODE_COLOUR, as_csv, make_numbers, make_source, make_table, make_train_run
 from tests.unit.runtime.memory_hub import MemoryHub, surroundings
 
-from evermodel.contract import Epochs, FailureReason, LearningCurve, TrainReport
+from evermodel.contract import Epochs, FailureReason, LearningCurve, Metric, Task, TrainReport
 from evermodel_runtime.artifacts.manifests import load_model
 from evermodel_runtime.data.failure import JobError
 from evermodel_runtime.train.epochs import in_epochs
@@ -99,6 +99,18 @@ def test_training_stops(changes: dict[str, object], run: int) -> None:
 
     assert report.epochs is not None
     assert report.epochs.run == run
+
+
+def test_a_regressor_stops_by_r2() -> None:
+    hub = MemoryHub(datasets={"flowers.csv": as_csv(make_numbers(300))})
+    source = make_source(target="width", features=("height",))
+
+    report = trained(hub, data=source, task=Task.REGRESSION, estimator="SGDRegressor", parameters={})
+
+    curve = curve_of(hub, report)
+    assert curve.metric is Metric.R2
+    assert report.epochs is not None
+    assert report.epochs.validation < 0.5
 
 
 def test_text_is_encoded_and_the_model_is_served() -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import is_classifier
 from sklearn.utils.class_weight import compute_class_weight
 
-from evermodel.contract import Column, Epoch, Epochs, LearningCurve, TrainRun
+from evermodel.contract import Column, Epoch, Epochs, LearningCurve, Metric, TrainRun
 from evermodel_runtime.data.failure import spec_error
 from evermodel_runtime.data.rows import Labels
 from evermodel_runtime.train.pipeline import Learnt, Recipe, Way, make_recipe
@@ -75,6 +75,18 @@ def in_epochs(epochs: Epochs, seed: int, say: Say) -> Way:
     return learn
 
 
+def one_pass(seed: int) -> Way:
+    """Return a way to fit a pipeline whose estimator is fitted: it goes over the rows once more."""
+
+    def learn(pipeline: Any, rows: Any, labels: Labels) -> Learnt:
+        seen = pipeline[:-1].transform(rows) if len(pipeline.steps) > 1 else rows
+        passes = _Passes(_weighted(pipeline.steps[-1][1], labels), labels, np.random.default_rng(seed))
+        passes.over(_Part(seen, labels))
+        return Learnt(pipeline)
+
+    return learn
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     rows: Any
@@ -94,7 +106,8 @@ class _Passes:
         order = np.arange(len(part.labels))
         if getattr(self.estimator, "shuffle", True):
             self.random.shuffle(order)
-        known = {"classes": np.unique(self.labels)} if is_classifier(self.estimator) else {}
+        told = is_classifier(self.estimator) and not hasattr(self.estimator, "classes_")
+        known = {"classes": np.unique(self.labels)} if told else {}
         self.estimator.partial_fit(part.rows[order], part.labels[order], **known)
 
 
@@ -121,6 +134,7 @@ def run_epochs(
             break
     say(f"epochs: {ended}; kept the weights of epoch {best}, validation {done[best - 1].validation:.4f}")
     curve = LearningCurve(
+        metric=Metric.ACCURACY if is_classifier(estimator) else Metric.R2,
         epochs=tuple(done),
         best=best,
         learning_rows=len(learning.labels),

@@ -40,6 +40,7 @@ from evermodel_runtime.train.windows import Choice, LabelledRows, Window, choose
 
 if TYPE_CHECKING:
     from evermodel_runtime.train.packing import Packed  # with scikit-learn, for which bad data need not wait
+    from evermodel_runtime.train.pipeline import Recipe
     from evermodel_runtime.train.search import Found
 
 LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "scipy", "skl2onnx", "skops")
@@ -66,6 +67,7 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
     notes = [*_ignored(file, run, dataset), *warnings_of(run, dataset)]
     del file  # its columns are as large as the features made from them
     hand_back()
+    declared = run
     if not run.preprocessing:
         run = msgspec.structs.replace(run, preprocessing=default_steps(dataset.features, run.estimator))
         notes.insert(0, described(run.preprocessing))
@@ -80,10 +82,23 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
     dataset = dataset.held_out()  # the others are in the training part: twice would be too much
     source = LabelledRows(part.features, part.target.labels)
     feedback = usable_feedback(run, hub, dataset, part, say)
-    fitted = fit(run, source, feedback, digest, surroundings)
+    recipe, base = None, None
+    if run.warm_start is not None:
+        from evermodel_runtime.train.warm_start import find_start  # noqa: PLC0415 - with scikit-learn, as below
+
+        start = find_start(run, declared, part, feedback.data, surroundings)
+        say(start.note)
+        notes.append(start.note)
+        run, base, part, recipe = start.run, start.base, start.part, start.recipe(say)
+        feedback = feedback.left(start.feedback)
+        source = LabelledRows(part.features, part.target.labels)
+    fitted = fit(run, source, feedback, digest, surroundings, started=recipe)
     run = fitted.run
     packed = pack_checked(run, fitted, dataset, source.followed_by(feedback.data), say)
-    manifest = publish(run, hub, fitted, packed, data_sha256=digest, learnt=_learnt_hashes(fitted.choice, part))
+    learnt = _learnt_hashes(fitted.choice, part)
+    learnt = learnt if base is None else np.concatenate([learnt, base.seen])
+    started_from = None if base is None else base.digest
+    manifest = publish(run, hub, fitted, packed, data_sha256=digest, learnt=learnt, started_from=started_from, say=say)
     say(f"published as manifest {manifest}")
     return TrainReport(
         manifest=manifest,
@@ -99,6 +114,7 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
         format_reason=packed.reason[:LONGEST_REASON],
         notes=tuple(note[:LONGEST_NOTE] for note in notes),
         epochs=None if fitted.curve is None else fitted.curve.summary,
+        started_from=started_from,
         search=None if fitted.found is None else fitted.found.summary,
     )
 
@@ -184,6 +200,10 @@ class UsableFeedback:
     data: LabelledRows
     since_change: int | None
 
+    def left(self, data: LabelledRows) -> UsableFeedback:
+        """Return those of it that a model has not learnt from before: the oldest are known first."""
+        return UsableFeedback(data, None if self.since_change is None else min(self.since_change, len(data)))
+
 
 def usable_feedback(run: TrainRun, hub: Hub, dataset: Dataset, part: TrainingPart, say: Progress) -> UsableFeedback:
     """Fetch labelled production records that may be learnt from; none when the run wants none."""
@@ -209,15 +229,21 @@ def usable_feedback(run: TrainRun, hub: Hub, dataset: Dataset, part: TrainingPar
 
 
 def fit(
-    run: TrainRun, source: LabelledRows, feedback: UsableFeedback, data_sha256: str, surroundings: Surroundings
+    run: TrainRun,
+    source: LabelledRows,
+    feedback: UsableFeedback,
+    data_sha256: str,
+    surroundings: Surroundings,
+    *,
+    started: Recipe | None = None,
 ) -> Fitted:
-    """Choose the data, then the parameters where they are searched for, and fit."""
+    """Choose the data, then the parameters where they are searched for, and fit; from nothing unless ``started``."""
     # Bad data are told without the wait for scikit-learn.
     from evermodel_runtime.train.epochs import recipe_for  # noqa: PLC0415
     from evermodel_runtime.train.pipeline import table  # noqa: PLC0415
 
     say, columns = surroundings.progress, source.rows.columns
-    recipe = recipe_for(run, columns, say)
+    recipe = started or recipe_for(run, columns, say)
     if run.search is not None:
         from evermodel_runtime.train.trials import settings_of  # noqa: PLC0415 - few runs search
 
@@ -268,11 +294,24 @@ def _learnt_hashes(choice: Choice, part: TrainingPart) -> Hashes:
     return np.concatenate([part.hashes, row_hashes(choice.data.rows[len(part.hashes) :])])
 
 
-def publish(run: TrainRun, hub: Hub, fitted: Fitted, packed: Packed, *, data_sha256: str, learnt: Hashes) -> str:
+def publish(
+    run: TrainRun,
+    hub: Hub,
+    fitted: Fitted,
+    packed: Packed,
+    *,
+    data_sha256: str,
+    learnt: Hashes,
+    started_from: str | None,
+    say: Progress,
+) -> str:
     """Store the model and the hashes of its rows, then the manifest that names them; returns the manifest's sha256."""
     file = hub.put_blob(packed.content)
     training_rows = hub.put_blob(encode_hashes(learnt))
     manifest = packed.named_in(make_manifest(run, fitted, training_rows, data_sha256), file)
+    manifest = msgspec.structs.replace(manifest, started_from=started_from)
+    if run.warm_start is not None or run.epochs is not None:
+        manifest = msgspec.structs.replace(manifest, pipeline=_kept(fitted.pipeline, hub, say))
     if fitted.curve is not None:
         curve, events = msgspec.json.encode(fitted.curve), event_file(scalars_of(fitted.curve))
         manifest = msgspec.structs.replace(
@@ -283,11 +322,22 @@ def publish(run: TrainRun, hub: Hub, fitted: Fitted, packed: Packed, *, data_sha
     return hub.put_blob(encode_manifest(manifest))
 
 
+def _kept(pipeline: Any, hub: Hub, say: Progress) -> str | None:
+    """Store the pipeline itself, for a later training to start from."""
+    from evermodel_runtime.artifacts.skops_archive import ArchiveError, dump_pipeline  # noqa: PLC0415 - as above
+
+    try:
+        return hub.put_blob(dump_pipeline(pipeline))
+    except ArchiveError as error:
+        say(f"no later training can start from this model: {error}")
+        return None
+
+
 def scalars_of(curve: LearningCurve) -> Iterator[Scalars]:
     """Return a curve as TensorBoard shows it."""
     for epoch in curve.epochs:
         loss = {} if epoch.loss is None else {"training/loss": epoch.loss}
-        yield Scalars(epoch.number, {"validation/accuracy": epoch.validation, **loss})
+        yield Scalars(epoch.number, {f"validation/{curve.metric}": epoch.validation, **loss})
 
 
 def make_manifest(run: TrainRun, fitted: Fitted, training_rows: str, data_sha256: str) -> Manifest:

@@ -45,6 +45,7 @@ def step(observed: Observed, version: VersionView, now: datetime) -> Step:
         notes=report.notes,
         progress=None,
         epochs=None if report.epochs is None else EpochsRun(**msgspec.structs.asdict(report.epochs)),
+        started_from=report.started_from,
         search=None if report.search is None else SearchRun(**msgspec.structs.asdict(report.search)),
         started_at=version.status.started_at or rfc3339(version.created_at),
     )

@@ -1,0 +1,200 @@
+"""The model that a training starts from: fetched, and checked against what is to be trained."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import numpy as np
+from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.pipeline import Pipeline
+
+from evermodel.contract import Column, FailureReason, Manifest, TrainRun, WarmStart, label_text
+from evermodel_runtime.artifacts.job import Surroundings
+from evermodel_runtime.artifacts.manifests import read_manifest
+from evermodel_runtime.artifacts.skops_archive import ArchiveError, load_pipeline
+from evermodel_runtime.data.download import download
+from evermodel_runtime.data.failure import JobError, listed, spec_error
+from evermodel_runtime.data.memory import Memory
+from evermodel_runtime.data.rows import Hashes, Labels, decode_hashes
+
+PLACE = "spec.training.warmStart"
+LIBRARY = "scikit-learn"
+SHOWN = 5
+
+
+class CannotStartError(Exception):
+    """The model does not go with what is to be trained; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A fitted pipeline and what is known of it.
+
+    Attributes
+    ----------
+    digest : str
+        sha256 of its manifest, or of the archive where it has none.
+    manifest : Manifest or None
+        None for an archive that was made elsewhere.
+    seen : array of uint64
+        Hashes of the rows that it and those before it have learnt from; empty where that is not known.
+    """
+
+    digest: str
+    pipeline: Any
+    manifest: Manifest | None
+    seen: Hashes
+
+    @property
+    def estimator(self) -> Any:
+        """What comes after the transformers."""
+        return self.pipeline.steps[-1][1]
+
+
+def find_base(warm: WarmStart, surroundings: Surroundings) -> Base:
+    """Fetch the model that is declared.
+
+    Raises
+    ------
+    CannotStartError
+        When it has no pipeline that can be loaded here.
+    JobError
+        When the file is not there, or is not the declared one.
+    """
+    if warm.champion is not None:
+        return _of_manifest(warm.champion, read_manifest(surroundings.hub, warm.champion), surroundings)
+    content = _fetched(warm.uri or "", surroundings)
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != warm.sha256:
+        raise JobError(
+            FailureReason.DIGEST_MISMATCH,
+            f"{warm.uri} is not the declared file: its sha256 is {digest}, {PLACE}.sha256 is {warm.sha256}. Correct "
+            "the digest if the new file is meant, or restore the old file.",
+        )
+    try:
+        manifest = msgspec.json.decode(content, type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError):  # so it is an archive
+        return Base(digest, _loaded(content, ""), None, np.array([], dtype=np.uint64))
+    return _of_manifest(digest, manifest, surroundings)
+
+
+def _of_manifest(digest: str, manifest: Manifest, surroundings: Surroundings) -> Base:
+    archive = manifest.pipeline or manifest.skops
+    name = f"version {manifest.version} of {manifest.model}"
+    if archive is None:
+        raise CannotStartError(
+            f"{name} was stored as ONNX alone, without the pipeline; models with warmStart or epochs are stored with it"
+        )
+    trained_with = manifest.libraries.get(LIBRARY, "")
+    if _minor(trained_with) != _minor(version(LIBRARY)):
+        raise CannotStartError(
+            f"{name} was trained with scikit-learn {trained_with}, and this is {version(LIBRARY)}, whose models differ"
+        )
+    pipeline = _loaded(surroundings.hub.blob(archive), f"the pipeline of {name}")
+    return Base(digest, pipeline, manifest, decode_hashes(surroundings.hub.blob(manifest.training_rows)))
+
+
+def _fetched(uri: str, surroundings: Surroundings) -> bytes:
+    memory = Memory.of_this_process()
+    if urlsplit(uri).scheme == "https":
+        try:
+            return download(uri, None, Path(), memory)
+        except JobError as error:
+            raise JobError(error.reason, error.message.replace("spec.data.train.uri", f"{PLACE}.from")) from error
+    name = uri.removeprefix("hub://")
+    content = surroundings.hub.dataset(name, lambda size: memory.check_stored(size, uri))
+    if content is None:
+        raise JobError(
+            FailureReason.DATA_NOT_FOUND,
+            f"{PLACE}.from: no file {name} was uploaded to the hub of this namespace.",
+        )
+    return content
+
+
+def _loaded(archive: bytes, what: str) -> Any:
+    what = what or "the file, which is no manifest,"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", InconsistentVersionWarning)
+            pipeline = load_pipeline(archive)
+    except InconsistentVersionWarning as error:
+        raise CannotStartError(
+            f"{what} was stored by scikit-learn {error.original_sklearn_version}, and this is {version(LIBRARY)}, "
+            "whose models differ"
+        ) from error
+    except ArchiveError as error:
+        raise CannotStartError(f"{what} is no skops archive that may be loaded: {error}") from error
+    if not isinstance(pipeline, Pipeline) or not hasattr(pipeline, "n_features_in_"):
+        raise CannotStartError(f"{what} holds a {type(pipeline).__name__} and no fitted sklearn.pipeline.Pipeline")
+    return pipeline
+
+
+def _minor(version_text: str) -> list[str]:
+    return version_text.split(".")[:2]
+
+
+def check_columns(base: Base, columns: tuple[Column, ...]) -> None:
+    """Refuse a model that takes other columns."""
+    if base.manifest is None:
+        wanted = int(base.pipeline.n_features_in_)
+        if wanted != len(columns):
+            raise CannotStartError(
+                f"it takes {wanted} columns, and there are {len(columns)}: "
+                f"{listed([column.name for column in columns])}"
+            )
+        return
+    known = {column.name: column for column in base.manifest.columns}
+    for column in columns:
+        before = known.get(column.name)
+        if before is None:
+            raise CannotStartError(f"it does not know the column {column.name!r}")
+        if before.kind is not column.kind:
+            raise CannotStartError(f"column {column.name!r} is {column.kind} now and was {before.kind} to it")
+        if column.nullable and not before.nullable:
+            raise CannotStartError(f"column {column.name!r} lacks values now, which it has not learnt to fill")
+    if gone := [name for name in known if name not in {column.name for column in columns}]:
+        raise CannotStartError(f"it needs the column {gone[0]!r}, which is not there")
+    if [column.name for column in columns] != [column.name for column in base.manifest.columns]:
+        raise CannotStartError(
+            "it takes the same columns in another order: write them to spec.data.features in its own"
+        )
+
+
+def check_steps(base: Base, run: TrainRun) -> None:
+    """Refuse a model whose preprocessing is not the declared one; what was never declared is its own."""
+    if base.manifest is not None and base.manifest.preprocessing != run.preprocessing:
+        raise CannotStartError("its preprocessing is not the one that is declared, and its weights are for its own")
+
+
+def check_estimator(base: Base, run: TrainRun, labels: Labels) -> None:
+    """Refuse a model of another class, or of other classes."""
+    found = type(base.estimator).__name__
+    if found != run.estimator:
+        raise CannotStartError(f"it is a {found}, and a {run.estimator} is declared")
+    if not hasattr(base.pipeline, "classes_"):  # of a regressor
+        return
+    known, there = set(base.pipeline.classes_.tolist()), set(np.unique(labels).tolist())
+    for what, classes in (("new to it", there - known), ("gone from the data", known - there)):
+        if classes:
+            names = listed(sorted(label_text(label) for label in classes)[:SHOWN])
+            raise CannotStartError(f"classes are {what}: {names}")
+
+
+def unfit(obstacle: CannotStartError, warm: WarmStart) -> str:
+    """Return the note of a model that is fitted anew; a declared file must fit, though.
+
+    Raises
+    ------
+    JobError
+        SpecInvalid, unless it is the champion, which the next run may find fitting again.
+    """
+    if warm.champion is None:
+        raise spec_error(f"{PLACE}: {warm.uri} cannot be started from: {obstacle}.") from obstacle
+    return f"Warning: this version is fitted anew, for the champion cannot be started from: {obstacle}."
