@@ -166,6 +166,14 @@ class Epochs(Message, frozen=True, kw_only=True):
     min_improvement: float
 
 
+class ImportedModel(Message, frozen=True, kw_only=True):
+    """A model that was made elsewhere and is taken over as it is."""
+
+    uri: str
+    """hub:// or https:// of an ONNX file or a skops archive."""
+    sha256: str
+
+
 class WarmStartMode(StrEnum):
     """What is taken over from the model that a training starts from."""
 
@@ -275,6 +283,8 @@ class TrainRun(Message, tag_field="kind", tag="train", frozen=True, kw_only=True
     """Ledger number up to which labelled captured records are merged with the source; None: the source alone."""
     epochs: Epochs | None = None
     """How often the rows are gone through; None: as the estimator's own fit does."""
+    imported: ImportedModel | None = None
+    """A model that is taken over instead of trained; None: one is trained."""
     warm_start: WarmStart | None = None
     """Which model the training starts from; None: from nothing."""
     seed: int = 0

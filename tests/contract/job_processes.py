@@ -23,6 +23,7 @@ from evermodel.contract import (
     FeedbackRequest,
     FeedbackRow,
     Heartbeat,
+    Manifest,
     RunConfig,
     RunProgress,
     RunReport,
@@ -79,6 +80,9 @@ class Hub:
         answer = self._ask("GET", f"/v1/models/{MODEL}/runs/{version}/{stage}", Role.OPERATOR)
         report: RunReport = msgspec.json.decode(answer, type=RunReport)
         return report
+
+    def manifest(self, sha256: str) -> Manifest:
+        return msgspec.json.decode(self.client().blob(sha256), type=Manifest)
 
     def progress(self, version: int, stage: str) -> str:
         answer = self._ask("GET", f"/v1/models/{MODEL}/runs/{version}/{stage}/progress", Role.OPERATOR)

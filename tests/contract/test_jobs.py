@@ -30,6 +30,7 @@ from evermodel.contract import (
     FailureReport,
     FreshRange,
     HeldoutUse,
+    ImportedModel,
     LabelledRecord,
     Manifest,
     ModelFormat,
@@ -126,6 +127,20 @@ def test_what_a_job_publishes_is_in_the_hub_by_digest(hub: Hub, jobs: Jobs) -> N
     assert len(hub.client().blob(manifest.training_rows)) == 8 * ended.report.rows
     again = jobs.run("train", train_run(hub, data=make_source(), estimator="GaussianNB", parameters={}))
     assert again.report.manifest == ended.report.manifest
+
+
+def test_a_model_is_uploaded_taken_over_and_judged(hub: Hub, jobs: Jobs) -> None:
+    trained = jobs.run("train", train_run(hub)).report
+    content = hub.client().blob(hub.manifest(trained.manifest).artifact)
+    hub.upload("forest.onnx", content)
+    model = ImportedModel(uri="hub://forest.onnx", sha256=hashlib.sha256(content).hexdigest())
+
+    taken = jobs.run("train", train_run(hub, version=2, estimator="", parameters={}, imported=model))
+    judged = jobs.run("evaluate", evaluation(hub, 2, taken.report, None))
+
+    assert (taken.exit_code, judged.exit_code) == (0, 0), taken.errors + judged.errors
+    assert hub.manifest(taken.report.manifest).onnx == model.sha256
+    assert judged.report.reference.candidate > 0.9
 
 
 def test_a_second_process_learns_on_from_what_the_first_left(hub: Hub, jobs: Jobs) -> None:

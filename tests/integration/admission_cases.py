@@ -17,6 +17,7 @@ MINIMAL: Mapping[str, Any] = {
 }
 TREE: Mapping[str, Any] = {"name": "tree", "estimator": "DecisionTreeClassifier"}
 BAYES: Mapping[str, Any] = {"name": "bayes", "estimator": "GaussianNB"}
+MODEL = {"uri": "hub://one", "sha256": "0" * 64}
 CONTINUE = {"from": "Champion", "mode": "Continue"}
 Value = Mapping[str, Any] | list[Any] | str | float | bool | EllipsisType | None
 
@@ -279,6 +280,30 @@ MISTAKES = (
         spec={"training.epochs": {"max": 10}},
         at="spec.training.epochs",
         says="SGDRegressor learn in passes over the rows: leave epochs out, or choose one of them",
+    ),
+    Mistake(
+        what="neither an estimator nor a model",
+        spec={"training": ...},
+        at="spec.training",
+        says="or import a model in spec.model",
+    ),
+    Mistake(
+        what="a model, an estimator and an ensemble",
+        spec={"model": MODEL, "training.ensemble": {"type": "Bagging", "members": [TREE]}},
+        at="spec.training",
+        says="what is to be trained?",
+    ),
+    Mistake(
+        what="a model in a bucket",
+        spec={"model": MODEL | {"uri": "s3://models/one"}},
+        at="spec.model.uri",
+        says="is no place of a model: write hub://NAME or https://HOST/PATH",
+    ),
+    Mistake(
+        what="a model of any content",
+        spec={"model": {"uri": "hub://one"}},
+        at="spec.model.sha256",
+        says="Required value",
     ),
     Mistake(
         what="a forest that learns on",

@@ -76,6 +76,10 @@ def test_refuses(cluster: Cluster, mistake: Mistake) -> None:
         ),
         pytest.param({"data.format": {"delimiter": ";", "encoding": "windows-1252"}}, id="CSV of a spreadsheet"),
         pytest.param({"data.format": {"type": "Parquet"}}, id="Parquet"),
+        pytest.param({"model": {"uri": "hub://one", "sha256": "ab" * 32}, "training": ...}, id="a model that there is"),
+        pytest.param(
+            {"model": {"uri": "hub://one", "sha256": "ab" * 32}}, id="such a model, and how to train the next"
+        ),
         pytest.param(
             {
                 "training.preprocessing": [
@@ -186,11 +190,13 @@ def test_a_version_never_changes_but_its_status_does(cluster: Cluster, namespace
     assert answer.returncode != 0
     assert "spec: Invalid value" in answer.stderr
     assert "a ModelVersion records one run and never changes: change its ModelDeployment instead" in answer.stderr
-    status = json.dumps({"status": {"phase": "Champion", "holdout": 0.95, "holdoutSet": "reference", "rows": 120}})
+    known = {"phase": "Champion", "holdout": 0.95, "holdoutSet": "reference", "rows": 120}
+    progress = {"message": "epoch-3", "at": "2026-01-01T00:00:00Z"}
+    status = json.dumps({"status": known | {"progress": progress}})
     cluster.kubectl("patch", "-n", namespace, "mv/iris-v1", "--subresource=status", "--type=merge", "-p", status)
     header, row = cluster.kubectl("get", "-n", namespace, "mv").splitlines()
-    assert header.split() == ["NAME", "PHASE", "TRIGGER", "HOLDOUT", "SET", "ROWS", "AGE"]
-    assert row.split()[:-1] == ["iris-v1", "Champion", "FirstVersion", "0.95", "reference", "120"]
+    assert header.split() == ["NAME", "PHASE", "TRIGGER", "HOLDOUT", "SET", "PROGRESS", "ROWS", "AGE"]
+    assert row.split()[:-1] == ["iris-v1", "Champion", "FirstVersion", "0.95", "reference", "epoch-3", "120"]
 
 
 def test_a_version_without_a_trigger_is_refused(cluster: Cluster) -> None:

@@ -60,6 +60,7 @@ class Reason(StrEnum):
     COLLECTING_LABELS = "CollectingLabels"
     WOULD_RETRAIN = "WouldRetrain"
     NOTHING_NEW = "NothingNew"
+    NO_ESTIMATOR = "NoEstimator"
     COOLING_DOWN = "CoolingDown"
     RETRAINING = "Retraining"
     RETRAINING_EXHAUSTED = "RetrainingExhausted"

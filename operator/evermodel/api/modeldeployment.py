@@ -32,6 +32,7 @@ __all__ = [
     "Estimator",
     "Evaluation",
     "Holdout",
+    "ImportedModel",
     "Improvement",
     "LiveStatus",
     "Metric",
@@ -651,12 +652,31 @@ class Retraining(Resource, frozen=True, kw_only=True):
     data: RetrainingData = RetrainingData()
 
 
+class ImportedModel(Resource, frozen=True, kw_only=True):
+    """A model that there is, taken over as the first version. It is judged on held-out rows as any other."""
+
+    uri: Annotated[
+        str,
+        Meta(
+            pattern=(
+                r"^(hub://[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
+                r'|https://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?/[!-"$-~]*)$'
+            ),
+            max_length=1024,
+            description="An ONNX file or a skops archive: hub://NAME for an uploaded one, or https://HOST/PATH.",
+        ),
+    ]
+    sha256: Digest
+    """Digest that the file must have; another file is refused."""
+
+
 class ModelDeploymentSpec(Resource, frozen=True, kw_only=True):
     """Declare a model, its data and the quality that it must keep."""
 
     objective: Objective
     data: Data
-    training: Training
+    training: Training = Training()
+    model: ImportedModel | None = None
     task: Annotated[Task, Meta(description="What is predicted: a class, or a number.")] = Task.CLASSIFICATION
     evaluation: Evaluation = Evaluation()
     serving: Serving = Serving()

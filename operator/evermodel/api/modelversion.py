@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from evermodel.api.fields import Message, Resource, Text, Time, Token
-from evermodel.api.modeldeployment import Data, Objective, Training
+from evermodel.api.modeldeployment import Data, ImportedModel, Objective, Training
 from evermodel.contract import Task
 
 
@@ -63,6 +63,8 @@ class ModelVersionSpec(Resource, frozen=True, kw_only=True):
     """Runtime image of the run; the version is served with it too."""
     data: Data
     training: Training
+    model: ImportedModel | None = None
+    """The model that was taken over; absent: one was trained."""
     task: Task = Task.CLASSIFICATION
     """What is predicted."""
     objective: Objective | None = None

@@ -14,6 +14,7 @@ from evermodel.api.modeldeployment import (
     Data,
     DataFormat,
     Ensemble,
+    ImportedModel,
     Metric,
     ModelDeploymentSpec,
     Monitoring,
@@ -172,6 +173,16 @@ FIELD_RULES: Mapping[tuple[type[Struct], str], tuple[Rule, ...]] = {
             instead_of=frozenset({"pattern"}),
         ),
     ),
+    (ImportedModel, "uri"): (
+        Rule(
+            rule=(
+                "self.matches('^hub://[A-Za-z0-9][A-Za-z0-9._-]{0,127}$') ||"
+                " self.matches('^https://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?/[!-\"$-~]*$')"
+            ),
+            message="is no place of a model: write hub://NAME or https://HOST/PATH",
+            instead_of=frozenset({"pattern"}),
+        ),
+    ),
     (Training, "deadline"): _AT_LEAST_A_SECOND,
     (Training, "pendingDeadline"): _AT_LEAST_A_SECOND,
     (Monitoring, "interval"): _AT_LEAST_A_SECOND,
@@ -296,10 +307,6 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
     ),
     Training: (
         Rule(
-            rule="has(self.estimator) != has(self.ensemble)",
-            message="what is to be trained? Declare an estimator, or an ensemble of several, and not both",
-        ),
-        Rule(
             rule="!has(self.ensemble) || !has(self.parameters)",
             message="these are an estimator's: write them at the ensemble's members, or at the ensemble",
             field_path=".parameters",
@@ -359,6 +366,17 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
         ),
     ),
     ModelDeploymentSpec: (
+        Rule(
+            rule=(
+                "!(has(self.training.estimator) && has(self.training.ensemble))"
+                " && (has(self.training.estimator) || has(self.training.ensemble) || has(self.model))"
+            ),
+            message=(
+                "what is to be trained? Declare an estimator, or an ensemble of several, and not both; "
+                "or import a model in spec.model"
+            ),
+            field_path=".training",
+        ),
         Rule(
             rule=(f"self.objective.metric in {_ERRORS} || self.monitoring.tolerance < self.objective.threshold"),
             message="must be below objective.threshold: no accuracy is below threshold − tolerance otherwise",

@@ -10,7 +10,9 @@ from evermodel.core.actions import Event, EventType
 from evermodel.core.conditions import find
 from evermodel.core.observed import Observed
 
-_TURNING_POINTS = frozenset({Reason.WOULD_RETRAIN, Reason.RETRAINING_EXHAUSTED, Reason.NOTHING_NEW})
+_TURNING_POINTS = frozenset(
+    {Reason.WOULD_RETRAIN, Reason.RETRAINING_EXHAUSTED, Reason.NOTHING_NEW, Reason.NO_ESTIMATOR}
+)
 """Reasons of Healthy=False that tell a person to act: said once more than the alarm itself."""
 _REASONS: dict[str, Reason | FailureReason] = {
     **{reason.value: reason for reason in Reason},

@@ -135,6 +135,12 @@ def may_be_cured(version: VersionView) -> bool:
     return failure is None or failure.reason not in FINAL_REASONS
 
 
+def can_train(observed: Observed) -> bool:
+    """Tell whether there is something to train: a model may be imported without it."""
+    training = observed.model.spec.training
+    return training.estimator is not None or training.ensemble is not None
+
+
 def is_for(observed: Observed, version: VersionView) -> bool:
     """Tell whether a version was made from what the spec declares today, pod settings and deadlines included."""
     spec = observed.model.spec

@@ -34,6 +34,8 @@ def training_hash(spec: ModelDeploymentSpec) -> str:
     # Added later: in the hash only where it is set, so that what was declared before keeps its hash.
     if data.format != DataFormat():
         inputs["format"] = msgspec.to_builtins(data.format)
+    if spec.model is not None:
+        inputs["model"] = msgspec.to_builtins(spec.model)
     if training.epochs is not None:
         inputs["epochs"] = msgspec.to_builtins(training.epochs)
     if training.ensemble is not None:

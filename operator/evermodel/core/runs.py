@@ -15,6 +15,7 @@ from evermodel.contract import (
     Epochs,
     EvaluateRun,
     FreshRange,
+    ImportedModel,
     Measure,
     Metric,
     PairedScore,
@@ -66,6 +67,7 @@ def train_run(observed: Observed, version: VersionView) -> TrainRun:
         changed_after=version.spec.trigger.changed_after,
         feedback_through=version.spec.feedback_through,
         epochs=None if training.epochs is None else Epochs(**msgspec.structs.asdict(training.epochs)),
+        imported=None if (model := version.spec.model) is None else ImportedModel(uri=model.uri, sha256=model.sha256),
         warm_start=_warm_start(observed, version),
         search=recipes.search(training),
     )

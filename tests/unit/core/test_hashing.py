@@ -55,6 +55,7 @@ def test_starts_no_run(changed: ModelDeploymentSpec) -> None:
         pytest.param(spec(data={"holdout": {"fraction": 0.3}}), id="the holdout"),
         pytest.param(spec(data={"format": {"delimiter": ";"}}), id="how the file is read"),
         pytest.param(spec(training={"epochs": {"max": 10}}), id="training in epochs"),
+        pytest.param(spec(model={"uri": "hub://old", "sha256": "0" * 64}), id="a model that there is"),
         pytest.param(
             spec(training={"ensemble": {"type": "Bagging", "members": [{"name": "a", "estimator": "SVC"}]}}),
             id="an ensemble",

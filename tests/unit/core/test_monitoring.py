@@ -51,6 +51,11 @@ def feedback(**change: Any) -> dict[str, Any]:
     return {"data": {"includeFeedback": True}, **change}
 
 
+IMPORTED = make_spec(
+    retraining=feedback(), model={"uri": "hub://old", "sha256": "0" * 64}, training={"estimator": None}
+)
+
+
 def after_alarm(
     *versions: VersionView, quality: Quality = FALLEN, retraining: dict[str, Any] | None = None, **change: Any
 ) -> Observed:
@@ -149,6 +154,12 @@ def attempt(number: int, *, ended: datetime, phase: VersionPhase = VersionPhase.
             ConditionStatus.FALSE,
             Reason.NOTHING_NEW,
             id="nothing is captured, so there is nothing new",
+        ),
+        pytest.param(
+            asked(make_observed(make_version(1, spec=IMPORTED), spec=IMPORTED, quality=FALLEN)),
+            ConditionStatus.FALSE,
+            Reason.NO_ESTIMATOR,
+            id="an imported model has nothing to be trained anew with",
         ),
         pytest.param(
             after_alarm(retraining={"mode": "Observe"}),

@@ -18,6 +18,7 @@ from evermodel.contract import (
     FailureReason,
     FailureReport,
     FoldStrategy,
+    ImportedModel,
     Member,
     ModelFormat,
     PreprocessingStep,
@@ -148,6 +149,15 @@ def test_a_job_is_told_what_it_starts_from(declared: dict[str, str], told: dict[
     write = written(make_observed(make_version(1), version, spec=spec, jobs=[ended]))
     assert write is not None
     assert write.status.started_from == "manifest-1"
+
+
+def test_a_job_is_told_which_model_to_take_over() -> None:
+    declared = {"uri": "hub://old", "sha256": "0" * 64}
+    spec = make_spec(model=declared)
+    version = make_version(1, VersionPhase.TRAINING, spec=spec, run={"model": spec.model})
+    [job] = actions_of(make_observed(version, spec=spec), CreateJob)
+    assert isinstance(job.run, TrainRun)
+    assert job.run.imported == ImportedModel(uri="hub://old", sha256="0" * 64)
 
 
 def test_the_first_job_has_nothing_to_start_from() -> None:

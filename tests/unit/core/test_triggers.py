@@ -250,6 +250,40 @@ def test_a_champion_that_no_alarm_led_to_is_left_alone() -> None:
     assert actions_of(make_observed(V1, spec=FEEDBACK, quality=make_quality(last_seq=10**6)), CreateVersion) == []
 
 
+IMPORTED = {"model": {"uri": "hub://old", "sha256": "0" * 64}}
+BOTH = make_spec(**IMPORTED)
+ALONE = make_spec(**IMPORTED, training={"estimator": None})
+
+
+@pytest.mark.parametrize(
+    ("observed", "imports"),
+    [
+        pytest.param(make_new(spec=BOTH), True, id="the first version is the declared model"),
+        pytest.param(make_new(spec=ALONE), True, id="without an estimator too"),
+        pytest.param(
+            make_observed(make_version(1, spec=BOTH, run={"model": BOTH.model}), spec=BOTH, retrain_request="again"),
+            False,
+            id="later ones are trained",
+        ),
+        pytest.param(
+            make_observed(make_version(7, spec=BOTH), spec=BOTH, retrain_request="again"),
+            False,
+            id="also when the first one's record is gone",
+        ),
+        pytest.param(
+            make_observed(make_version(1, spec=ALONE, run={"model": ALONE.model}), spec=ALONE, retrain_request="again"),
+            True,
+            id="without an estimator it can only be imported again",
+        ),
+        pytest.param(make_observed(V1, spec=BOTH), True, id="a model that is declared later"),
+        pytest.param(make_new(), False, id="no model is declared"),
+    ],
+)
+def test_a_declared_model_is_taken_over_once(observed: Observed, *, imports: bool) -> None:
+    [created] = actions_of(observed, CreateVersion)
+    assert created.spec.model == (observed.model.spec.model if imports else None)
+
+
 def test_without_feedback_a_run_learns_from_the_source_alone() -> None:
     [created] = actions_of(make_observed(V1, spec=OTHER, quality=make_quality(alarm=ALARM)), CreateVersion)
     assert (created.spec.feedback_through, created.spec.trigger.alarm_seq) == (None, None)

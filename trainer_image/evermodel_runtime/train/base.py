@@ -6,23 +6,20 @@ import hashlib
 import warnings
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import numpy as np
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.pipeline import Pipeline
 
-from evermodel.contract import Column, FailureReason, Manifest, TrainRun, WarmStart, label_text
+from evermodel.contract import Column, Manifest, TrainRun, WarmStart, label_text
 from evermodel_runtime.artifacts.job import Surroundings
 from evermodel_runtime.artifacts.manifests import read_manifest
 from evermodel_runtime.artifacts.skops_archive import ArchiveError, load_pipeline
-from evermodel_runtime.data.download import download
-from evermodel_runtime.data.failure import JobError, listed, spec_error
-from evermodel_runtime.data.memory import Memory
+from evermodel_runtime.data.failure import listed, spec_error
 from evermodel_runtime.data.rows import Hashes, Labels, decode_hashes
+from evermodel_runtime.train.fetching import fetch_model
 
 PLACE = "spec.training.warmStart"
 LIBRARY = "scikit-learn"
@@ -70,14 +67,8 @@ def find_base(warm: WarmStart, surroundings: Surroundings) -> Base:
     """
     if warm.champion is not None:
         return _of_manifest(warm.champion, read_manifest(surroundings.hub, warm.champion), surroundings)
-    content = _fetched(warm.uri or "", surroundings)
+    content = fetch_model(warm.uri or "", warm.sha256, surroundings, f"{PLACE}.from")
     digest = hashlib.sha256(content).hexdigest()
-    if digest != warm.sha256:
-        raise JobError(
-            FailureReason.DIGEST_MISMATCH,
-            f"{warm.uri} is not the declared file: its sha256 is {digest}, {PLACE}.sha256 is {warm.sha256}. Correct "
-            "the digest if the new file is meant, or restore the old file.",
-        )
     try:
         manifest = msgspec.json.decode(content, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError):  # so it is an archive
@@ -99,23 +90,6 @@ def _of_manifest(digest: str, manifest: Manifest, surroundings: Surroundings) ->
         )
     pipeline = _loaded(surroundings.hub.blob(archive), f"the pipeline of {name}")
     return Base(digest, pipeline, manifest, decode_hashes(surroundings.hub.blob(manifest.training_rows)))
-
-
-def _fetched(uri: str, surroundings: Surroundings) -> bytes:
-    memory = Memory.of_this_process()
-    if urlsplit(uri).scheme == "https":
-        try:
-            return download(uri, None, Path(), memory)
-        except JobError as error:
-            raise JobError(error.reason, error.message.replace("spec.data.train.uri", f"{PLACE}.from")) from error
-    name = uri.removeprefix("hub://")
-    content = surroundings.hub.dataset(name, lambda size: memory.check_stored(size, uri))
-    if content is None:
-        raise JobError(
-            FailureReason.DATA_NOT_FOUND,
-            f"{PLACE}.from: no file {name} was uploaded to the hub of this namespace.",
-        )
-    return content
 
 
 def _loaded(archive: bytes, what: str) -> Any:

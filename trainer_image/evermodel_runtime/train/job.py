@@ -59,6 +59,10 @@ def main() -> int:
 
 def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
     """Make one version and publish it."""
+    if run.imported is not None:
+        from evermodel_runtime.train.importing import import_model  # noqa: PLC0415 - few runs import
+
+        return import_model(run, surroundings)
     say, hub = surroundings.progress, surroundings.hub
     say(f"version {run.version} of {run.namespace}/{run.model}: {run.estimator} on {run.data.uri}")
     known = () if run.champion is None else read_manifest(hub, run.champion).columns

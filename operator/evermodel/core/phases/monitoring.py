@@ -100,6 +100,14 @@ def a_person_holds_it(case: Alarmed) -> Health | None:
     return None
 
 
+def nothing_can_be_trained(case: Alarmed) -> Health | None:
+    """Start nothing where a model was imported and no estimator is declared."""
+    if facts.can_train(case.observed):
+        return None
+    help_ = "declare spec.training.estimator, or another model in spec.model"
+    return _unhealthy(Reason.NO_ESTIMATOR, f"{case.text}; the model was imported and cannot be retrained: {help_}.")
+
+
 def nothing_new_to_learn_from(case: Alarmed) -> Health | None:
     """Start nothing that would train on the same rows again."""
     if case.observed.model.spec.retraining.data.include_feedback:
@@ -182,6 +190,7 @@ def retraining_is_due(case: Alarmed) -> Health:
 AFTER_ALARM: tuple[Callable[[Alarmed], Health | None], ...] = (
     run_is_under_way,
     a_person_holds_it,
+    nothing_can_be_trained,
     nothing_new_to_learn_from,
     left_to_a_person,
     attempts_are_used_up,

@@ -195,12 +195,22 @@ def _create(observed: Observed, trigger: Trigger) -> CreateVersion:
             image=_image(observed),
             data=spec.data,
             training=spec.training,
+            model=spec.model if _imports(observed) else None,
             task=spec.task,
             objective=spec.objective,
             parent=champion.number if champion is not None else None,
             feedback_through=quality.last_seq if quality is not None else None,
         ),
     )
+
+
+def _imports(observed: Observed) -> bool:
+    """Tell whether the next version is the declared model: until it has been one, and where nothing can be trained."""
+    declared, champion = observed.model.spec.model, facts.champion(observed)
+    if declared is None or not facts.can_train(observed):
+        return declared is not None
+    was_one = any(version.spec.model == declared and version.status.manifest for version in observed.versions)
+    return not was_one and (champion is None or not facts.wants(observed, champion))
 
 
 def _with_alarm(observed: Observed, trigger: Trigger) -> VersionTrigger:
