@@ -44,7 +44,7 @@ def compare(random_state: random.Random, champion_right: list[bool], gain: float
         champion_only=champion_only,
         use=use,
     )
-    return decide(RULES, reference=score, fresh=None, after_alarm=False).outcome
+    return decide(RULES, reference=score, fresh=None).outcome
 
 
 def promoted(seed: int, sequences: int, uses: int, gain: float) -> float:

@@ -7,7 +7,7 @@ promote an equal model with probability at most alpha.
 After an alarm labels trickle in while a model that fell answers every request, so the gate looks before all
 ``min_samples`` are there: at a quarter and at half of them. Each use's level is divided among its looks, little to the
 early ones: a candidate that is far better passes at a quarter of the labels, and one that is somewhat better loses
-hardly any power at the last look. An early look never refuses.
+hardly any power at the last look. An early look refuses only what is worse beyond doubt, which costs no level.
 
 References
 ----------
@@ -75,11 +75,20 @@ class Look:
     """Share of the use's level that is spent."""
 
 
-LAST_LOOK = Look(at=1.0, level=0.8)
-LOOKS = (Look(at=0.25, level=0.1), Look(at=0.5, level=0.1), LAST_LOOK)
+Looks = tuple[Look, ...]
 """In order; their levels sum to 1, and each is taken once (``next_look``), so all looks of a use spend its level."""
+AFTER_ALARM: Looks = (Look(at=0.25, level=0.1), Look(at=0.5, level=0.1), Look(at=1.0, level=0.8))
+"""While a model that fell answers, a better one is wanted soon, and the next attempt knows more of the new world."""
+FOR_MORE: Looks = (
+    Look(at=0.25, level=0.05),
+    Look(at=0.5, level=0.1),
+    Look(at=1.0, level=0.35),
+    Look(at=2.0, level=0.5),
+)
+"""While the champion holds there is time to tell a small gain from none."""
+FIRST_FRESH_USE = 0.9
 ONLY_LOOK = Look(at=1.0, level=1.0)
-"""Where no alarm hurries there is one look."""
+"""Where rows are there already there is one look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,17 +115,22 @@ def mcnemar_p(candidate_only: int, champion_only: int) -> float:
     return float(Fraction(tail, 2**discordant))
 
 
-def level_of_use(alpha: float, use: int) -> float:
-    """Level of the ``use``-th decision on the same rows, from 1; over all uses they sum to ``alpha``."""
-    return alpha / (use * (use + 1))
+def level_of_use(alpha: float, use: int, name: SetName = "reference") -> float:
+    """Level of the ``use``-th decision on the same rows, from 1; over all uses they sum to ``alpha``.
+
+    Production records decide once as a rule, since every later run learns from them: their first use has nearly all.
+    """
+    if name == "reference":
+        return alpha / (use * (use + 1))
+    return alpha * FIRST_FRESH_USE if use == 1 else alpha * (1 - FIRST_FRESH_USE) / (use * (use - 1))
 
 
-def next_look(rules: GateRules, scored: int) -> int:
-    """Return how many rows the next look after an alarm needs, when the last one had ``scored`` (0: none yet).
+def next_look(rules: GateRules, looks: Looks, scored: int) -> int:
+    """Return how many rows the next look needs, when the last one had ``scored`` (0: none yet).
 
     The caller looks once when so many are there, and asks again with the number that was scored then.
     """
-    rows = [ceil(look.at * rules.min_samples) for look in LOOKS]
+    rows = [ceil(look.at * rules.min_samples) for look in looks]
     return next((needed for needed in rows if needed > scored), rows[-1])
 
 
@@ -125,7 +139,7 @@ def decide(
     *,
     reference: PairedScore | None,
     fresh: PairedScore | None,
-    after_alarm: bool,
+    looks: Looks = (),
     scored_before: int = 0,
 ) -> Verdict:
     """Judge a candidate on the rows that may decide.
@@ -136,8 +150,9 @@ def decide(
         Threshold and what counts as better.
     reference, fresh : PairedScore or None
         Scores on the rows that are never trained on, and on production records that neither model has seen.
-    after_alarm : bool
-        The live accuracy fell: the world may have changed, so only ``fresh`` decides, at the looks of ``LOOKS``.
+    looks : tuple of Look
+        When ``fresh`` alone decides: after an alarm, for the world may have changed. Without any, it decides when it is
+        large enough, else ``reference`` does.
     scored_before : int
         Fresh rows that it was judged on the last time, 0 for none: the same look is not taken twice.
     """
@@ -147,8 +162,8 @@ def decide(
             outcome=Outcome.INCONCLUSIVE,
             message=f"The objective is {rules.metric} now, and this version was scored by {other}.",
         )
-    if after_alarm:
-        return _decide_after_alarm(rules, reference, fresh, scored_before)
+    if looks:
+        return _decide_on_fresh(rules, reference, fresh, looks, scored_before)
     if fresh is not None and fresh.rows >= rules.min_samples:
         return _reference_guard(rules, fresh, reference) or _judge(rules, "fresh", fresh)
     if reference is None or reference.rows == 0:
@@ -159,30 +174,47 @@ def decide(
     return _judge(rules, "reference", reference)
 
 
-def _decide_after_alarm(
-    rules: GateRules, reference: PairedScore | None, fresh: PairedScore | None, scored_before: int
+def _decide_on_fresh(
+    rules: GateRules, reference: PairedScore | None, fresh: PairedScore | None, looks: Looks, scored_before: int
 ) -> Verdict:
-    have, needed = fresh.rows if fresh is not None else 0, next_look(rules, scored_before)
+    have, needed = fresh.rows if fresh is not None else 0, next_look(rules, looks, scored_before)
     if fresh is None or have < needed:
         return Verdict(
             outcome=Outcome.INCONCLUSIVE,
-            message=f"{have} of {needed} labelled records since the alarm could be scored: too few to judge on.",
+            message=f"{have} of {needed} fresh labelled records could be scored: too few to judge on.",
         )
-    look = next(look for look in reversed(LOOKS) if have >= look.at * rules.min_samples)
+    look = next(look for look in reversed(looks) if have >= look.at * rules.min_samples)
     verdict = _reference_guard(rules, fresh, reference) or _judge(rules, "fresh", fresh, look)
-    if look is LAST_LOOK or verdict.outcome is Outcome.PROMOTE:
+    if look is looks[-1] or verdict.outcome is Outcome.PROMOTE or _is_hopeless(rules, fresh, look):
         return verdict
     return Verdict(outcome=Outcome.INCONCLUSIVE, message=f"So far, {verdict.message}")
 
 
+def _is_hopeless(rules: GateRules, fresh: PairedScore, look: Look) -> bool:
+    """Tell whether more rows are not worth the wait: it is worse beyond doubt, or not ahead after all of minSamples."""
+    if fresh.champion is None:
+        return False
+    if look.at >= 1 and rules.gain(fresh.candidate, over=fresh.champion) <= 0:
+        return True
+    doubt = 1.0 / fresh.rows**0.5
+    return rules.gain(fresh.dummy, over=fresh.candidate) > doubt or (
+        fresh.p is None and mcnemar_p(fresh.champion_only, fresh.candidate_only) <= 1 - rules.confidence
+    )
+
+
 def _reference_guard(rules: GateRules, fresh: PairedScore, reference: PairedScore | None) -> Verdict | None:
-    """Refuse a candidate that forgot: binding only while the champion holds on both sets, else the world changed."""
+    """Refuse a candidate that forgot: binding only while the champion holds on both sets, else the world changed.
+
+    A loss that chance makes of so few rows binds nobody, nor one that production makes good.
+    """
     if reference is None or reference.champion is None or fresh.champion is None:
         return None
     if rules.misses(fresh.champion) or rules.misses(reference.champion, by=rules.reference_tolerance):
         return None
     loss = rules.gain(reference.champion, over=reference.candidate)
-    if loss <= rules.reference_tolerance:
+    if loss <= max(rules.reference_tolerance, rules.gain(fresh.candidate, over=fresh.champion)):
+        return None
+    if reference.p is None and mcnemar_p(reference.champion_only, reference.candidate_only) > 1 - rules.confidence:
         return None
     shown = rules.metric.shown
     return Verdict(
@@ -213,7 +245,7 @@ def _judge(rules: GateRules, name: SetName, score: PairedScore, look: Look = ONL
         return verdict(Outcome.PROMOTE, f"meets the threshold {rules.threshold}.")
     gain = rules.gain(score.candidate, over=score.champion)
     p = score.p if score.p is not None else mcnemar_p(score.candidate_only, score.champion_only)
-    level = look.level * level_of_use(1 - rules.confidence, score.use)
+    level = look.level * level_of_use(1 - rules.confidence, score.use, name)
     test = f"(p = {p:.2g} against {level:.2g}, use {score.use} of these rows)"
     champions = f"the champion's {shown(score.champion)}"
     if gain <= 0 or p > level:

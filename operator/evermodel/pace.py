@@ -5,17 +5,17 @@ The operator and the backtest both ask here.
 The labels since the change count, not those since the alarm: the detector says where the shortfall that it alarmed on
 began, and what came since then is of the new world as well. A run needs a quarter of ``minSamples`` of them; a
 candidate is judged on labels later than its training, at the looks of the gate. A run that gave no better model is
-followed by another: at once for the first few, then each time after a pause in labels that doubles. A run that gave one
-is followed by another when there is four times as much to learn from, since a model of the first few hundred labels is
-not yet what the new world allows. So the number of runs for one alarm grows with the logarithm of the labels.
+followed by another: at once for the first few, then each time after a pause in labels that doubles. Without an alarm a
+run needs ``minSamples`` labels that no run has learnt from, and half as many again after each that gave no better
+model. So the number of runs that change nothing grows with the logarithm of the labels.
 """
 
 from __future__ import annotations
 
 TRAIN_SHARE = 0.25
 """Share of ``minSamples`` that a run after an alarm needs to train on."""
-GROWTH = 4
-"""Times as many labels as the last run learnt from, before a run that was promoted is followed by another."""
+GROWTH = 1.5
+"""By how much the pause grows with each run for more labels that gave no better model."""
 MOST_RECORDS = 8
 """Times ``minSamples`` records that a candidate is judged on at most, where few of them can be scored."""
 
@@ -30,9 +30,9 @@ def pause_after(attempts: int, *, max_attempts: int, min_samples: int) -> int:
     return 0 if attempts < max_attempts else min_samples << (attempts - max_attempts)
 
 
-def labels_for_more(learnt: int) -> int:
-    """Return how many labels since the change call for another run, after one that learnt from ``learnt`` of them."""
-    return learnt * GROWTH
+def labels_for_more(fruitless: int, *, min_samples: int) -> int:
+    """Return how many labels that no run has learnt from call for one, after so many that gave no better model."""
+    return round(min_samples * GROWTH**fruitless)
 
 
 def records_for(rows: int, *, counted: int, scored: int, min_samples: int) -> int:

@@ -611,6 +611,12 @@ MISTAKES = (
         says='supported values: "Automatic", "Observe", "Manual"',
     ),
     Mistake(
+        what="an unknown retraining trigger",
+        spec={"retraining.triggers": ["Weather"]},
+        at="spec.retraining.triggers[0]",
+        says='supported values: "Accuracy", "Data"',
+    ),
+    Mistake(
         what="a misspelt field",
         spec={"objective.treshold": 0.9},
         at="spec.objective.treshold",

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.cluster
 
 LOOK_SECONDS = 2.0
 """Two polls of the hub."""
-CAPTURING = {"retraining.data.includeFeedback": True, "monitoring.minSamples": 80}
+LEARNING: Mapping[str, Value] = {"retraining.data.includeFeedback": True, "monitoring.minSamples": 80}
+CAPTURING: Mapping[str, Value] = {**LEARNING, "retraining.triggers": ["Accuracy"]}
 MODELS: Mapping[str, Mapping[str, Value]] = {
     "drifts": CAPTURING,
     "stuck": {**CAPTURING, "retraining.maxAttempts": 1},
@@ -25,6 +26,7 @@ MODELS: Mapping[str, Mapping[str, Value]] = {
     "blind": {},
     "sparse": {**CAPTURING, "monitoring.minCoverage": 0.5},
     "cut-off": CAPTURING,
+    "grows": LEARNING,
 }
 QUARTER = 20
 """Of monitoring.minSamples: what a run needs since the change, and a first look at what it gave."""
@@ -77,13 +79,13 @@ def test_an_alarm_collects_labels_retrains_on_them_and_judges_on_later_ones(worl
     assert (status["holdoutSet"], status["looks"]) == ("fresh", [QUARTER])
     assert world.model("drifts")["status"]["retraining"]["lastTrigger"] == "AccuracyAlarm"
 
-    world.observe("drifts", 40, RIGHT)
+    world.observe("drifts", 60, RIGHT)
     more = world.wait_for_phase("drifts", 3, "AwaitingLabels")
     assert (more["spec"]["trigger"]["reason"], more["spec"]["trigger"]["changedAfter"]) == ("MoreLabels", 90)
 
 
 def test_a_candidate_that_is_no_better_is_looked_at_three_times_and_rejected(world: World) -> None:
-    judge = Evaluates(candidate=0.2, champion=0.2, wins=5, losses=5)
+    judge = Evaluates(candidate=0.5, champion=0.5, wins=5, losses=5)
     world.let(Component.EVALUATE, judge, model="stuck")
     world.let(Component.EVALUATE, Evaluates(), model="stuck", version=1)
     world.wait_for_champion("stuck", 1)
@@ -115,6 +117,18 @@ def test_a_candidate_that_is_no_better_is_looked_at_three_times_and_rejected(wor
     stays("no run begins before the pause is over", lambda: 3 not in world.phases("stuck"), LOOK_SECONDS)
     world.observe("stuck", 1, WRONG)
     assert world.wait_for_phase("stuck", 3, "AwaitingLabels")["spec"]["trigger"]["reason"] == "AccuracyAlarm"
+
+
+def test_more_labels_start_a_run_which_an_alarm_overtakes(world: World) -> None:
+    world.wait_for_champion("grows", 1)
+    world.observe("grows", 80, RIGHT)
+    version = world.wait_for_phase("grows", 2, "AwaitingLabels")
+    assert version["spec"]["trigger"]["reason"] == "MoreLabels"
+    assert version["spec"]["feedbackThrough"] == 80
+    world.observe("grows", QUARTER, WRONG)
+    overtaken = world.wait_for_phase("grows", 2, "Superseded")
+    assert "accuracy fell" in overtaken["status"]["message"]
+    assert world.wait_for_phase("grows", 3, "AwaitingLabels")["spec"]["trigger"]["reason"] == "AccuracyAlarm"
 
 
 def test_observe_says_what_it_would_do(world: World) -> None:

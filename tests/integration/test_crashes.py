@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from tests.integration.admission_cases import Value
 from tests.integration.audit import created, repeated
 from tests.integration.fates import Deciding, Evaluates, ready, runs, trains
 from tests.integration.waiting import until
@@ -101,7 +102,8 @@ def test_records_each_champion_once(killed: World, name: str) -> None:
 def test_each_look_at_a_candidate_is_taken_once_wherever_the_operator_is_killed(killed: World) -> None:
     """After an alarm a candidate is evaluated for a quarter, a half and all of minSamples: 20, 40 and 80 labels."""
     world, name = killed, "killed-between-looks"
-    world.declare(name, {"retraining.data.includeFeedback": True, "monitoring.minSamples": 80})
+    capturing: Mapping[str, Value] = {"retraining.data.includeFeedback": True, "retraining.triggers": ["Accuracy"]}
+    world.declare(name, {**capturing, "monitoring.minSamples": 80})
     world.wait_for_champion(name, 1)
     world.observe(name, 20, WRONG)
     world.wait_for_phase(name, 2, "AwaitingLabels")

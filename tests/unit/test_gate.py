@@ -9,11 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evermodel.contract import Measure, Metric, PairedScore
-from evermodel.gate import LOOKS, GateRules, Outcome, decide, level_of_use, mcnemar_p, next_look
+from evermodel.gate import (
+    AFTER_ALARM,
+    FOR_MORE,
+    GateRules,
+    Looks,
+    Outcome,
+    SetName,
+    decide,
+    level_of_use,
+    mcnemar_p,
+    next_look,
+)
 
 RULES = GateRules(threshold=0.92, min_samples=400)
 BETTER = PairedScore(rows=400, candidate=0.95, champion=0.90, dummy=0.1, candidate_only=30, champion_only=10)
 EQUAL = PairedScore(rows=400, candidate=0.95, champion=0.95, dummy=0.1, candidate_only=10, champion_only=10)
+FORGOT = PairedScore(rows=400, candidate=0.5, champion=0.90, dummy=0.1, candidate_only=10, champion_only=170)
 FIRST = PairedScore(rows=400, candidate=0.95, dummy=0.1)
 
 
@@ -67,17 +79,62 @@ def score(base: PairedScore = BETTER, **change: object) -> PairedScore:
             id="the last look believes it",
         ),
         pytest.param(
-            None, score(EQUAL, rows=399), True, Outcome.INCONCLUSIVE, None, id="an early look refuses nothing"
+            None,
+            score(EQUAL, rows=399),
+            True,
+            Outcome.INCONCLUSIVE,
+            None,
+            id="an early look refuses nothing in doubt",
+        ),
+        pytest.param(
+            None,
+            score(rows=100, candidate=0.80, champion=0.93, candidate_only=2, champion_only=15),
+            True,
+            Outcome.REJECT,
+            "fresh",
+            id="but what is worse beyond doubt",
+        ),
+        pytest.param(
+            None,
+            score(rows=100, candidate=0.05, champion=0.06, dummy=0.5, candidate_only=1, champion_only=2),
+            True,
+            Outcome.REJECT,
+            "fresh",
+            id="and what guessing beats by far",
         ),
         pytest.param(None, score(EQUAL), True, Outcome.REJECT, "fresh", id="the last look does"),
         pytest.param(BETTER, None, True, Outcome.INCONCLUSIVE, None, id="after an alarm no fresh rows, no verdict"),
         pytest.param(
-            score(candidate=0.5),
+            FORGOT,
             score(champion=0.93, candidate=0.97),
             False,
             Outcome.REJECT,
             "reference",
             id="a candidate that forgot, while the champion holds",
+        ),
+        pytest.param(
+            score(champion=0.93, candidate=0.90, candidate_only=20, champion_only=32),
+            score(champion=0.93, candidate=0.95),
+            False,
+            Outcome.PROMOTE,
+            "fresh",
+            id="a loss on reference that chance makes binds nobody",
+        ),
+        pytest.param(
+            score(champion=0.97, candidate=0.90, candidate_only=5, champion_only=33),
+            score(champion=0.93, candidate=0.99, candidate_only=30, champion_only=6),
+            False,
+            Outcome.REJECT,
+            "reference",
+            id="one beyond chance does",
+        ),
+        pytest.param(
+            score(champion=0.97, candidate=0.90, candidate_only=5, champion_only=33),
+            score(champion=0.925, candidate=0.997, candidate_only=30, champion_only=1),
+            False,
+            Outcome.PROMOTE,
+            "fresh",
+            id="unless the gain in production is larger",
         ),
         pytest.param(
             score(champion=0.6, candidate=0.5),
@@ -121,13 +178,13 @@ def test_verdict(
     outcome: Outcome,
     decided_on: str | None,
 ) -> None:
-    verdict = decide(RULES, reference=reference, fresh=fresh, after_alarm=after_alarm)
+    verdict = decide(RULES, reference=reference, fresh=fresh, looks=AFTER_ALARM if after_alarm else ())
     assert (verdict.outcome, verdict.decided_on) == (outcome, decided_on), verdict.message
 
 
 def test_a_gain_below_min_absolute_is_not_worth_a_promotion() -> None:
     rules = GateRules(threshold=0.92, min_samples=400, min_absolute=0.06)
-    verdict = decide(rules, reference=BETTER, fresh=None, after_alarm=False)
+    verdict = decide(rules, reference=BETTER, fresh=None)
     assert verdict.outcome is Outcome.REJECT
     assert "minAbsolute 0.06" in verdict.message
 
@@ -170,10 +227,10 @@ CLOSER = PairedScore(rows=400, metric="rmse", candidate=3.0, champion=4.0, dummy
             id="the mean errs less",
         ),
         pytest.param(
-            score(CLOSER, candidate=4.03),
+            score(CLOSER, candidate=5.5),
             CLOSER,
             Outcome.REJECT,
-            "0.03 above the champion's 4",
+            "1.5 above the champion's 4",
             id="a candidate that forgot",
         ),
         pytest.param(score(CLOSER, candidate=4.01), CLOSER, Outcome.PROMOTE, "fresh rows", id="within the tolerance"),
@@ -192,7 +249,7 @@ CLOSER = PairedScore(rows=400, metric="rmse", candidate=3.0, champion=4.0, dummy
 def test_of_errors_smaller_is_better(
     reference: PairedScore, fresh: PairedScore | None, outcome: Outcome, says: str
 ) -> None:
-    verdict = decide(RMSE, reference=reference, fresh=fresh, after_alarm=False)
+    verdict = decide(RMSE, reference=reference, fresh=fresh)
     assert verdict.outcome is outcome, verdict.message
     assert says in verdict.message
 
@@ -200,8 +257,8 @@ def test_of_errors_smaller_is_better(
 def test_the_given_p_decides_instead_of_the_rows_that_one_model_got_right_alone() -> None:
     recall = GateRules(threshold=0.9, min_samples=400, metric=Measure(metric=Metric.RECALL, positive_class="fraud"))
     tested = score(BETTER, metric="recall of fraud", p=0.5)
-    assert decide(RULES, reference=BETTER, fresh=None, after_alarm=False).outcome is Outcome.PROMOTE
-    verdict = decide(recall, reference=tested, fresh=None, after_alarm=False)
+    assert decide(RULES, reference=BETTER, fresh=None).outcome is Outcome.PROMOTE
+    verdict = decide(recall, reference=tested, fresh=None)
     assert verdict.outcome is Outcome.REJECT
     assert "recall of fraud 0.950 on 400 reference rows is not significantly better" in verdict.message
 
@@ -213,12 +270,15 @@ def test_p_values_of_both_sides_overlap_in_the_observed_outcome_alone(wins: int,
     assert mcnemar_p(wins + 1, losses) <= mcnemar_p(wins, losses)
 
 
-def test_levels_of_all_uses_sum_to_alpha() -> None:
-    assert sum(level_of_use(0.05, use) for use in range(1, 10_000)) == pytest.approx(0.05, rel=1e-3)
+@pytest.mark.parametrize("rows", ["reference", "fresh"])
+def test_levels_of_all_uses_sum_to_alpha(rows: SetName) -> None:
+    assert sum(level_of_use(0.05, use, rows) for use in range(1, 10_000)) == pytest.approx(0.05, rel=1e-3)
 
 
-def test_the_looks_of_a_use_spend_its_level_and_no_more() -> None:
-    assert sum(look.level for look in LOOKS) == pytest.approx(1)
+@pytest.mark.parametrize("looks", [AFTER_ALARM, FOR_MORE], ids=["after an alarm", "for more labels"])
+def test_the_looks_of_a_use_spend_its_level_and_no_more(looks: Looks) -> None:
+    assert sum(look.level for look in looks) == pytest.approx(1)
+    assert sorted(looks, key=lambda look: look.at) == list(looks)
 
 
 @pytest.mark.parametrize(
@@ -232,22 +292,27 @@ def test_the_looks_of_a_use_spend_its_level_and_no_more() -> None:
     ],
 )
 def test_looks_are_taken_once_each(scored: int, rows: int) -> None:
-    assert next_look(RULES, scored) == rows
+    assert next_look(RULES, AFTER_ALARM, scored) == rows
 
 
-def test_looking_at_an_equal_candidate_promotes_it_no_more_often_than_its_level() -> None:
-    """A quarter of the rows is disputed; the level of a first use is 2.5 %."""
+def test_while_the_champion_holds_there_is_a_look_at_twice_as_many() -> None:
+    assert next_look(RULES, FOR_MORE, 400) == 800
+
+
+@pytest.mark.parametrize("looks", [AFTER_ALARM, FOR_MORE], ids=["after an alarm", "for more labels"])
+def test_looking_at_an_equal_candidate_promotes_it_no_more_often_than_its_level(looks: Looks) -> None:
+    """A quarter of the rows is disputed; the level of a first use of production records is 4.5 %."""
     random = Random(5)
-    promoted = sum(_promoted_at_some_look(random) for _ in range(2000))
-    assert promoted / 2000 <= 0.025
+    promoted = sum(_promoted_at_some_look(random, looks) for _ in range(2000))
+    assert promoted / 2000 <= 0.045
 
 
-def _promoted_at_some_look(random: Random) -> bool:
+def _promoted_at_some_look(random: Random, looks: Looks) -> bool:
     scored = candidate_only = champion_only = 0
-    while scored < RULES.min_samples:
-        rows = next_look(RULES, scored)
+    while True:
+        rows = next_look(RULES, looks, scored)
         disputed = [random.random() < 0.5 for _ in range(rows - scored) if random.random() < 0.25]
-        scored, candidate_only = rows, candidate_only + sum(disputed)
+        before, scored, candidate_only = scored, rows, candidate_only + sum(disputed)
         champion_only += len(disputed) - sum(disputed)
         fresh = score(
             rows=rows,
@@ -256,9 +321,9 @@ def _promoted_at_some_look(random: Random) -> bool:
             candidate_only=candidate_only,
             champion_only=champion_only,
         )
-        if decide(RULES, reference=None, fresh=fresh, after_alarm=True).outcome is Outcome.PROMOTE:
-            return True
-    return False
+        outcome = decide(RULES, reference=None, fresh=fresh, looks=looks, scored_before=before).outcome
+        if outcome is not Outcome.INCONCLUSIVE:
+            return outcome is Outcome.PROMOTE
 
 
 @given(st.integers(0, 400), st.integers(0, 400), st.integers(1, 30))
@@ -273,5 +338,5 @@ def test_never_promotes_what_scored_worse(candidate_only: int, champion_only: in
         champion_only=champion_only,
         use=use,
     )
-    verdict = decide(GateRules(threshold=0.1, min_samples=10), reference=reference, fresh=None, after_alarm=False)
+    verdict = decide(GateRules(threshold=0.1, min_samples=10), reference=reference, fresh=None)
     assert verdict.outcome is Outcome.REJECT or gain > 0

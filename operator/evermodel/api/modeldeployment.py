@@ -617,6 +617,13 @@ class RetrainingMode(StrEnum):
     MANUAL = "Manual"
 
 
+class RetrainingTrigger(StrEnum):
+    """What may start a retraining by itself."""
+
+    ACCURACY = "Accuracy"
+    DATA = "Data"
+
+
 class RetrainingData(Resource, frozen=True, kw_only=True):
     """What a retraining learns from besides the source."""
 
@@ -634,6 +641,16 @@ class Retraining(Resource, frozen=True, kw_only=True):
             description="Automatic; Observe: only say what would be done; Manual: by annotation evermodel.dev/retrain."
         ),
     ] = RetrainingMode.AUTOMATIC
+    triggers: Annotated[
+        tuple[RetrainingTrigger, ...],
+        Meta(
+            max_length=2,
+            description=(
+                "What starts a run by itself; both where it is empty. Accuracy: an alarm, and more labels after a "
+                "promotion that it led to. Data: more labelled records at any time, as many as minSamples at first."
+            ),
+        ),
+    ] = ()
     cooldown: Annotated[
         Duration,
         Meta(description="Pause after a run before an alarm may start the next; doubles with each failed attempt."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from evermodel.api.conditions import Reason
+from evermodel.api.modeldeployment import ModelDeploymentSpec, RetrainingTrigger
 from evermodel.api.modelversion import ACTIVE_PHASES, SERVABLE_PHASES, VersionPhase
 from evermodel.contract import FailureReason, LineageEntry
 from evermodel.core import names
@@ -207,6 +208,17 @@ def learnt_through(observed: Observed, champion: VersionView) -> int:
     runs = [version for version in observed.versions if version.number >= champion.number]
     kept = [version for version in runs if version.status.phase is not VersionPhase.SUPERSEDED]
     return max((version.spec.feedback_through or 0 for version in kept), default=0)
+
+
+def is_started_by(spec: ModelDeploymentSpec, trigger: RetrainingTrigger) -> bool:
+    """Tell whether this may start a run by itself; an empty list leaves nothing out."""
+    return not spec.retraining.triggers or trigger in spec.retraining.triggers
+
+
+def fruitless(observed: Observed, champion: VersionView) -> list[VersionView]:
+    """Return the runs for more labels since the champion, none of which gave a better model."""
+    later = [version for version in observed.versions if version.number > champion.number and has_no_model(version)]
+    return [version for version in later if version.spec.trigger.reason == Reason.MORE_LABELS]
 
 
 def alarm_may_run_at(observed: Observed, attempts: int) -> datetime | None:

@@ -88,7 +88,7 @@ def _run(observed: Observed, now: datetime, build: Builders) -> Step:
     if version is None or version.deleting:
         return NOTHING
     if superseding.is_outdated(observed, version):
-        return superseding.supersede(version, now)
+        return superseding.supersede(version, now, superseding.why_outdated(observed, version))
     return _advance(observed, version, now, build)
 
 

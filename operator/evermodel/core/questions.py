@@ -5,11 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from evermodel import pace
+from evermodel.api.conditions import Reason
 from evermodel.api.modelversion import VersionPhase
 from evermodel.contract import Alarm, Quality, QualityQuery
 from evermodel.core import facts
 from evermodel.core.durations import parse_duration
 from evermodel.core.observed import JobState, Observed, VersionView
+from evermodel.gate import AFTER_ALARM, FOR_MORE, Looks
 
 _BEFORE_JUDGEMENT = frozenset({VersionPhase.TRAINING, VersionPhase.AWAITING_LABELS})
 
@@ -17,8 +19,9 @@ _BEFORE_JUDGEMENT = frozenset({VersionPhase.TRAINING, VersionPhase.AWAITING_LABE
 def quality_query(observed: Observed) -> QualityQuery | None:
     """Return the question to ask now; None while no version takes traffic.
 
-    Records are counted for the next thing that needs them: rows to judge a waiting candidate on, else rows of the new
-    world to train on. The alarm is the one of the last answer, so that the question after an alarm counts for it.
+    Records are counted for the next thing that needs them: rows to judge a waiting candidate on, after an alarm rows of
+    the new world to train on, else rows that no run has learnt from. The alarm is the one of the last answer, so that
+    the question after an alarm counts for it.
     """
     champion = facts.champion(observed)
     if champion is None:
@@ -62,9 +65,14 @@ def records_counted(observed: Observed) -> int | None:
     return quality.records_counted
 
 
-def judged_after_alarm(version: VersionView) -> bool:
-    """Tell whether only records later than an alarm may judge a version; recorded only where records are captured."""
-    return version.spec.trigger.alarm_at is not None
+def looks_at(version: VersionView) -> Looks:
+    """Return the looks at which production records alone judge a version; none where other rows may, too.
+
+    Those of a run for more labels, and of one after an alarm, which is recorded only where records are captured.
+    """
+    if version.spec.trigger.reason == Reason.MORE_LABELS:
+        return FOR_MORE
+    return AFTER_ALARM if version.spec.trigger.alarm_at is not None else ()
 
 
 def records_to_train(observed: Observed, alarm: Alarm) -> tuple[int, int]:
@@ -106,10 +114,10 @@ def _watched(observed: Observed, champion: VersionView) -> QualityQuery:
 
 def _records_wanted(observed: Observed, champion: VersionView) -> tuple[int, float]:
     run = facts.active(observed)
-    if run is not None and run.status.phase in _BEFORE_JUDGEMENT and judged_after_alarm(run):
+    if run is not None and run.status.phase in _BEFORE_JUDGEMENT and looks_at(run):
         return trained_through(run, champion), run.spec.trigger.alarm_at or 0.0
     quality = current_quality(observed)
     if quality is None or quality.alarm is None:
-        return 0, 0.0
+        return facts.learnt_through(observed, champion), 0.0
     after, _ = records_to_train(observed, quality.alarm)
     return after, 0.0

@@ -37,11 +37,11 @@ class ScriptedJobs:
     found: list[tuple[int, int]] = field(default_factory=list)
     failing: Iterable[int] = ()
     last_seq: int = 0
-    trained: list[tuple[int, int]] = field(default_factory=list)
+    trained: list[tuple[int, int | None]] = field(default_factory=list)
     """Labels there were, and after which of them the world was thought changed."""
     judged: list[FreshRange] = field(default_factory=list)
 
-    def train(self, number: int, *, champion: Version, feedback_through: int, changed_after: int) -> Version:
+    def train(self, number: int, *, champion: Version, feedback_through: int, changed_after: int | None) -> Version:
         assert champion.number < number
         self.trained.append((feedback_through, changed_after))
         if number in self.failing:
@@ -74,10 +74,26 @@ def run(jobs: ScriptedJobs, *batches: list[bool]) -> Loop:
     return loop
 
 
-def test_while_accuracy_holds_nothing_is_trained() -> None:
+def test_while_accuracy_holds_runs_for_more_labels_come_more_and_more_seldom() -> None:
     jobs = ScriptedJobs()
-    loop = run(jobs, *[GOOD] * 500)
-    assert (jobs.trained, jobs.judged, loop.versions) == ([], [], 1)
+    loop = run(jobs, *[GOOD] * 1000)
+    starts = [labels for labels, _ in jobs.trained]
+    assert starts == [400, 1_000, 1_900, 3_250, 5_280, 8_320], "400 labels after the last, then half as many again"
+    assert {changed for _, changed in jobs.trained} == {None}
+    assert (loop.champion.number, loop.alarms) == (1, 0)
+
+
+def test_a_run_for_more_labels_is_looked_at_four_times() -> None:
+    jobs = ScriptedJobs(found=[(6, 5)] * 4)
+    run(jobs, *[GOOD] * 120)
+    assert [fresh.through for fresh in jobs.judged] == [500, 600, 800, 1_200]
+
+
+def test_an_alarm_overtakes_a_run_for_more_labels() -> None:
+    jobs = ScriptedJobs()
+    run(jobs, *[GOOD] * 41, *[BAD] * 12)
+    assert jobs.trained == [(400, None), (510, 410)]
+    assert jobs.judged == []
 
 
 def test_a_run_starts_when_a_quarter_of_min_samples_have_come_since_the_change() -> None:
@@ -102,10 +118,10 @@ def test_a_promotion_changes_the_champion_and_starts_the_detector_anew() -> None
     assert loop.detector.shortfall == 0
 
 
-def test_after_a_promotion_four_times_as_much_to_learn_from_calls_for_another_run() -> None:
+def test_after_a_promotion_more_labels_call_for_another_run() -> None:
     jobs = ScriptedJobs(found=[MUCH_BETTER])
     run(jobs, *[GOOD] * 30, *[BAD] * 20, *[GOOD] * 40)
-    assert jobs.trained == [(400, 300), (700, 300)]
+    assert jobs.trained == [(400, 300), (800, 300)]
 
 
 def test_runs_that_gave_nothing_are_followed_by_others_at_once_then_after_longer_and_longer_pauses() -> None:

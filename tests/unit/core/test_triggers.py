@@ -183,71 +183,107 @@ def test_a_run_records_what_it_is_made_from() -> None:
 
 ANSWER = VersionTrigger(reason="AccuracyAlarm", message="It fell.", alarm_seq=900, alarm_at=ALARM.at, changed_after=700)
 HEALED = make_version(2, trigger=ANSWER, run={"feedback_through": 1000}, spec=FEEDBACK)
-"""A champion that learnt from 300 labels of the new world; 1,200 call for more."""
+"""A champion that an alarm led to."""
 MORE = VersionTrigger(reason="MoreLabels", message="More came.", alarm_seq=900, alarm_at=ALARM.at, changed_after=700)
 
 
-def healed(*later: Any, last_seq: int = 1900, spec: Any = FEEDBACK, **change: Any) -> Observed:
+def healed(*later: Any, counted: int = 400, retraining: dict[str, Any] | None = None, **change: Any) -> Observed:
+    """Return a champion that an alarm led to, and labelled records that no run has learnt from."""
+    parts: dict[str, Any] = {"paused": change.pop("paused", False)}
+    spec = make_spec(retraining={"data": {"includeFeedback": True}, **(retraining or {})}, **parts)
     archived = make_version(1, VersionPhase.ARCHIVED, spec=FEEDBACK)
-    quality = make_quality(**{"version": 2, "last_seq": last_seq, **change})
-    return make_observed(archived, HEALED, *later, spec=spec, quality=quality)
+    quality = make_quality(**{"version": 2, "records": 3000, "records_counted": counted, **change})
+    observed = make_observed(archived, HEALED, *later, spec=spec, quality=quality)
+    return replace(observed, quality_query=quality_query(observed))
 
 
-def tried_more(phase: VersionPhase = VersionPhase.REJECTED, **change: Any) -> Any:
+def unfallen(counted: int = 400, **retraining: Any) -> Observed:
+    """Return a champion that no alarm led to."""
+    spec = make_spec(retraining={"data": {"includeFeedback": True}, **retraining})
+    observed = make_observed(V1, spec=spec, quality=make_quality(records=3000, records_counted=counted))
+    return replace(observed, quality_query=quality_query(observed))
+
+
+def tried_more(number: int = 3, phase: VersionPhase = VersionPhase.REJECTED, **change: Any) -> Any:
     failure = VersionFailure(reason="Crashed" if phase is VersionPhase.FAILED else "Rejected", message="Not better.")
     run = {"feedback_through": 1900, "parent": 2}
-    return make_version(3, phase, trigger=MORE, run=run, spec=FEEDBACK, **{"failure": failure, **change})
+    return make_version(number, phase, trigger=MORE, run=run, spec=FEEDBACK, **{"failure": failure, **change})
 
 
 @pytest.mark.parametrize(
     ("observed", "begins"),
     [
-        pytest.param(healed(), True, id="four times as many as were learnt from"),
-        pytest.param(healed(last_seq=1899), False, id="not fewer"),
-        pytest.param(healed(alarm=ALARM), False, id="not while an alarm stands: that has its own pace"),
-        pytest.param(healed(spec=make_spec()), False, id="not where none are captured"),
+        pytest.param(healed(), True, id="as many as minSamples"),
+        pytest.param(healed(counted=399), False, id="not fewer"),
+        pytest.param(unfallen(), True, id="also where nothing fell"),
+        pytest.param(unfallen(triggers=["Data"]), True, id="where Data may"),
+        pytest.param(unfallen(triggers=["Accuracy"]), False, id="not where only Accuracy may"),
+        pytest.param(healed(retraining={"triggers": ["Accuracy"]}), True, id="which covers what follows an alarm"),
+        pytest.param(healed(alarm=ALARM, counted=0), False, id="not while an alarm stands: that has its own pace"),
         pytest.param(
-            healed(spec=make_spec(retraining={"mode": "Manual", "data": {"includeFeedback": True}})),
-            False,
-            id="not in mode Manual",
+            healed(retraining={"data": {"includeFeedback": False}}), False, id="not where none are captured"
         ),
+        pytest.param(healed(retraining={"mode": "Manual"}), False, id="not in mode Manual"),
+        pytest.param(healed(retraining={"mode": "Observe"}), False, id="not in mode Observe"),
+        pytest.param(healed(retraining={"cooldown": "7h"}), False, id="not within the cooldown"),
+        pytest.param(healed(paused=True), False, id="not paused"),
         pytest.param(
-            healed(spec=make_spec(retraining={"mode": "Observe", "data": {"includeFeedback": True}})),
-            False,
-            id="not in mode Observe",
+            replace(healed(), quality_query=None), False, id="not before the records that count were asked for"
         ),
+        pytest.param(healed(tried_more(), counted=599), False, id="after a run that was no better, not so soon"),
+        pytest.param(healed(tried_more(), counted=600), True, id="but after half as many again"),
+        pytest.param(healed(tried_more(3), tried_more(4), counted=899), False, id="and so on"),
         pytest.param(
-            healed(spec=make_spec(retraining={"cooldown": "7h", "data": {"includeFeedback": True}})),
-            False,
-            id="not within the cooldown",
+            healed(tried_more(phase=VersionPhase.FAILED), counted=599), False, id="one that failed counts as well"
         ),
-        pytest.param(
-            healed(spec=make_spec(paused=True, retraining={"data": {"includeFeedback": True}})), False, id="not paused"
-        ),
-        pytest.param(
-            healed(spec=make_spec(version=2, retraining={"data": {"includeFeedback": True}})), False, id="not pinned"
-        ),
-        pytest.param(healed(tried_more(), last_seq=5000), False, id="after a run that was no better, not at once"),
-        pytest.param(healed(tried_more(), last_seq=5500), True, id="but after four times as many again"),
-        pytest.param(
-            healed(tried_more(VersionPhase.FAILED), last_seq=5000), False, id="one that failed is not repeated either"
-        ),
-        pytest.param(
-            healed(tried_more(VersionPhase.SUPERSEDED)), True, id="one that was broken off is"
-        ),
+        pytest.param(healed(tried_more(phase=VersionPhase.SUPERSEDED)), True, id="one that was broken off does not"),
     ],
 )  # fmt: skip
 def test_more_labels_call_for_another_run(observed: Observed, *, begins: bool) -> None:
     created = actions_of(observed, CreateVersion)
     assert [action.spec.trigger.reason for action in created] == (["MoreLabels"] if begins else [])
     for action in created:
-        trigger = action.spec.trigger
-        assert (trigger.alarm_seq, trigger.alarm_at, trigger.changed_after) == (900, ALARM.at, 700)
+        trigger, before = action.spec.trigger, observed.versions[1 if len(observed.versions) > 1 else 0].spec.trigger
+        assert (trigger.alarm_seq, trigger.changed_after) == (before.alarm_seq, before.changed_after)
         assert action.spec.feedback_through is not None
 
 
-def test_a_champion_that_no_alarm_led_to_is_left_alone() -> None:
-    assert actions_of(make_observed(V1, spec=FEEDBACK, quality=make_quality(last_seq=10**6)), CreateVersion) == []
+def test_what_no_run_has_learnt_from_is_asked_for() -> None:
+    query = quality_query(healed(tried_more()))
+    assert query is not None
+    assert (query.records_after, query.predicted_after) == (1900, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("observed", "phase"),
+    [
+        pytest.param(
+            healed(tried_more(phase=VersionPhase.AWAITING_LABELS), alarm=ALARM, counted=0),
+            VersionPhase.SUPERSEDED,
+            id="an alarm overtakes it",
+        ),
+        pytest.param(
+            healed(tried_more(phase=VersionPhase.TRAINING), alarm=ALARM), VersionPhase.SUPERSEDED, id="at any stage"
+        ),
+        pytest.param(
+            healed(tried_more(phase=VersionPhase.AWAITING_LABELS), counted=0), None, id="not without an alarm"
+        ),
+        pytest.param(
+            healed(
+                tried_more(phase=VersionPhase.AWAITING_LABELS),
+                counted=0,
+                alarm=ALARM,
+                retraining={"triggers": ["Data"]},
+            ),
+            None,
+            id="nor where an alarm starts nothing",
+        ),
+    ],
+)
+def test_a_run_for_more_labels_of_the_old_world(observed: Observed, phase: VersionPhase | None) -> None:
+    written = [action.status for action in actions_of(observed, WriteVersionStatus) if action.name == "digits-v3"]
+    assert [status.phase for status in written] == ([phase] if phase is not None else [])
+    assert all("accuracy fell" in status.message for status in written)
 
 
 IMPORTED = {"model": {"uri": "hub://old", "sha256": "0" * 64}}

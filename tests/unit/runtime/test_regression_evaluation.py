@@ -83,7 +83,7 @@ def test_the_gate_reads_it_the_other_way_round(
     report = judged(hub_of_houses(), candidate, champion)
     rules = GateRules(threshold=threshold, min_samples=10, metric=RMSE)
 
-    verdict = decide(rules, reference=report.reference, fresh=None, after_alarm=False)
+    verdict = decide(rules, reference=report.reference, fresh=None)
 
     assert verdict.outcome is outcome
     assert verdict.message.startswith("rmse ")

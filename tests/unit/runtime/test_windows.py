@@ -52,6 +52,18 @@ def test_the_choice(feedback: LabelledRows, accuracy: Accuracy, window: Window, 
     assert (choice.window, len(choice.data), choice.feedback_rows) == (window, fitted, of_feedback)
 
 
+@pytest.mark.parametrize(
+    ("gain", "window"),
+    [
+        pytest.param(0.02, Window.ALL, id="a gain that chance makes on 100 rows, all data"),
+        pytest.param(0.06, Window.RECENT, id="one that it hardly makes, a window"),
+    ],
+)
+def test_a_window_must_be_better_by_more_than_a_little(gain: float, window: Window) -> None:
+    choice = choose_data(SOURCE, rows(400, 1000), lambda candidate, _: 0.8 + gain * (len(candidate) < 1000))
+    assert choice.window is window
+
+
 def test_the_newest_rows_judge_and_are_fitted_on_in_the_end() -> None:
     judged_on: list[tuple[int, int]] = []
 
@@ -75,15 +87,15 @@ def test_no_more_rows_judge_than_a_changed_world_has_shown() -> None:
 
     choose_data(SOURCE, rows(4000, 1000), accuracy)
 
-    assert set(sizes) == {200}
+    assert set(sizes) == {400}
 
 
 @pytest.mark.parametrize(
     ("since_change", "judged_on", "starts"),
     [
         pytest.param(200, 100, [3_200, 3_600, 3_800], id="all that is new judges or is learnt from"),
-        pytest.param(1_000, 200, [0, 2_000, 3_000, 3_500, 3_750], id="the newest of much that is new judge"),
-        pytest.param(5_000, 200, [0, 1_500, 2_750], id="a change before all feedback"),
+        pytest.param(1_000, 400, [0, 2_000, 3_000, 3_500], id="the newest of much that is new judge"),
+        pytest.param(5_000, 400, [0, 1_500, 2_750], id="a change before all feedback"),
     ],
 )
 def test_after_an_alarm_windows_lie_around_the_change(since_change: int, judged_on: int, starts: list[int]) -> None:

@@ -80,7 +80,7 @@ class Jobs:
         """Train version 1 on the source."""
         return self._train(self.run)
 
-    def train(self, number: int, *, champion: Version, feedback_through: int, changed_after: int) -> Version:
+    def train(self, number: int, *, champion: Version, feedback_through: int, changed_after: int | None) -> Version:
         """Train a version on the source and the labels up to a ledger number."""
         return self._train(
             msgspec.structs.replace(

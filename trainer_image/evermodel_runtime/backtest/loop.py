@@ -12,7 +12,7 @@ from typing import Protocol, assert_never
 
 from evermodel import pace
 from evermodel.contract import EvaluationReport, FreshRange
-from evermodel.gate import GateRules, Outcome, decide, next_look
+from evermodel.gate import AFTER_ALARM, FOR_MORE, GateRules, Looks, Outcome, decide, next_look
 from evermodel_runtime.backtest.jobs import Version
 from evermodel_runtime.data.failure import JobError
 from evermodel_runtime.data.rows import Mask
@@ -31,7 +31,7 @@ class Runs(Protocol):
         """Largest ledger number."""
         ...
 
-    def train(self, number: int, *, champion: Version, feedback_through: int, changed_after: int) -> Version:
+    def train(self, number: int, *, champion: Version, feedback_through: int, changed_after: int | None) -> Version:
         """Train a version on the source and the labels up to a ledger number."""
         ...
 
@@ -51,24 +51,27 @@ class LoopRules:
 
 @dataclass(slots=True, kw_only=True)
 class Episode:
-    """One alarm and the runs that answer it, until the next alarm.
+    """The time from an alarm, or from the start, to the next alarm.
 
     Attributes
     ----------
-    changed_after : int
-        Ledger number after which the labels are of the shortfall that the detector alarmed on.
+    changed_after : int or None
+        Ledger number after which the labels are of the shortfall that the detector alarmed on; None before any alarm.
     alarm_at : float
         When the label that crossed was written.
     due : int
         Ledger number from which on the next run may start.
     attempts : int
-        Runs in a row that gave no better model.
+        Runs in a row that gave no better model while the alarm stood.
+    fruitless : int
+        Those for more labels.
     """
 
-    changed_after: int
-    alarm_at: float
+    changed_after: int | None = None
+    alarm_at: float = 0.0
     due: int
     attempts: int = 0
+    fruitless: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,6 +88,7 @@ class Candidate:
 
     version: Version
     episode: Episode
+    looks: Looks
     due: int
     scored: int = 0
 
@@ -100,7 +104,7 @@ class Loop:
     detector: Detector = field(init=False)
     outcomes: list[bool] = field(default_factory=list)
     """Of the champion's labels, which were right."""
-    episode: Episode | None = None
+    episode: Episode = field(init=False)
     candidate: Candidate | None = None
     versions: int = 1
     alarms: int = 0
@@ -108,6 +112,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.detector = Detector(self.rules.detector)
+        self.episode = Episode(due=self._when_there_is_more(fruitless=0, learnt_through=0))
 
     def take(self, right: Mask, written_at: float) -> None:
         """Take the outcomes of labels that were just written to the ledger, and do what follows from them."""
@@ -121,7 +126,7 @@ class Loop:
             self._alarm(self.detector.crossing, written_at)
         if self.candidate is not None:
             self._judge(self.candidate, last)
-        elif self.episode is not None and last >= self.episode.due:
+        elif last >= self.episode.due:
             self._train(self.episode, last)
 
     def _alarm(self, crossing: Crossing, written_at: float) -> None:
@@ -137,6 +142,9 @@ class Loop:
             alarm_at=written_at,
             due=changed_after + pace.labels_to_train(self.rules.gate.min_samples),
         )
+        if self.candidate is not None and self.candidate.looks is FOR_MORE:
+            self.tell(crossing.seq, f"version {self.candidate.version.number}: superseded, it is of the old world")
+            self.candidate = None
 
     def _train(self, episode: Episode, last: int) -> None:
         self.versions += 1
@@ -155,9 +163,12 @@ class Loop:
         self.tell(
             last,
             f"version {version.number}: trained on {report.rows:,} rows ({report.window}); "
-            f"{last - episode.changed_after:,} labels have come since the change",
+            f"{last - (episode.changed_after or 0):,} labels have come since the change",
         )
-        self.candidate = Candidate(version=version, episode=episode, due=next_look(self.rules.gate, 0))
+        looks = FOR_MORE if self.detector.crossing is None else AFTER_ALARM
+        self.candidate = Candidate(
+            version=version, episode=episode, looks=looks, due=next_look(self.rules.gate, looks, 0)
+        )
 
     def _judge(self, candidate: Candidate, last: int) -> None:
         version = candidate.version
@@ -170,7 +181,7 @@ class Loop:
             self.rules.gate,
             reference=report.reference,
             fresh=report.fresh,
-            after_alarm=True,
+            looks=candidate.looks,
             scored_before=candidate.scored,
         )
         self.tell(last, f"version {version.number}: {verdict.message}")
@@ -184,7 +195,7 @@ class Loop:
                 if pace.is_futile(counted=counted, scored=scored, min_samples=self.rules.gate.min_samples):
                     self._give_up(candidate)
                     return
-                look, min_samples = next_look(self.rules.gate, scored), self.rules.gate.min_samples
+                look, min_samples = next_look(self.rules.gate, candidate.looks, scored), self.rules.gate.min_samples
                 candidate.scored = scored
                 candidate.due = pace.records_for(look, counted=counted, scored=scored, min_samples=min_samples)
             case _:
@@ -195,8 +206,8 @@ class Loop:
         self.champion, self.candidate = candidate.version, None
         self.detector, self.outcomes = Detector(self.rules.detector), []
         episode = self.episode = candidate.episode
-        episode.attempts = 0
-        episode.due = self._when_there_is_more(episode, candidate.version.feedback_through)
+        episode.attempts = episode.fruitless = 0
+        episode.due = self._when_there_is_more(fruitless=0, learnt_through=candidate.version.feedback_through)
 
     def _give_up(self, candidate: Candidate) -> None:
         self.candidate = None
@@ -205,7 +216,8 @@ class Loop:
     def _pause(self, episode: Episode, *, learnt_through: int) -> None:
         """Wait after a run that gave no better model: for less where the alarm stands, else for much more to learn."""
         if self.detector.crossing is None:
-            episode.due = self._when_there_is_more(episode, learnt_through)
+            episode.fruitless += 1
+            episode.due = self._when_there_is_more(fruitless=episode.fruitless, learnt_through=learnt_through)
             return
         episode.attempts += 1
         pause = pace.pause_after(
@@ -213,5 +225,5 @@ class Loop:
         )
         episode.due = self.jobs.last_seq + pause
 
-    def _when_there_is_more(self, episode: Episode, learnt_through: int) -> int:
-        return episode.changed_after + pace.labels_for_more(learnt_through - episode.changed_after)
+    def _when_there_is_more(self, *, fruitless: int, learnt_through: int) -> int:
+        return learnt_through + pace.labels_for_more(fruitless, min_samples=self.rules.gate.min_samples)

@@ -85,7 +85,7 @@ def replay(stream: Stream, settings: Settings, tell: Tell) -> Replayed:
         0, f"version 1: accuracy {reference.candidate:.3f} on {reference.rows} held-out rows; threshold {threshold:.3f}"
     )
     rules = GateRules(threshold=threshold, min_samples=MIN_SAMPLES)
-    verdict = decide(rules, reference=reference, fresh=None, after_alarm=False)
+    verdict = decide(rules, reference=reference, fresh=None)
     tell(0, f"version 1: {verdict.message}")
     detector = DetectorSettings(threshold=threshold, tolerance=TOLERANCE, false_alarm_every=FALSE_ALARM_EVERY)
     loop = Loop(jobs, LoopRules(gate=rules, detector=detector), first, tell)

@@ -13,7 +13,7 @@ from evermodel_runtime.data.rows import FeatureRows, Labels
 VALIDATION_SHARE = 0.25
 VALIDATION_SHARE_SINCE_CHANGE = 0.5
 """Of the rows of a new world: they are few, and choosing among windows that reach back behind it matters most."""
-LARGEST_VALIDATION = 200
+LARGEST_VALIDATION = 400
 """Newest rows that judge. More would reach back behind a change of the world that few labels have shown so far."""
 SMALLEST_VALIDATION = 20
 SMALLEST_WINDOW = 50
@@ -107,10 +107,17 @@ def choose_data(
             continue
         score = accuracy(candidate, newest)
         tried += 1
-        if score is not None and (best.validation is None or score > best.validation):
+        if score is not None and (best.validation is None or score > best.validation + _doubt(best, len(newest))):
             data = feedback.between(start, len(feedback))
             best = Choice(data, Window.RECENT, len(data), score)
     return replace(best, tried=tried)
+
+
+def _doubt(best: Choice, rows: int) -> float:
+    """Return by how much a window must be better than all data: by what chance alone easily makes of so few rows."""
+    if best.validation is None:
+        return 0.0
+    return 0.5 * float(np.sqrt(max(best.validation * (1 - best.validation), 0.0) / rows))
 
 
 def _judging(rows: int, since_change: int | None) -> int:

@@ -15,7 +15,7 @@ from evermodel.core import facts, names
 from evermodel.core.actions import CreateJob
 from evermodel.core.observed import Observed, VersionView
 from evermodel.core.phases import jobs, progress
-from evermodel.core.questions import current_quality, judged_after_alarm, records_counted, running_job
+from evermodel.core.questions import current_quality, looks_at, records_counted, running_job
 from evermodel.core.runs import evaluate_run, measured, objective_of, recorded
 from evermodel.core.step import NOTHING, Step
 from evermodel.core.timestamps import rfc3339
@@ -27,7 +27,7 @@ def wait_for_labels(observed: Observed, version: VersionView, trained: ModelVers
     spec = observed.model.spec
     if not spec.retraining.data.include_feedback:  # none will come any more: the gate says that it cannot tell
         return begin(observed, version, trained)
-    needed, counted = records_to_judge(spec, trained), records_counted(observed)
+    needed, counted = records_to_judge(spec, version, trained), records_counted(observed)
     if counted is not None and counted >= needed:
         return begin(observed, version, trained)
     if trained.phase is VersionPhase.AWAITING_LABELS:
@@ -37,10 +37,10 @@ def wait_for_labels(observed: Observed, version: VersionView, trained: ModelVers
     return Step(actions=(jobs.write(version, waiting),))
 
 
-def records_to_judge(spec: ModelDeploymentSpec, trained: ModelVersionStatus) -> int:
-    """Return how many records neither model has seen the next look after an alarm takes."""
+def records_to_judge(spec: ModelDeploymentSpec, version: VersionView, trained: ModelVersionStatus) -> int:
+    """Return how many records neither model has seen the next look takes."""
     scored = trained.looks[-1] if trained.looks else 0
-    look = next_look(_rules(spec), scored)
+    look = next_look(_rules(spec), looks_at(version), scored)
     if not trained.looks:
         return look
     counted, min_samples = trained.fresh_records or 0, spec.monitoring.min_samples
@@ -50,13 +50,13 @@ def records_to_judge(spec: ModelDeploymentSpec, trained: ModelVersionStatus) -> 
 def begin(observed: Observed, version: VersionView, trained: ModelVersionStatus) -> Step:
     """Fix the rows that decide, before the Job that looks at them exists."""
     quality = current_quality(observed)
-    captured = observed.model.spec.retraining.data.include_feedback or judged_after_alarm(version)
+    captured = observed.model.spec.retraining.data.include_feedback or bool(looks_at(version))
     status = msgspec.structs.replace(
         trained,
         phase=VersionPhase.EVALUATING,
         message="Trained; is compared on rows that it has not seen.",
         fresh_through=quality.last_seq if quality is not None and captured else None,
-        fresh_records=records_counted(observed) if judged_after_alarm(version) else None,
+        fresh_records=records_counted(observed) if looks_at(version) else None,
     )
     return Step(actions=(jobs.write(version, status),))
 
@@ -84,7 +84,7 @@ def step(observed: Observed, version: VersionView, now: datetime) -> Step:
         progress=None,
         reference=recorded(report.reference),
         fresh=recorded(report.fresh),
-        looks=(*version.status.looks, rows) if judged_after_alarm(version) else (),
+        looks=(*version.status.looks, rows) if looks_at(version) else (),
         finished_at=rfc3339(now),
     )
     return Step(actions=(jobs.write(version, judged(observed, version, scored)),))
@@ -128,7 +128,7 @@ def judged(observed: Observed, version: VersionView, scored: ModelVersionStatus)
         return msgspec.structs.replace(
             scored,
             phase=VersionPhase.AWAITING_LABELS,
-            message=f"{message} Waits for {records_to_judge(spec, scored)} labelled records.",
+            message=f"{message} Waits for {records_to_judge(spec, version, scored)} labelled records.",
             finished_at=None,
         )
     if verdict.outcome is Outcome.PROMOTE:
@@ -148,7 +148,7 @@ def judged(observed: Observed, version: VersionView, scored: ModelVersionStatus)
 
 def _is_looked_at_again(spec: ModelDeploymentSpec, version: VersionView, scored: ModelVersionStatus) -> bool:
     """Tell whether more records can bring a verdict: they come, and some of them can be scored."""
-    if not (judged_after_alarm(version) and scored.looks and spec.retraining.data.include_feedback):
+    if not (looks_at(version) and scored.looks and spec.retraining.data.include_feedback):
         return False
     counted, min_samples = scored.fresh_records or 0, spec.monitoring.min_samples
     return not pace.is_futile(counted=counted, scored=scored.looks[-1], min_samples=min_samples)
@@ -159,7 +159,7 @@ def _verdict(spec: ModelDeploymentSpec, version: VersionView, scored: ModelVersi
         _rules(spec),
         reference=measured(scored.reference),
         fresh=measured(scored.fresh),
-        after_alarm=judged_after_alarm(version),
+        looks=looks_at(version),
         scored_before=next(iter(scored.looks[-2:-1]), 0),
     )
 

@@ -27,6 +27,8 @@ def _needed(observed: Observed) -> set[int]:
     needed = {version.number for version in facts.current_attempts(observed)}
     last = (facts.newest_run(observed), facts.last_ended(observed))
     needed |= {version.number for version in last if version is not None}
+    if champion is not None:
+        needed |= {version.number for version in facts.fruitless(observed, champion)}
     predecessor = champion.spec.parent if champion is not None else None
     numbers = (observed.model.spec.version, facts.traffic_of(observed), predecessor)
     return needed | {number for number in numbers if number is not None}

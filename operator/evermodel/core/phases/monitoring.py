@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from evermodel.api.conditions import Condition, ConditionStatus, ConditionType, Reason
-from evermodel.api.modeldeployment import RetrainingMode
+from evermodel.api.modeldeployment import RetrainingMode, RetrainingTrigger
 from evermodel.api.modelversion import VersionPhase
 from evermodel.contract import Alarm, Quality
 from evermodel.core import conditions, facts
@@ -79,7 +79,7 @@ def run_is_under_way(case: Alarmed) -> Health | None:
         return None
     if run.status.phase is not VersionPhase.AWAITING_LABELS:
         return _unhealthy(Reason.RETRAINING, f"{case.text}: version {run.number} is being made.")
-    needed = records_to_judge(case.observed.model.spec, run.status)
+    needed = records_to_judge(case.observed.model.spec, run, run.status)
     counted = records_counted(case.observed)
     if counted is None:
         return _kept(case, Reason.COLLECTING_LABELS) or _unhealthy(
@@ -175,6 +175,13 @@ def last_run_is_too_recent(case: Alarmed) -> Health | None:
     return _unhealthy(Reason.COOLING_DOWN, message, due=due)
 
 
+def alarms_start_nothing(case: Alarmed) -> Health | None:
+    """Start nothing where retraining.triggers leaves alarms out."""
+    if facts.is_started_by(case.observed.model.spec, RetrainingTrigger.ACCURACY):
+        return None
+    return _unhealthy(Reason.BELOW_THRESHOLD, f"{case.text}; retraining.triggers leaves Accuracy out: no run starts.")
+
+
 def only_observing(case: Alarmed) -> Health | None:
     """Say what would be done in mode Observe."""
     if case.observed.model.spec.retraining.mode is not RetrainingMode.OBSERVE:
@@ -193,6 +200,7 @@ AFTER_ALARM: tuple[Callable[[Alarmed], Health | None], ...] = (
     nothing_can_be_trained,
     nothing_new_to_learn_from,
     left_to_a_person,
+    alarms_start_nothing,
     attempts_are_used_up,
     labels_are_missing,
     last_run_is_too_recent,

@@ -10,7 +10,7 @@ import msgspec
 
 from evermodel import pace
 from evermodel.api.conditions import Reason
-from evermodel.api.modeldeployment import RetrainingMode
+from evermodel.api.modeldeployment import RetrainingMode, RetrainingTrigger
 from evermodel.api.modelversion import ModelVersionSpec, VersionPhase, VersionTrigger
 from evermodel.contract import LineageEntry
 from evermodel.core import facts, names
@@ -20,7 +20,7 @@ from evermodel.core.observed import Observed
 from evermodel.core.phases.jobs import SOON
 from evermodel.core.phases.monitoring import alarm_text, assess
 from evermodel.core.phases.superseding import leftover
-from evermodel.core.questions import current_quality
+from evermodel.core.questions import current_quality, records_counted
 from evermodel.core.step import NOTHING, Step
 
 
@@ -101,22 +101,26 @@ def live_metric_fell(observed: Observed, now: datetime) -> Trigger | None:
 
 
 def more_labels_came(observed: Observed, now: datetime) -> Trigger | None:
-    """Run again after a promotion that an alarm led to, once there is several times as much of the new world to learn.
+    """Run without an alarm, once there are enough labelled records that no run has learnt from.
 
-    What was trained on its first labels is not yet what it allows. The gate decides as after the alarm.
+    A world that changes slowly, or a model that fell and was made again from the first labels of a new world, is better
+    learnt with more of them. The gate takes no worse model, and the pause grows with each run that gave no better one.
     """
-    champion, quality, retraining = facts.champion(observed), current_quality(observed), observed.model.spec.retraining
+    champion, quality, spec = facts.champion(observed), current_quality(observed), observed.model.spec
     if champion is None or quality is None or quality.alarm is not None:
         return None
-    changed_after = champion.spec.trigger.changed_after
-    wanted = retraining.mode is RetrainingMode.AUTOMATIC and retraining.data.include_feedback
-    if not wanted or changed_after is None:
+    after_alarm = champion.spec.trigger.changed_after is not None
+    wanted = facts.is_started_by(spec, RetrainingTrigger.DATA) or (
+        after_alarm and facts.is_started_by(spec, RetrainingTrigger.ACCURACY)
+    )
+    if spec.retraining.mode is not RetrainingMode.AUTOMATIC or not spec.retraining.data.include_feedback or not wanted:
         return None
-    learnt = max(facts.learnt_through(observed, champion) - changed_after, 1)
-    came, due = quality.last_seq - changed_after, facts.alarm_may_run_at(observed, attempts=0)
-    if came < pace.labels_for_more(learnt) or (due is not None and now < due):
+    fruitless = len(facts.fruitless(observed, champion))
+    needed = pace.labels_for_more(fruitless, min_samples=spec.monitoring.min_samples)
+    counted, due = records_counted(observed), facts.alarm_may_run_at(observed, attempts=0)
+    if counted is None or counted < needed or (due is not None and now < due):
         return None
-    message = f"{came:,} labels have come since the accuracy fell, of which {learnt:,} were learnt from so far."
+    message = f"{counted:,} labelled records have come that no version has learnt from; {needed:,} call for a run."
     return Trigger(reason=Reason.MORE_LABELS, message=message)
 
 

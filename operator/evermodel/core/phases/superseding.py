@@ -6,14 +6,19 @@ from datetime import datetime
 
 import msgspec
 
+from evermodel.api.conditions import Reason
+from evermodel.api.modeldeployment import RetrainingMode, RetrainingTrigger
 from evermodel.api.modelversion import ACTIVE_PHASES, VersionPhase
 from evermodel.core import facts
 from evermodel.core.actions import Action, DeleteJob
 from evermodel.core.observed import JobState, Observed, VersionView
 from evermodel.core.phases import jobs
+from evermodel.core.questions import current_quality
 from evermodel.core.step import Step
 from evermodel.core.timestamps import rfc3339
 
+SPEC_CHANGED = "The spec was changed while this version was being made."
+OVERTAKEN = "The accuracy fell while this version was being made: one that learns from the fall takes its place."
 _UNENDED = frozenset({JobState.PENDING, JobState.RUNNING})
 
 
@@ -28,19 +33,39 @@ def is_outdated(observed: Observed, version: VersionView) -> bool:
         return False
     if version.number in {facts.traffic_of(observed), spec.version}:
         return False
-    if not facts.wants(observed, version):
+    if not facts.wants(observed, version) or is_of_the_old_world(observed, version):
         return True
     job = facts.job_of(observed, version)
     waits = version.status.phase is VersionPhase.TRAINING and job is not None and job.state is JobState.PENDING
     return waits and not facts.is_for(observed, version)
 
 
-def supersede(version: VersionView, now: datetime) -> Step:
+def is_of_the_old_world(observed: Observed, version: VersionView) -> bool:
+    """Tell whether an alarm overtook a run for more labels: another one that learns from the fall takes its place.
+
+    One that passed its gate meanwhile goes on: it is better than the champion that fell.
+    """
+    spec, quality = observed.model.spec, current_quality(observed)
+    if version.spec.trigger.reason != Reason.MORE_LABELS or version.status.phase is VersionPhase.CANDIDATE:
+        return False
+    if quality is None or quality.alarm is None or (quality.coverage or 0.0) < spec.monitoring.min_coverage:
+        return False
+    retraining = spec.retraining
+    starts_another = retraining.mode is RetrainingMode.AUTOMATIC and retraining.data.include_feedback
+    return starts_another and spec.version is None and facts.is_started_by(spec, RetrainingTrigger.ACCURACY)
+
+
+def why_outdated(observed: Observed, version: VersionView) -> str:
+    """Say why a run is broken off."""
+    return OVERTAKEN if is_of_the_old_world(observed, version) and facts.wants(observed, version) else SPEC_CHANGED
+
+
+def supersede(version: VersionView, now: datetime, why: str = SPEC_CHANGED) -> Step:
     """Break a run off; its Job is deleted once the version says so."""
     status = msgspec.structs.replace(
         version.status,
         phase=VersionPhase.SUPERSEDED,
-        message="The spec was changed while this version was being made.",
+        message=why,
         progress=None,
         started_at=version.status.started_at or rfc3339(version.created_at),
         finished_at=rfc3339(now),

@@ -13,7 +13,7 @@ from evermodel.core.actions import Action, CreateJob, EnsureSecrets
 from evermodel.core.observed import Observed, VersionView
 from evermodel.core.phases import jobs, progress
 from evermodel.core.phases.evaluation import begin, wait_for_labels
-from evermodel.core.questions import judged_after_alarm, running_job
+from evermodel.core.questions import looks_at, running_job
 from evermodel.core.runs import train_run
 from evermodel.core.step import Step
 from evermodel.core.timestamps import rfc3339
@@ -49,7 +49,7 @@ def step(observed: Observed, version: VersionView, now: datetime) -> Step:
         search=None if report.search is None else SearchRun(**msgspec.structs.asdict(report.search)),
         started_at=version.status.started_at or rfc3339(version.created_at),
     )
-    if judged_after_alarm(version):
+    if looks_at(version):
         return wait_for_labels(observed, version, trained)
     return begin(observed, version, trained)
 
