@@ -133,6 +133,18 @@ def test_a_regressor_is_taken_over(form: str) -> None:
     assert manifest.mean == pytest.approx(np.mean([row["width"] for row in table]), abs=1e-6)
 
 
+def backwards(content: bytes) -> bytes:
+    """Let a model answer its probabilities from the last class to the first."""
+    model = onnx.load_from_string(content)
+    known = model.graph.output[1].name
+    turned = onnx.helper.make_node("Gather", [known, "order"], ["turned"], axis=1)
+    model.graph.node.append(turned)
+    model.graph.initializer.append(onnx.helper.make_tensor("order", onnx.TensorProto.INT64, [3], [2, 1, 0]))
+    model.graph.output[1].name = "turned"
+    turned_content: bytes = model.SerializeToString()
+    return turned_content
+
+
 FOREST = fitted(RandomForestClassifier(5, random_state=0))
 
 
@@ -169,6 +181,9 @@ FOREST = fitted(RandomForestClassifier(5, random_state=0))
             {},
             "text and whole numbers are different",
             id="text for whole numbers",
+        ),
+        pytest.param(
+            backwards(as_onnx(FOREST, zipmap=False)), {}, "not those of 0, 1, 2, in this order", id="classes backwards"
         ),
         pytest.param(as_onnx(fitted(LinearSVC())), {}, "second output holds no probabilities", id="scores"),
         pytest.param(dump_pipeline(fitted(LinearRegression())), {}, "no fitted model of a Class", id="another task"),
