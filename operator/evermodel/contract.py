@@ -25,6 +25,15 @@ TERMINATION_MESSAGE_LIMIT = 2048
 """Bytes of a Job's termination message that the operator reads; the full report is in the hub."""
 SOURCE_MOUNT = "/var/run/evermodel/source"
 """Folder at which the operator mounts the ConfigMap or the claim of a source, or the Secret of an https:// source."""
+INPUT_ENV = "EVERMODEL_INPUT"
+"""Environment variable of the user's container: the folder with the rows to learn from."""
+OUTPUT_ENV = "EVERMODEL_OUTPUT"
+"""Environment variable of the user's container: the folder that it writes its model to."""
+STATE_ENV = "EVERMODEL_STATE"
+"""Folder of what is told past the user's container, which does not mount it."""
+INPUT_MOUNT = "/evermodel/input"
+OUTPUT_MOUNT = "/evermodel/output"
+STATE_MOUNT = "/evermodel/state"
 DATA_ERROR_EXIT_CODE = 3
 """A Job that ends so found bad data or a bad specification: running it again cannot help."""
 DISRUPTION_EXIT_CODE = 4
@@ -268,8 +277,10 @@ class TrainRun(Message, tag_field="kind", tag="train", frozen=True, kw_only=True
     task: Task = Task.CLASSIFICATION
     objective: Measure = Measure()
     """What choices within the run are made by."""
-    estimator: str
-    """Class name; of an ensemble, that of its type."""
+    estimator: str = ""
+    """Class name; of an ensemble, that of its type; empty where a container of the user's own makes the model."""
+    container: str = ""
+    """Image of the container that makes the model, between one that prepares the rows and one that publishes."""
     parameters: dict[str, Any] = {}
     ensemble: Ensemble | None = None
     preprocessing: tuple[PreprocessingStep, ...] = ()
@@ -333,6 +344,8 @@ class FailureReason(StrEnum):
     DIGEST_MISMATCH = "DigestMismatch"
     SPEC_INVALID = "SpecInvalid"
     PARITY_FAILED = "ParityFailed"
+    TRAINER_FAILED = "TrainerFailed"
+    MODEL_INVALID = "ModelInvalid"
     HUB_UNAVAILABLE = "HubUnavailable"
     SOURCE_UNAVAILABLE = "SourceUnavailable"
     OUT_OF_MEMORY = "OutOfMemory"

@@ -84,6 +84,7 @@ REGRESSION: dict[str, Value] = {
 NUMBERS = {path: value for path, value in REGRESSION.items() if path != "training.estimator"}
 RIDGE = {"name": "ridge", "estimator": "Ridge"}
 LOGISTIC = {"name": "logistic", "estimator": "LogisticRegression"}
+ONE_MAKER = "Declare an estimator, an ensemble of several, or a container: one of them"
 
 MISTAKES = (
     Mistake(what="a percentage", spec={"objective.threshold": 93}, at="spec.objective.threshold", says=FRACTION),
@@ -180,6 +181,47 @@ MISTAKES = (
         spec={"training.estimator": "XGBClassifier"},
         at="spec.training.estimator",
         says='Unsupported value: "XGBClassifier": supported values: "AdaBoostClassifier"',
+    ),
+    Mistake(
+        what="an estimator and a container",
+        spec={"training.container": {"image": "own:1"}},
+        at="spec.training",
+        says=ONE_MAKER,
+    ),
+    Mistake(
+        what="a container that runs nothing",
+        spec={"training": {"container": {"args": ["train.py"]}}},
+        at="spec.training.container.command",
+        says="the runtime image does nothing of yours by itself: write the command to run, or name an image",
+    ),
+    Mistake(
+        what="steps before a container",
+        spec={
+            "training": {
+                "container": {"image": "own:1"},
+                "preprocessing": [{"transformer": "StandardScaler", "columns": ["a"]}],
+            }
+        },
+        at="spec.training.container",
+        says="leave preprocessing, epochs, warmStart and search out",
+    ),
+    Mistake(
+        what="a search around a container",
+        spec={"training": {"container": {"image": "own:1"}, "search": {"parameters": {"a": [1, 2]}}}},
+        at="spec.training.container",
+        says="leave preprocessing, epochs, warmStart and search out",
+    ),
+    Mistake(
+        what="a container for numbers",
+        spec=REGRESSION | {"training.estimator": None, "training.container": {"image": "own:1"}},
+        at="spec.training.container",
+        says="a container makes classifiers so far",
+    ),
+    Mistake(
+        what="a variable of the operator in a container",
+        spec={"training": {"container": {"image": "own:1", "env": [{"name": "EVERMODEL_INPUT", "value": "/"}]}}},
+        at="spec.training.container.env[0].name",
+        says=OWN_VARIABLES,
     ),
     Mistake(
         what="an unknown transformer",
@@ -387,13 +429,13 @@ MISTAKES = (
         what="an estimator and an ensemble",
         spec={"training.ensemble": {"type": "Bagging", "members": [TREE]}},
         at="spec.training",
-        says="Declare an estimator, or an ensemble of several, and not both",
+        says=ONE_MAKER,
     ),
     Mistake(
         what="neither an estimator nor an ensemble",
         spec={"training": {}},
         at="spec.training",
-        says="Declare an estimator, or an ensemble of several, and not both",
+        says=ONE_MAKER,
     ),
     Mistake(
         what="parameters of an ensemble at the wrong place",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -22,17 +22,19 @@ from evermodel.contract import (
     TrainReport,
     TrainRun,
 )
+from evermodel.core.names import CONTAINER, TRAINER_CONTAINER
 
 Pod = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
-    """State of the pod's one container."""
+    """State of one of the pod's containers: those before it have succeeded, those after it wait."""
 
     phase: str
     state: Mapping[str, Any]
     ready: bool = False
+    container: str = CONTAINER
 
     @property
     def is_end(self) -> bool:
@@ -41,6 +43,8 @@ class Fate:
 
 Deciding = Callable[[Pod], Fate]
 STARTED: Mapping[str, Any] = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+DONE: Mapping[str, Any] = {"terminated": {"exitCode": 0, "reason": "Completed", "finishedAt": "2026-01-01T00:00:00Z"}}
+AWAITED: Mapping[str, Any] = {"waiting": {"reason": "PodInitializing"}}
 RUNS = Fate(phase="Running", state=STARTED)
 READY = Fate(phase="Running", state=STARTED, ready=True)
 
@@ -70,6 +74,17 @@ def ends(report: RunReport | None, exit_code: int = 0, reason: str = "") -> Fate
         "finishedAt": "2026-01-01T00:00:01Z",
     }
     return Fate(phase="Failed" if exit_code else "Succeeded", state={"terminated": ended})
+
+
+def of_trainer(fate: Fate) -> Fate:
+    """Let it be the fate of the container of the user's own; a pod is Pending until its main container runs."""
+    return replace(fate, container=TRAINER_CONTAINER, phase="Failed" if fate.is_end else "Pending")
+
+
+def says(words: str, exit_code: int) -> Fate:
+    """End the user's container as one that leaves a log."""
+    fate = ends(None, exit_code)
+    return of_trainer(replace(fate, state={"terminated": {**fate.state["terminated"], "message": words}}))
 
 
 def always(fate: Fate) -> Deciding:

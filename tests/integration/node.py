@@ -9,14 +9,27 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from tests.integration.fates import RUNS, Deciding, Evaluates, Fate, ends, ready, trains, waits
+from tests.integration.fates import (
+    AWAITED,
+    DONE,
+    RUNS,
+    Deciding,
+    Evaluates,
+    Fate,
+    ends,
+    of_trainer,
+    ready,
+    trains,
+    waits,
+)
 from tests.integration.objects import NODE, STRATEGIC, Connection, Objects
 from tests.integration.waiting import until
 
-from evermodel.core.names import COMPONENT_LABEL, MODEL_LABEL, VERSION_LABEL, Component
+from evermodel.core.names import COMPONENT_LABEL, CONTAINER, MODEL_LABEL, VERSION_LABEL, Component
 from evermodel.kube.kinds import LEASE, POD, SECRET
 
 TICK_SECONDS = 0.1
@@ -117,7 +130,8 @@ class Node:
         missing = missing_secret(objects, pod)
         if missing:
             return waits("CreateContainerConfigError", f'secret "{missing}" not found')
-        return RUNS if fate.is_end else fate
+        running = RUNS if fate.container == CONTAINER else of_trainer(RUNS)
+        return running if fate.is_end else fate
 
     def _show(self, objects: Objects, pod: dict[str, Any], fate: Fate) -> None:
         metadata = pod["metadata"]
@@ -182,7 +196,6 @@ def renew(objects: Objects, name: str) -> None:
 
 def status(pod: dict[str, Any], fate: Fate) -> dict[str, Any]:
     """Return a pod's status as a kubelet patches it."""
-    container = pod["spec"]["containers"][0]
     is_ready = "True" if fate.ready else "False"
     return {
         "phase": fate.phase,
@@ -190,17 +203,32 @@ def status(pod: dict[str, Any], fate: Fate) -> dict[str, Any]:
         "conditions": [
             {"type": kind, "status": is_ready, "lastTransitionTime": now()} for kind in ("Ready", "ContainersReady")
         ],
-        "containerStatuses": [
-            {
-                "name": container["name"],
-                "image": container["image"],
-                "imageID": "",
-                "restartCount": 0,
-                "ready": fate.ready,
-                "started": "running" in fate.state,
-                "state": dict.fromkeys(("waiting", "running", "terminated")) | dict(fate.state),
-            }
-        ],
+        **container_statuses(pod, fate),
+    }
+
+
+def container_statuses(pod: dict[str, Any], fate: Fate) -> dict[str, Any]:
+    """Return the statuses of a pod's containers, which run one after the other."""
+    first, last = pod["spec"].get("initContainers", []), pod["spec"]["containers"]
+    names = [one["name"] for one in [*first, *last]]
+    turn = names.index(fate.container)
+    states = {name: DONE if place < turn else AWAITED for place, name in enumerate(names)} | {names[turn]: fate.state}
+    return {
+        kind: [container_status(one, states[one["name"]], fate) for one in containers]
+        for kind, containers in (("initContainerStatuses", first), ("containerStatuses", last))
+        if containers
+    }
+
+
+def container_status(container: dict[str, Any], state: Mapping[str, Any], fate: Fate) -> dict[str, Any]:
+    return {
+        "name": container["name"],
+        "image": container["image"],
+        "imageID": "",
+        "restartCount": 0,
+        "ready": fate.ready or state is DONE,
+        "started": "running" in state,
+        "state": dict.fromkeys(("waiting", "running", "terminated")) | dict(state),
     }
 
 

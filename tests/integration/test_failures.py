@@ -9,7 +9,21 @@ from typing import Any
 
 import pytest
 from tests.integration.admission_cases import Value, model
-from tests.integration.fates import Deciding, Fate, Pod, always, ends, fails, runs, train_report, trains, waits
+from tests.integration.fates import (
+    RUNS,
+    Deciding,
+    Fate,
+    Pod,
+    always,
+    ends,
+    fails,
+    of_trainer,
+    runs,
+    says,
+    train_report,
+    trains,
+    waits,
+)
 from tests.integration.waiting import until
 from tests.integration.world import World
 
@@ -34,6 +48,7 @@ class Case:
     exit_code: int | None = None
 
 
+OWN_CONTAINER: Mapping[str, Value] = {"training.estimator": None, "training.container": {"image": "own:1"}}
 CASES = (
     Case(
         name="bad-data",
@@ -98,6 +113,44 @@ CASES = (
         spec={"training.pendingDeadline": "3s", "retraining.maxAttempts": 1},
         reason=FailureReason.CANNOT_START,
         says="Not started within pendingDeadline 3s: the image runtime:1 cannot be pulled",
+    ),
+    Case(
+        name="trainer",
+        fate=always(says("epoch 1\nTraceback (most recent call last):\nKeyError: 'age'\n", 1)),
+        spec=OWN_CONTAINER,
+        reason=FailureReason.TRAINER_FAILED,
+        says="ended with exit code 1. Its last words: epoch 1 | Traceback (most recent call last): | KeyError: 'age'",
+        exit_code=1,
+    ),
+    Case(
+        name="trainer-feigns",
+        fate=always(says("", DISRUPTION_EXIT_CODE)),
+        spec=OWN_CONTAINER,
+        reason=FailureReason.TRAINER_FAILED,
+        says=f"ended with exit code {DISRUPTION_EXIT_CODE} and said nothing.",
+        exit_code=DISRUPTION_EXIT_CODE,
+    ),
+    Case(
+        name="trainer-memory",
+        fate=always(of_trainer(ends(None, 137, "OOMKilled"))),
+        spec=OWN_CONTAINER,
+        reason=FailureReason.OUT_OF_MEMORY,
+        says="raise spec.training.container.resources.limits.memory",
+        exit_code=137,
+    ),
+    Case(
+        name="trainer-slow",
+        fate=always(of_trainer(RUNS)),
+        spec={**OWN_CONTAINER, "training.deadline": "3s", "training.pendingDeadline": "2s"},
+        reason=FailureReason.DEADLINE_EXCEEDED,
+        says="longer than specified deadline",
+    ),
+    Case(
+        name="trainer-image",
+        fate=always(of_trainer(waits("ImagePullBackOff", 'Back-off pulling image "own:1"'))),
+        spec={**OWN_CONTAINER, "training.pendingDeadline": "3s", "retraining.maxAttempts": 1},
+        reason=FailureReason.CANNOT_START,
+        says="Not started within pendingDeadline 3s: the image own:1 cannot be pulled",
     ),
     Case(
         name="crash",

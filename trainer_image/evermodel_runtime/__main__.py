@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 COMMANDS = {
     "train": ("evermodel_runtime.train", "fit, export and publish one version (a Job)"),
+    "prepare": ("evermodel_runtime.custom.prepare", "write the rows to learn from for a container of the user's own"),
+    "publish": ("evermodel_runtime.custom.publish", "check and publish the model that such a container wrote"),
     "evaluate": ("evermodel_runtime.evaluate", "score a candidate and the champion on held-out rows (a Job)"),
     "serve": ("evermodel_runtime.serve", "answer predictions over HTTP"),
     "hub": ("evermodel_runtime.hub", "keep artifacts, labels and counts of a namespace"),

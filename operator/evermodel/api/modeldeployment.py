@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, field
 
+from evermodel.api.container import Container
 from evermodel.api.fields import ColumnName, Digest, Duration, Parameters, Quantity, Resource
 from evermodel.api.status import (
     CandidateStatus,
@@ -23,6 +24,7 @@ __all__ = [
     "CandidateStatus",
     "ChampionStatus",
     "ColumnName",
+    "Container",
     "Data",
     "DataFormat",
     "Duration",
@@ -509,8 +511,21 @@ class Training(Resource, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    container: (
+        Annotated[
+            Container,
+            Meta(
+                description="Makes the model instead of an estimator: reads the rows to learn from in a folder and "
+                "writes an ONNX model; see docs/custom-training.md."
+            ),
+        ]
+        | None
+    ) = None
     parameters: Annotated[
-        Parameters, Meta(description="Constructor parameters of the estimator, JSON values only.")
+        Parameters,
+        Meta(
+            description="Constructor parameters of the estimator, JSON values only; a container finds them in a file."
+        ),
     ] = {}
     ensemble: Ensemble | None = None
     preprocessing: Annotated[

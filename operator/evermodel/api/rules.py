@@ -11,6 +11,7 @@ from msgspec import Struct
 from evermodel import contract
 from evermodel.api.modeldeployment import (
     REGRESSORS,
+    Container,
     Data,
     DataFormat,
     Ensemble,
@@ -305,7 +306,25 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
             field_path=".sha256",
         ),
     ),
+    Container: (
+        Rule(
+            rule="has(self.image) || (has(self.command) && self.command.size() > 0)",
+            message="the runtime image does nothing of yours by itself: write the command to run, or name an image",
+            field_path=".command",
+        ),
+    ),
     Training: (
+        Rule(
+            rule=(
+                "!has(self.container) || !(has(self.epochs) || has(self.warmStart) || has(self.search)"
+                " || (has(self.preprocessing) && self.preprocessing.size() > 0))"
+            ),
+            message=(
+                "a container takes the columns as they are and fits by itself: leave preprocessing, epochs, warmStart "
+                "and search out"
+            ),
+            field_path=".container",
+        ),
         Rule(
             rule="!has(self.ensemble) || !has(self.parameters)",
             message="these are an estimator's: write them at the ensemble's members, or at the ensemble",
@@ -368,11 +387,12 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
     ModelDeploymentSpec: (
         Rule(
             rule=(
-                "!(has(self.training.estimator) && has(self.training.ensemble))"
-                " && (has(self.training.estimator) || has(self.training.ensemble) || has(self.model))"
+                "[has(self.training.estimator), has(self.training.ensemble), has(self.training.container)]"
+                ".exists_one(declared, declared) || (has(self.model) && !has(self.training.estimator)"
+                " && !has(self.training.ensemble) && !has(self.training.container))"
             ),
             message=(
-                "what is to be trained? Declare an estimator, or an ensemble of several, and not both; "
+                "what is to be trained? Declare an estimator, an ensemble of several, or a container: one of them; "
                 "or import a model in spec.model"
             ),
             field_path=".training",
@@ -418,6 +438,11 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
             rule="!has(self.training.ensemble) || !has(self.training.ensemble.voting) || self.task != 'Regression'",
             message="regressors have no classes to vote for, their mean is taken: leave voting out",
             field_path=".training.ensemble.voting",
+        ),
+        Rule(
+            rule="!has(self.training.container) || self.task != 'Regression'",
+            message="a container makes classifiers so far: declare an estimator for the task Regression",
+            field_path=".training.container",
         ),
         Rule(
             rule=f"self.task == 'Regression' || !(self.objective.metric in {_OF_REGRESSION})",

@@ -11,7 +11,7 @@ from msgspec import NODEFAULT, Struct
 from msgspec import inspect as types
 
 from evermodel.api.descriptions import describe, enum_values, summary, unwrapped
-from evermodel.api.modeldeployment import Data, Ensemble, Preprocessing
+from evermodel.api.modeldeployment import Container, Data, Ensemble, Preprocessing
 from evermodel.api.rules import Rule, fraction_rules
 from evermodel.api.status import ModelDeploymentStatus
 from evermodel.api.template import PodTemplate
@@ -24,6 +24,7 @@ LIST_KINDS: Mapping[tuple[type[Struct], str], Schema] = {
     (Ensemble, "members"): {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     (PodTemplate, "imagePullSecrets"): {"x-kubernetes-list-type": "set"},
     (PodTemplate, "env"): {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    (Container, "env"): {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     (ModelDeploymentStatus, "conditions"): {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
 }
 """Lists whose items must differ; the API server refuses duplicates of these. All others are atomic."""

@@ -21,6 +21,8 @@ FINAL_REASONS = frozenset(
         FailureReason.DIGEST_MISMATCH,
         FailureReason.SPEC_INVALID,
         FailureReason.PARITY_FAILED,
+        FailureReason.TRAINER_FAILED,
+        FailureReason.MODEL_INVALID,
         FailureReason.OUT_OF_MEMORY,
         FailureReason.DEADLINE_EXCEEDED,
         FailureReason.REPORT_LOST,
@@ -139,7 +141,8 @@ def may_be_cured(version: VersionView) -> bool:
 def can_train(observed: Observed) -> bool:
     """Tell whether there is something to train: a model may be imported without it."""
     training = observed.model.spec.training
-    return training.estimator is not None or training.ensemble is not None
+    makers = (training.estimator, training.ensemble, training.container)
+    return any(maker is not None for maker in makers)
 
 
 def is_for(observed: Observed, version: VersionView) -> bool:

@@ -6,7 +6,7 @@ import hashlib
 
 import msgspec
 
-from evermodel.api.modeldeployment import DataFormat, ModelDeploymentSpec
+from evermodel.api.modeldeployment import DataFormat, ModelDeploymentSpec, Resources
 from evermodel.contract import Task
 
 SCHEME = "1"
@@ -46,5 +46,8 @@ def training_hash(spec: ModelDeploymentSpec) -> str:
         inputs["search"] = msgspec.to_builtins(training.search)
     if spec.task is not Task.CLASSIFICATION:
         inputs["task"] = spec.task
+    if training.container is not None:  # its resources are no part of it, as those of the other containers
+        made_by = msgspec.structs.replace(training.container, resources=Resources())
+        inputs["container"] = msgspec.to_builtins(made_by)
     canonical = msgspec.json.encode(inputs, order="deterministic")
     return f"{SCHEME}:{hashlib.sha256(canonical).hexdigest()[:16]}"

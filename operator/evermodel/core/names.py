@@ -33,7 +33,13 @@ HUB_KEY_ENTRY: Final = "key"
 UPLOAD_TOKEN_ENTRY: Final = "upload"  # noqa: S105 - the name of an entry
 """Entry of the hub's Secret that people take to upload data."""
 CONTAINER: Final = "evermodel"
-"""Name of the one container of every pod of ours."""
+"""Name of the main container of every pod of ours: the one that reports."""
+PREPARE_CONTAINER: Final = "prepare"
+"""Name of the container that writes the rows to learn from for the user's."""
+TRAINER_CONTAINER: Final = "trainer"
+"""Name of the user's container that makes a model."""
+OURS: Final = frozenset({CONTAINER, PREPARE_CONTAINER})
+"""Containers whose reports and exit codes mean what the contract says; those of the user's own mean nothing."""
 
 
 class Component(StrEnum):

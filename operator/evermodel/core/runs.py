@@ -60,6 +60,7 @@ def train_run(observed: Observed, version: VersionView) -> TrainRun:
         task=version.spec.task,
         objective=objective_of(version.spec.objective),
         estimator=recipes.estimator_name(training, version.spec.task),
+        container=_container(version),
         parameters=training.parameters,
         ensemble=recipes.ensemble(training),
         preprocessing=recipes.steps(training),
@@ -71,6 +72,14 @@ def train_run(observed: Observed, version: VersionView) -> TrainRun:
         warm_start=_warm_start(observed, version),
         search=recipes.search(training),
     )
+
+
+def _container(version: VersionView) -> str:
+    """Return the image that makes the model; empty where it is no container, or the model is imported."""
+    declared = version.spec.training.container
+    if declared is None or version.spec.model is not None:
+        return ""
+    return declared.image or version.spec.image
 
 
 def _warm_start(observed: Observed, version: VersionView) -> WarmStart | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -14,13 +15,15 @@ from evermodel.contract import (
     SOURCE_MOUNT,
     TOKEN_ENV,
     RunConfig,
+    TrainRun,
 )
 from evermodel.core import names
 from evermodel.core.actions import Manifest
 from evermodel.core.durations import parse_duration
 from evermodel.core.observed import ModelView, OperatorSettings, VersionView
+from evermodel.resources.custom import custom_training
 from evermodel.resources.ownership import owned_by_version
-from evermodel.resources.pods import Part, container, from_secret, pod_template
+from evermodel.resources.pods import Part, Work, container, from_secret, pod_template
 
 REQUESTS: Final = {"cpu": "250m", "memory": "512Mi"}
 _GRACE_SECONDS: Final = 30
@@ -36,6 +39,25 @@ def build_job(
     component = names.component_of(run)
     training = version.spec.training
     source = _source_of(run)
+    mounts: tuple[Part, ...] = ({"name": _SOURCE, "mountPath": SOURCE_MOUNT, "readOnly": True},) if source else ()
+    ours = partial(
+        container,
+        image=version.spec.image,
+        settings=training.template,
+        env=(
+            {"name": RUN_ENV, "value": msgspec.json.encode(run).decode()},
+            from_secret(
+                TOKEN_ENV,
+                names.model_secret_name(model.key.name, settings.hub_key_fingerprint),
+                names.SecretEntry.TRAINER.value,
+            ),
+        ),
+        requests=REQUESTS,
+    )
+    if isinstance(run, TrainRun) and run.container and training.container is not None:
+        work = custom_training(training.container, ours, mounts, image=version.spec.image, requests=REQUESTS)
+    else:
+        work = Work(main=ours(command=component.value, mounts=mounts))
     labels = names.labels(component, model=model.key.name, version=version.number)
     return {
         "apiVersion": "batch/v1",
@@ -44,27 +66,14 @@ def build_job(
         "spec": {
             "backoffLimit": 0,  # another attempt is another version, which the operator decides on
             "activeDeadlineSeconds": max(math.ceil(parse_duration(training.deadline).total_seconds()), 1),
-            "podFailurePolicy": {"rules": _failure_rules()},
+            "podFailurePolicy": {"rules": _failure_rules(work)},
             "podReplacementPolicy": "Failed",
             "template": pod_template(
                 labels=labels,
                 settings=training.template,
-                container=container(
-                    image=version.spec.image,
-                    command=component.value,
-                    settings=training.template,
-                    env=(
-                        {"name": RUN_ENV, "value": msgspec.json.encode(run).decode()},
-                        from_secret(
-                            TOKEN_ENV,
-                            names.model_secret_name(model.key.name, settings.hub_key_fingerprint),
-                            names.SecretEntry.TRAINER.value,
-                        ),
-                    ),
-                    requests=REQUESTS,
-                    mounts=({"name": _SOURCE, "mountPath": SOURCE_MOUNT, "readOnly": True},) if source else (),
-                ),
-                volumes=source,
+                container=work.main,
+                before=work.before,
+                volumes=(*source, *work.volumes),
                 grace_seconds=_GRACE_SECONDS,
                 restartPolicy="Never",
             ),
@@ -72,11 +81,16 @@ def build_job(
     }
 
 
-def _failure_rules() -> list[Part]:
-    """Start the pod again after a disruption, which counts as nothing; end the Job at once for bad data."""
+def _failure_rules(work: Work) -> list[Part]:
+    """Start the pod again after a disruption, which counts as nothing; end the Job at once for bad data.
+
+    Only containers of ours can say that they were disrupted: one of the user's would be started for ever.
+    """
+    disrupted = {"operator": "In", "values": [DISRUPTION_EXIT_CODE]}
+    ours = [one["name"] for one in (*work.before, work.main) if one["name"] in names.OURS]
     return [
         {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-        {"action": "Ignore", "onExitCodes": {"operator": "In", "values": [DISRUPTION_EXIT_CODE]}},
+        *({"action": "Ignore", "onExitCodes": {"containerName": name, **disrupted}} for name in ours),
         {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [DATA_ERROR_EXIT_CODE]}},
     ]
 

@@ -2,20 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
-from evermodel.api.template import PodTemplate
+from evermodel.api.template import EnvVar, PodTemplate, Resources
 from evermodel.core import names
 
 USER: Final = 65532
 """User and group of the images."""
 HTTP: Final = "http"
 """Name of the port of what answers requests."""
+RESTRICTED: Final = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+"""Security context of every container."""
+TMP_MOUNT: Final = "/tmp"  # noqa: S108 - an emptyDir of the pod's own
 _TMP: Final = "tmp"
 
 Part = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What runs in a pod, one container after the other.
+
+    Attributes
+    ----------
+    main : dict
+        The container that reports.
+    before : tuple of dict
+        Those that have to succeed before it, in their order.
+    volumes : tuple of dict
+        What they share.
+    """
+
+    main: Part
+    before: tuple[Part, ...] = ()
+    volumes: tuple[Part, ...] = ()
 
 
 def pod_template(
@@ -23,11 +50,12 @@ def pod_template(
     labels: dict[str, str],
     settings: PodTemplate,
     container: Part,
+    before: tuple[Part, ...] = (),
     volumes: tuple[Part, ...] = (),
     grace_seconds: int,
     **spec: Any,
 ) -> Part:
-    """Return the pod template of a workload with one container.
+    """Return the pod template of a workload.
 
     Parameters
     ----------
@@ -36,7 +64,9 @@ def pod_template(
     settings : PodTemplate
         What the user chose.
     container : dict
-        The container as ``container`` makes it.
+        The main container, as ``container`` makes it.
+    before : tuple of dict
+        Containers that have to succeed before it.
     volumes : tuple of dict
         Volumes besides the folder for temporary files.
     grace_seconds : int
@@ -61,6 +91,7 @@ def pod_template(
                 "fsGroupChangePolicy": "OnRootMismatch",
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
+            **({"initContainers": list(before)} if before else {}),
             "containers": [container],
             "volumes": [{"name": _TMP, "emptyDir": {}}, *volumes],
             **_placement(settings),
@@ -77,9 +108,10 @@ def container(
     env: tuple[Part, ...],
     requests: dict[str, str],
     mounts: tuple[Part, ...] = (),
+    name: str = names.CONTAINER,
     **more: Any,
 ) -> Part:
-    """Return the container of a pod.
+    """Return a container of ours.
 
     Parameters
     ----------
@@ -95,28 +127,33 @@ def container(
         Compute resources that are set aside where the user names none.
     mounts : tuple of dict
         Mounted volumes besides the folder for temporary files.
+    name : str
+        Name of the container.
     **more
         Further fields of the container.
     """
-    chosen = [{"name": one.name, "value": one.value} for one in settings.env]
     return {
-        "name": names.CONTAINER,
+        "name": name,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "args": [command],
-        "env": [*chosen, *env],
-        "resources": {
-            "requests": requests | settings.resources.requests,
-            **({"limits": dict(settings.resources.limits)} if settings.resources.limits else {}),
-        },
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "volumeMounts": [{"name": _TMP, "mountPath": "/tmp"}, *mounts],  # noqa: S108 - an emptyDir of the pod's own
+        "env": [*chosen_variables(settings.env), *env],
+        "resources": chosen_resources(settings.resources, requests),
+        "securityContext": RESTRICTED,
+        "volumeMounts": [{"name": _TMP, "mountPath": TMP_MOUNT}, *mounts],
         **more,
     }
+
+
+def chosen_variables(env: tuple[EnvVar, ...]) -> list[Part]:
+    """Return the user's variables."""
+    return [{"name": one.name, "value": one.value} for one in env]
+
+
+def chosen_resources(chosen: Resources, requests: dict[str, str]) -> Part:
+    """Return the user's resources, with ``requests`` where the user names none."""
+    limits = {"limits": dict(chosen.limits)} if chosen.limits else {}
+    return {"requests": requests | chosen.requests, **limits}
 
 
 def from_secret(variable: str, secret: str, entry: str) -> Part:

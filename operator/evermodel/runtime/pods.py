@@ -15,6 +15,7 @@ import msgspec
 
 from evermodel.contract import RunReport
 from evermodel.core.conditions import shortened
+from evermodel.core.names import CONTAINER, OURS
 
 Pod = Mapping[str, Any]
 
@@ -38,15 +39,20 @@ _WAITING: Final = {
 """Reasons for which a container waits in vain, and what to say of them."""
 _LONGEST: Final = 500
 """Characters of a message that come from elsewhere."""
+_LINES: Final = 6
+"""Last lines of a container's log that are shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How the container of a pod ended."""
+    """How the container that decides ended: the first that failed, or else the main one."""
 
+    container: str
     exit_code: int
     reason: str
     report: RunReport | None
+    said: str
+    """The end of what a container of the user's own said."""
 
 
 def is_live(pod: Pod) -> bool:
@@ -88,16 +94,51 @@ def misses_secret(pod: Pod) -> bool:
 
 
 def ending(pod: Pod) -> Ending | None:
-    """Return how a pod's container ended, and the report in its termination message; None while it has not."""
+    """Return how a pod ended, and the report in the termination message; None while it has not."""
     for container in _containers(pod):
         ended = (container.get("state") or {}).get("terminated")
-        if ended is not None:
-            return Ending(
-                exit_code=int(ended.get("exitCode", 0)),
-                reason=ended.get("reason") or "",
-                report=_report(ended.get("message")),
-            )
+        if ended is None or (ended.get("exitCode") == 0 and container["name"] != CONTAINER):
+            continue
+        ours = container["name"] in OURS  # what anybody else writes there is no report
+        return Ending(
+            container=container["name"],
+            exit_code=int(ended.get("exitCode", 0)),
+            reason=ended.get("reason") or "",
+            report=_report(ended.get("message")) if ours else None,
+            said="" if ours else _last_lines(ended.get("message") or ""),
+        )
     return None
+
+
+def why_evicted(pod: Pod) -> str:
+    """Return what the node says of a pod that took more than it may; empty for any other."""
+    status = _status(pod)
+    return shortened(status.get("message") or "", _LONGEST) if status.get("reason") == "Evicted" else ""
+
+
+def has_started(pod: Pod) -> bool:
+    """Tell whether a pod does its work: one with init containers is Pending as long as they run."""
+    if _status(pod).get("phase") == "Running":
+        return True
+    return bool(_begun(pod)) and not why_not_running(pod)
+
+
+def waits_since(pod: Pod) -> str:
+    """Return since when a pod may wait for its next container: since the last one ended, or since it was made."""
+    ends = [(state.get("terminated") or {}).get("finishedAt") or "" for state in _begun(pod)]
+    return max(pod["metadata"]["creationTimestamp"], *ends) if ends else str(pod["metadata"]["creationTimestamp"])
+
+
+def _begun(pod: Pod) -> list[Mapping[str, Any]]:
+    """Return the states of init containers that run or have ended."""
+    states = (container.get("state") or {} for container in _status(pod).get("initContainerStatuses") or ())
+    return [state for state in states if state.get("running") or state.get("terminated")]
+
+
+def _last_lines(message: str) -> str:
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    kept = " | ".join(lines[-_LINES:])
+    return kept if len(kept) <= _LONGEST else "…" + kept[-_LONGEST:]
 
 
 def _why_waiting(container: Mapping[str, Any], waiting: Mapping[str, Any] | None) -> str:

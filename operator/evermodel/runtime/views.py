@@ -11,7 +11,15 @@ import msgspec
 from evermodel.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from evermodel.api.modelversion import ModelVersionSpec, ModelVersionStatus
 from evermodel.contract import FailureReason
-from evermodel.core.names import APPLIED_ANNOTATION, COMPONENT_LABEL, RETRAIN_ANNOTATION, VERSION_LABEL, Component
+from evermodel.core.names import (
+    APPLIED_ANNOTATION,
+    COMPONENT_LABEL,
+    OURS,
+    RETRAIN_ANNOTATION,
+    TRAINER_CONTAINER,
+    VERSION_LABEL,
+    Component,
+)
 from evermodel.core.observed import (
     DeploymentView,
     JobState,
@@ -69,9 +77,10 @@ def job_view(manifest: Object, pods: Iterable[Object], now: datetime) -> JobView
     created_at = datetime.fromisoformat(metadata["creationTimestamp"])
     state, condition = _job_state(status, own)
     has_ended = state in (JobState.SUCCEEDED, JobState.FAILED)
+    evicted = pods_of.why_evicted(pod) if pod is not None else ""
     failure = _job_failure(condition, ended) if state is JobState.FAILED else None
     if state is JobState.FAILED:
-        message = str(condition.get("message") or "")
+        message = evicted or _words_of(ended, failure) or str(condition.get("message") or "")
     elif has_ended:
         message = ""
     elif pod is not None:
@@ -162,10 +171,10 @@ def _component(manifest: Object) -> str:
 
 
 def _pending_since(pod: Object | None, now: datetime) -> datetime | None:
-    """Return when the newest pod was made; one that was disrupted is about to be made again."""
+    """Return since when the newest pod may wait; one that was disrupted is about to be made again."""
     if pod is None:
         return None
-    return datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) if pods_of.is_live(pod) else now
+    return datetime.fromisoformat(pods_of.waits_since(pod)) if pods_of.is_live(pod) else now
 
 
 def _owner_uid(manifest: Object) -> str:
@@ -184,7 +193,7 @@ def _job_state(status: Object, pods: Iterable[Object]) -> tuple[JobState, Object
             return JobState.SUCCEEDED, condition
         if condition["status"] == "True" and condition["type"] == "Failed":
             return JobState.FAILED, condition
-    running = any((pod.get("status") or {}).get("phase") == "Running" for pod in pods)
+    running = any(pods_of.is_live(pod) and pods_of.has_started(pod) for pod in pods)
     return (JobState.RUNNING if running else JobState.PENDING), {}
 
 
@@ -193,7 +202,21 @@ def _job_failure(condition: Object, ended: pods_of.Ending | None) -> FailureReas
         return FailureReason.OUT_OF_MEMORY
     if condition.get("reason") == "DeadlineExceeded":
         return FailureReason.DEADLINE_EXCEEDED
+    if ended is not None and ended.container == TRAINER_CONTAINER:
+        return FailureReason.TRAINER_FAILED
     return None
+
+
+def _words_of(ended: pods_of.Ending | None, failure: FailureReason | None) -> str:
+    """Say how the user's container failed, which no report does."""
+    if ended is None or ended.container in OURS:
+        return ""
+    what = f"The container of spec.training.container ended with exit code {ended.exit_code}"
+    if failure is FailureReason.OUT_OF_MEMORY:
+        return f"{what}, out of memory: raise spec.training.container.resources.limits.memory."
+    if failure is FailureReason.TRAINER_FAILED:
+        return f"{what}. Its last words: {ended.said}" if ended.said else f"{what} and said nothing."
+    return ""
 
 
 def _why_no_pod(job: str) -> str:

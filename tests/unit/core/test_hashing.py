@@ -63,10 +63,29 @@ def test_starts_no_run(changed: ModelDeploymentSpec) -> None:
         pytest.param(spec(training={"warmStart": {"from": "Champion", "mode": "Grow"}}), id="where training starts"),
         pytest.param(spec(training={"search": {"parameters": {"max_depth": [3, 5]}}}), id="a search"),
         pytest.param(msgspec.structs.replace(spec(), task=Task.REGRESSION), id="the task"),
+        pytest.param(
+            spec(training={"estimator": None, "container": {"image": "own:1"}}), id="a container instead of it"
+        ),
     ],
 )
 def test_starts_a_run(changed: ModelDeploymentSpec) -> None:
     assert training_hash(changed) != training_hash(spec())
+
+
+@pytest.mark.parametrize(
+    ("container", "differs"),
+    [
+        pytest.param({"image": "own:2"}, True, id="its image"),
+        pytest.param({"command": ["train"]}, True, id="its command"),
+        pytest.param({"args": ["--fast"]}, True, id="an argument, which may be the whole script"),
+        pytest.param({"env": [{"name": "EPOCHS", "value": "3"}]}, True, id="a variable"),
+        pytest.param({"resources": {"limits": {"memory": "2Gi"}}}, False, id="its resources"),
+    ],
+)
+def test_what_of_a_container_makes_another_model(container: Mapping[str, Any], *, differs: bool) -> None:
+    own = {"estimator": None, "container": {"image": "own:1"}}
+    changed = {"estimator": None, "container": {"image": "own:1", **container}}
+    assert (training_hash(spec(training=changed)) != training_hash(spec(training=own))) is differs
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,18 @@ def container(state: Object, **more: Any) -> list[Object]:
     return [{"name": "evermodel", "image": "evermodel-runtime:0.1.0", "state": state, **more}]
 
 
+def custom(prepare: Object, trainer: Object | None = None, publish: Object | None = None, **more: Any) -> Object:
+    """Return the statuses of a pod in which a container of the user's own makes the model."""
+    waits = {"waiting": {"reason": "PodInitializing"}}
+    init = container(prepare, name="prepare") + container(trainer or waits, name="trainer", image="own:1")
+    return {"initContainerStatuses": init, "containerStatuses": container(publish or waits), **more}
+
+
+def ended(exit_code: int, message: str = "", *, reason: str = "", at: str = CREATED) -> Object:
+    why = reason or ("Error" if exit_code else "Completed")
+    return {"terminated": {"exitCode": exit_code, "reason": why, "message": message, "finishedAt": at}}
+
+
 def waiting(reason: str, message: str = "", **more: Any) -> list[Object]:
     return container({"waiting": {"reason": reason, "message": message}}, **more)
 

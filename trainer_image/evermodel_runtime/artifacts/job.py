@@ -99,8 +99,8 @@ class Surroundings:
     progress: Progress
 
 
-def run_job(kind: type[Run], stage: str, work: Callable[[Run, Surroundings], RunReport]) -> int:
-    """Run a Job as its environment says; returns the exit code."""
+def run_job(kind: type[Run], stage: str, work: Callable[[Run, Surroundings], RunReport | None]) -> int:
+    """Run a Job as its environment says; returns the exit code. ``work`` reports nothing where others go on with it."""
     # Process 1 of a container ignores SIGTERM unless it handles it, and the node would wait 30 seconds for the pod.
     signal.signal(signal.SIGTERM, _interrupted)
     warnings.simplefilter("ignore")  # scikit-learn's hints would bury the progress

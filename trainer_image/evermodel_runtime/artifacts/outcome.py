@@ -42,26 +42,28 @@ class ReportStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A report with the exit code that goes with it."""
+    """A report, if there is something to report, with the exit code that goes with it."""
 
-    report: RunReport
+    report: RunReport | None
     exit_code: int
 
 
 def conclude(
-    work: Callable[[], RunReport], reports: ReportStore, *, version: int, stage: str, termination_log: Path
+    work: Callable[[], RunReport | None], reports: ReportStore, *, version: int, stage: str, termination_log: Path
 ) -> int:
     """Do a Job's work, tell the hub and the operator how it ended, and return the exit code."""
     outcome = attempt(work)
+    if (report := outcome.report) is None:
+        return outcome.exit_code
     if outcome.exit_code == 0:
-        outcome = attempt(lambda: _handed_in(reports, version, stage, outcome.report))  # unknown to the hub, it is none
+        outcome = attempt(lambda: _handed_in(reports, version, stage, report))  # unknown to the hub, it is none
     elif outcome.exit_code != DISRUPTION_EXIT_CODE:  # then the hub is away, and the message below is all there is
-        attempt(lambda: _handed_in(reports, version, stage, outcome.report))
-    write_termination_message(outcome.report, termination_log)
+        attempt(lambda: _handed_in(reports, version, stage, report))
+    write_termination_message(outcome.report or report, termination_log)
     return outcome.exit_code
 
 
-def attempt(work: Callable[[], RunReport]) -> Outcome:
+def attempt(work: Callable[[], RunReport | None]) -> Outcome:
     """Do something that ends in a report, whatever happens."""
     try:
         return Outcome(work(), 0)

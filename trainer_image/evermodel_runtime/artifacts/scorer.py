@@ -60,7 +60,16 @@ SCORING_ERRORS = (
     _onnx.RuntimeException,
 )
 """What a loaded model raises for rows that it does not answer."""
-LOADING_ERRORS = (ModelFileError, _onnx.Fail, _onnx.InvalidGraph, _onnx.InvalidProtobuf, _onnx.NotImplemented)
+LOADING_ERRORS = (
+    ModelFileError,
+    _onnx.Fail,
+    _onnx.InvalidArgument,
+    _onnx.InvalidGraph,
+    _onnx.InvalidProtobuf,
+    _onnx.NoSuchFile,
+    _onnx.NotImplemented,
+    _onnx.RuntimeException,
+)
 """What the bytes of a model raise that cannot be loaded."""
 
 
@@ -97,6 +106,16 @@ class OnnxScorer:
         inputs = tuple(node.name for node in session.get_inputs())
         outputs = tuple(node.name for node in session.get_outputs())
         return cls(manifest, session, inputs, outputs)
+
+    @property
+    def inputs(self) -> Any:
+        """What the model takes: each with a name, a type and a shape."""
+        return self._session.get_inputs()
+
+    @property
+    def outputs(self) -> Any:
+        """What the model answers, described alike."""
+        return self._session.get_outputs()
 
     @property
     def has_probabilities(self) -> bool:

@@ -68,7 +68,7 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
     known = () if run.champion is None else read_manifest(hub, run.champion).columns
     file, digest = read_data(run.data, datasets=hub, mount=surroundings.mount, columns=known)
     dataset = read_dataset(file, run.data, run.preprocessing, known, run.task)
-    notes = [*_ignored(file, run, dataset), *warnings_of(run, dataset)]
+    notes = [*ignored_columns(file, run, dataset), *warnings_of(run, dataset)]
     del file  # its columns are as large as the features made from them
     hand_back()
     declared = run
@@ -123,7 +123,7 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
     )
 
 
-def _ignored(file: Table, run: TrainRun, dataset: Dataset) -> list[str]:
+def ignored_columns(file: Table, run: TrainRun, dataset: Dataset) -> list[str]:
     """Say which columns are new since the champion was trained: requests do not have them, so they are left out."""
     taken = {run.data.target, run.data.id_column, *(column.name for column in dataset.features.columns)}
     new = [name for name in file.header if name not in taken]
