@@ -266,6 +266,14 @@ class Ensemble(Message, frozen=True, kw_only=True):
     parameters: dict[str, Any] = {}
 
 
+class Strategy(StrEnum):
+    """What a retraining after an alarm does beyond the choice of data."""
+
+    REFIT = "Refit"
+    TUNE = "Tune"
+    ENSEMBLE = "Ensemble"
+
+
 class TrainRun(Message, tag_field="kind", tag="train", frozen=True, kw_only=True):
     """Everything a training Job needs to know."""
 
@@ -286,6 +294,8 @@ class TrainRun(Message, tag_field="kind", tag="train", frozen=True, kw_only=True
     preprocessing: tuple[PreprocessingStep, ...] = ()
     search: Search | None = None
     """Parameters to find before the model is fitted with them."""
+    strategy: Strategy | None = None
+    """How an attempt after an alarm changes what is declared; None: it does not."""
     champion: str | None = None
     """sha256 of the champion's manifest, whose columns are to be found again; None where the declaration changed."""
     changed_after: int | None = None

@@ -501,6 +501,18 @@ MISTAKES = (
         at="spec.training.ensemble.members[0].name",
         says="should match",
     ),
+    Mistake(
+        what="a strategy twice",
+        spec={"retraining.strategies": ["Refit", "Refit"]},
+        at="spec.retraining.strategies[1]",
+        says="Duplicate value",
+    ),
+    Mistake(
+        what="no such strategy",
+        spec={"retraining.strategies": ["Retry"]},
+        at="spec.retraining.strategies[0]",
+        says='supported values: "Refit", "Tune", "Ensemble"',
+    ),
     Mistake(what="no target", spec={"data.target": ...}, at="spec.data.target", says="Required value"),
     Mistake(
         what="learning from the target",

@@ -18,7 +18,16 @@ from evermodel.api.status import (
     RetrainingStatus,
 )
 from evermodel.api.template import EnvVar, PodTemplate, Resources, Toleration
-from evermodel.contract import EnsembleType, FileType, FoldStrategy, SearchAlgorithm, Task, Vote, WarmStartMode
+from evermodel.contract import (
+    EnsembleType,
+    FileType,
+    FoldStrategy,
+    SearchAlgorithm,
+    Strategy,
+    Task,
+    Vote,
+    WarmStartMode,
+)
 
 __all__ = [
     "CandidateStatus",
@@ -681,6 +690,18 @@ class Retraining(Resource, frozen=True, kw_only=True):
             ),
         ),
     ] = 3
+    strategies: Annotated[
+        tuple[Strategy, ...],
+        Meta(
+            max_length=3,
+            description=(
+                "What the first, second and third attempt after an alarm does; further ones do as the last. Refit fits "
+                "what the champion is on newer data; Tune searches for its parameters again, by training.search or by "
+                "a small grid; Ensemble lets the champion's estimator, histogram gradient boosting and a linear model "
+                "vote. Empty: Refit."
+            ),
+        ),
+    ] = ()
     data: RetrainingData = RetrainingData()
 
 

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from evermodel.api.fields import Message, Resource, Text, Time, Token
 from evermodel.api.modeldeployment import Data, ImportedModel, Objective, Training
-from evermodel.contract import Task
+from evermodel.contract import Strategy, Task
 
 
 class VersionPhase(StrEnum):
@@ -41,6 +41,8 @@ class VersionTrigger(Resource, frozen=True, kw_only=True):
     """One word: FirstVersion, SpecChanged, Requested, AccuracyAlarm, MoreLabels or Adopted."""
     message: Message
     """The same in a sentence, with its figures."""
+    strategy: Strategy | None = None
+    """What the attempt does beyond the choice of data; absent: what is declared."""
     request: Token = ""
     """Token of the evermodel.dev/retrain annotation, when that was the reason."""
     alarm_seq: int | None = None

@@ -71,6 +71,7 @@ def train_run(observed: Observed, version: VersionView) -> TrainRun:
         imported=None if (model := version.spec.model) is None else ImportedModel(uri=model.uri, sha256=model.sha256),
         warm_start=_warm_start(observed, version),
         search=recipes.search(training),
+        strategy=version.spec.trigger.strategy,
     )
 
 

@@ -33,6 +33,7 @@ def spec(**parts: Mapping[str, Any]) -> ModelDeploymentSpec:
         pytest.param(spec(objective={"threshold": 0.8}), id="the threshold"),
         pytest.param(spec(serving={"replicas": 3}), id="the replicas"),
         pytest.param(spec(training={"deadline": "2h", "pendingDeadline": "1m"}), id="the deadlines"),
+        pytest.param(spec(retraining={"strategies": ["Tune"]}), id="what attempts after an alarm do"),
         pytest.param(spec(training={"template": {"image": "runtime:2"}}), id="the image"),
         pytest.param(spec(data={"credentialsSecretRef": {"name": "other"}}), id="other credentials"),
         pytest.param(spec(data={"holdout": {"fraction": 0.2}}), id="a default written out"),

@@ -26,9 +26,10 @@ from tests.unit.core.made import (
 from evermodel.api.conditions import ConditionType, Reason
 from evermodel.api.modeldeployment import ModelDeploymentStatus, RetrainingStatus
 from evermodel.api.modelversion import SetScore, VersionFailure, VersionPhase, VersionTrigger
-from evermodel.contract import LineageEntry
+from evermodel.contract import LineageEntry, Strategy
 from evermodel.core.actions import CreateVersion, WriteVersionStatus
 from evermodel.core.hashing import training_hash
+from evermodel.core.ladder import strategy_of
 from evermodel.core.observed import HubView, JobState, Observed
 from evermodel.core.questions import needs_lineage, quality_query
 from evermodel.core.timestamps import rfc3339
@@ -502,3 +503,61 @@ def test_changed_rules_judge_again(observed: Observed, phase: VersionPhase | Non
     assert writes == ([phase] if phase is not None else [])
     spec_changed = observed.model.spec.training.estimator == "SVC"
     assert bool(actions_of(observed, CreateVersion)) == spec_changed
+
+
+LADDER = [Strategy.REFIT, Strategy.TUNE, Strategy.ENSEMBLE]
+
+
+@pytest.mark.parametrize(
+    ("attempt", "strategies", "expected"),
+    [
+        pytest.param(1, LADDER, Strategy.REFIT, id="the first"),
+        pytest.param(2, LADDER, Strategy.TUNE, id="the second"),
+        pytest.param(3, LADDER, Strategy.ENSEMBLE, id="the third"),
+        pytest.param(9, LADDER, Strategy.ENSEMBLE, id="the last, from then on"),
+        pytest.param(1, [Strategy.TUNE], Strategy.TUNE, id="a single one at once"),
+        pytest.param(7, [Strategy.TUNE], Strategy.TUNE, id="a single one always"),
+        pytest.param(2, [], Strategy.REFIT, id="none declared"),
+    ],
+)
+def test_each_attempt_takes_the_next_strategy(attempt: int, strategies: list[Strategy], expected: Strategy) -> None:
+    assert strategy_of(attempt, strategies) is expected
+
+
+@pytest.mark.parametrize(
+    ("attempts", "strategy", "told"),
+    [
+        pytest.param(0, Strategy.REFIT, "is below 0.92.", id="no attempt before"),
+        pytest.param(1, Strategy.TUNE, "is below 0.92. Attempt 2: Tune.", id="one that was no better"),
+        pytest.param(2, Strategy.ENSEMBLE, "is below 0.92. Attempt 3: Ensemble.", id="two that were no better"),
+    ],
+)
+def test_an_attempt_after_an_alarm_records_its_strategy(attempts: int, strategy: Strategy, told: str) -> None:
+    spec = make_spec(retraining={"data": {"includeFeedback": True}, "strategies": LADDER, "cooldown": "1s"})
+    trigger = VersionTrigger(
+        reason="AccuracyAlarm", message="It fell.", alarm_seq=ALARM.seq, alarm_at=ALARM.at, changed_after=0
+    )
+    tried = [rejected(2 + number, spec=spec, trigger=trigger) for number in range(attempts)]
+    quality = make_quality(alarm=ALARM, records=9000, records_counted=5000, last_seq=14000)
+    observed = make_observed(make_version(1, spec=spec), *tried, spec=spec, quality=quality)
+    observed = replace(observed, quality_query=quality_query(observed))
+
+    [created] = actions_of(observed, CreateVersion)
+
+    assert created.spec.trigger.strategy is strategy
+    assert created.spec.trigger.message.endswith(told)
+
+
+@pytest.mark.parametrize(
+    "observed",
+    [
+        pytest.param(make_new(), id="the first version"),
+        pytest.param(make_observed(V1, spec=OTHER), id="a changed spec"),
+        pytest.param(
+            make_observed(V1, model=replace(make_model(make_spec()), retrain_request="again")), id="a request"
+        ),
+    ],
+)
+def test_other_runs_do_what_is_declared(observed: Observed) -> None:
+    [created] = actions_of(observed, CreateVersion)
+    assert created.spec.trigger.strategy is None

@@ -35,6 +35,7 @@ from evermodel_runtime.data.rows import Hashes, encode_hashes, row_hashes
 from evermodel_runtime.data.source import read_data
 from evermodel_runtime.data.table import Table
 from evermodel_runtime.train.defaults import default_steps, described
+from evermodel_runtime.train.ladder import with_strategy
 from evermodel_runtime.train.objective import goodness, value_of
 from evermodel_runtime.train.windows import Choice, LabelledRows, Window, choose_data
 
@@ -64,11 +65,14 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
 
         return import_model(run, surroundings)
     say, hub = surroundings.progress, surroundings.hub
-    say(f"version {run.version} of {run.namespace}/{run.model}: {run.estimator} on {run.data.uri}")
-    known = () if run.champion is None else read_manifest(hub, run.champion).columns
+    champion = None if run.champion is None else read_manifest(hub, run.champion)
+    known = () if champion is None else champion.columns
+    run, told = with_strategy(run, champion)
+    by = "" if run.strategy is None else f"{run.strategy}, "
+    say(f"version {run.version} of {run.namespace}/{run.model}: {by}{run.estimator} on {run.data.uri}")
     file, digest = read_data(run.data, datasets=hub, mount=surroundings.mount, columns=known)
     dataset = read_dataset(file, run.data, run.preprocessing, known, run.task)
-    notes = [*ignored_columns(file, run, dataset), *warnings_of(run, dataset)]
+    notes = [*told, *ignored_columns(file, run, dataset), *warnings_of(run, dataset)]
     del file  # its columns are as large as the features made from them
     hand_back()
     declared = run

@@ -12,10 +12,11 @@ from evermodel import pace
 from evermodel.api.conditions import Reason
 from evermodel.api.modeldeployment import RetrainingMode, RetrainingTrigger
 from evermodel.api.modelversion import ModelVersionSpec, VersionPhase, VersionTrigger
-from evermodel.contract import LineageEntry
+from evermodel.contract import LineageEntry, Strategy
 from evermodel.core import facts, names
 from evermodel.core.actions import CreateVersion
 from evermodel.core.hashing import training_hash
+from evermodel.core.ladder import strategy_of
 from evermodel.core.observed import Observed
 from evermodel.core.phases.jobs import SOON
 from evermodel.core.phases.monitoring import alarm_text, assess
@@ -31,6 +32,8 @@ class Trigger:
     reason: Reason
     message: str
     request: str = ""
+    strategy: Strategy | None = None
+    """What the run does beyond the choice of data; None: what is declared."""
 
 
 Policy = Callable[[Observed, datetime], Trigger | None]
@@ -97,7 +100,11 @@ def live_metric_fell(observed: Observed, now: datetime) -> Trigger | None:
     quality = current_quality(observed)
     if quality is None or quality.alarm is None or assess(observed, now).reason is not Reason.RETRAINING:
         return None
-    return Trigger(reason=Reason.ACCURACY_ALARM, message=f"{alarm_text(observed, quality.alarm)}.")
+    attempt = len(facts.failed_attempts(observed, alarm_seq=quality.alarm.seq)) + 1
+    strategy = strategy_of(attempt, observed.model.spec.retraining.strategies)
+    told = "" if (attempt, strategy) == (1, Strategy.REFIT) else f" Attempt {attempt}: {strategy}."
+    message = f"{alarm_text(observed, quality.alarm)}.{told}"
+    return Trigger(reason=Reason.ACCURACY_ALARM, message=message, strategy=strategy)
 
 
 def more_labels_came(observed: Observed, now: datetime) -> Trigger | None:
@@ -121,7 +128,7 @@ def more_labels_came(observed: Observed, now: datetime) -> Trigger | None:
     if counted is None or counted < needed or (due is not None and now < due):
         return None
     message = f"{counted:,} labelled records have come that no version has learnt from; {needed:,} call for a run."
-    return Trigger(reason=Reason.MORE_LABELS, message=message)
+    return Trigger(reason=Reason.MORE_LABELS, message=message, strategy=Strategy.REFIT)
 
 
 TRIGGERS: tuple[Policy, ...] = (
@@ -219,7 +226,9 @@ def _imports(observed: Observed) -> bool:
 
 def _with_alarm(observed: Observed, trigger: Trigger) -> VersionTrigger:
     """Record why a run begins, and the alarm that it answers: the one that stands, or the one before the champion."""
-    told = VersionTrigger(reason=trigger.reason.value, message=trigger.message, request=trigger.request)
+    told = VersionTrigger(
+        reason=trigger.reason.value, message=trigger.message, request=trigger.request, strategy=trigger.strategy
+    )
     champion, quality = facts.champion(observed), current_quality(observed)
     if not observed.model.spec.retraining.data.include_feedback:
         return told
