@@ -116,7 +116,16 @@ class Measure(Message, frozen=True, kw_only=True):
         """Spell it as records and messages do: recall, recall (weighted), recall of fraud."""
         if self.positive_class is not None:
             return f"{self.metric} of {self.positive_class}"
-        return self.metric if self.average in {None, Average.MACRO} else f"{self.metric} ({self.average})"
+        return self.metric.value if self.average in {None, Average.MACRO} else f"{self.metric} ({self.average})"
+
+    def gain(self, ours: float, over: float) -> float:
+        """Return by how much one value is better than another: the one place where metrics of errors are turned."""
+        return over - ours if self.metric.lower_is_better else ours - over
+
+    @property
+    def worse_side(self) -> str:
+        """The word for where worse values are."""
+        return "above" if self.metric.lower_is_better else "below"
 
     def shown(self, value: float) -> str:
         """Write a value for people: a score to three decimals, an error in the target's units to four digits."""
@@ -322,6 +331,16 @@ class FreshRange(Message, frozen=True, kw_only=True):
     """Predictions made before this time do not count: after an alarm, the time of the alarm."""
 
 
+class Slice(Message, frozen=True, kw_only=True):
+    """Rows to be told apart by a column."""
+
+    column: str
+    values: tuple[str, ...] = ()
+    """Of a column of text; empty: the most frequent."""
+    bins: int = 4
+    """Groups of a column of numbers."""
+
+
 class EvaluateRun(Message, tag_field="kind", tag="evaluate", frozen=True, kw_only=True):
     """Everything an evaluation Job needs to know."""
 
@@ -338,6 +357,9 @@ class EvaluateRun(Message, tag_field="kind", tag="evaluate", frozen=True, kw_onl
     """sha256 of the champion's manifest; None for the first version."""
     objective: Measure = Measure()
     fresh: FreshRange | None = None
+    metrics: tuple[Measure, ...] = ()
+    """Metrics to record besides those that always are."""
+    slices: tuple[Slice, ...] = ()
 
 
 RunConfig = TrainRun | EvaluateRun
@@ -463,6 +485,20 @@ class TrainReport(Message, tag_field="kind", tag="trained", frozen=True, kw_only
     search: SearchSummary | None = None
 
 
+class SliceScore(Message, frozen=True, kw_only=True):
+    """One group of rows, measured by the objective's metric."""
+
+    column: str
+    group: str
+    """A value, a range of numbers, or what is left."""
+    rows: int
+    candidate: float
+    lower: float | None = None
+    """Lower end of the candidate's 95 % interval: Wilson's for accuracy, else by bootstrap."""
+    upper: float | None = None
+    champion: float | None = None
+
+
 class PairedScore(Message, frozen=True, kw_only=True):
     """Candidate and champion on the same held-out rows."""
 
@@ -486,6 +522,8 @@ class PairedScore(Message, frozen=True, kw_only=True):
     """k: how often these rows have decided, this time included."""
     metrics: dict[str, float] = {}
     """All metrics of the candidate that have a value, as ``Measure`` spells them."""
+    slices: tuple[SliceScore, ...] = ()
+    """Groups of rows in which the objective's metric has a value."""
 
 
 class EvaluationReport(Message, tag_field="kind", tag="evaluated", frozen=True, kw_only=True):

@@ -19,12 +19,14 @@ looks get little.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from math import ceil, comb
 from typing import Literal
 
+from evermodel import constraints
+from evermodel.constraints import NO_DEMANDS, Demands
 from evermodel.contract import Measure, PairedScore, Task
 
 SetName = Literal["reference", "fresh"]
@@ -49,20 +51,16 @@ class GateRules:
     confidence: float = 0.95
     min_absolute: float = 0.0
     reference_tolerance: float = 0.02
+    demands: Demands = NO_DEMANDS
 
     def gain(self, ours: float, over: float) -> float:
-        """Return by how much one value is better than another: the one place that knows of metrics of errors."""
-        return over - ours if self.metric.metric.lower_is_better else ours - over
+        """Return by how much one value is better than another."""
+        return self.metric.gain(ours, over)
 
     def misses(self, value: float, by: float = 0.0) -> bool:
         """Tell whether a value does not meet the threshold, by more than so much."""
         worst = self.threshold + by if self.metric.metric.lower_is_better else self.threshold - by
         return self.gain(value, worst) < 0
-
-    @property
-    def worse_side(self) -> str:
-        """The word for where worse values are."""
-        return "above" if self.metric.metric.lower_is_better else "below"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,13 +221,24 @@ def _reference_guard(rules: GateRules, fresh: PairedScore, reference: PairedScor
         holdout=reference.candidate,
         message=(
             f"{rules.metric} {shown(reference.candidate)} on {reference.rows} reference rows is {shown(loss)} "
-            f"{rules.worse_side} the champion's {shown(reference.champion)}, more than referenceTolerance "
+            f"{rules.metric.worse_side} the champion's {shown(reference.champion)}, more than referenceTolerance "
             f"{rules.reference_tolerance}."
         ),
     )
 
 
 def _judge(rules: GateRules, name: SetName, score: PairedScore, look: Look = ONLY_LOOK) -> Verdict:
+    """Let a candidate through that is better and meets all constraints."""
+    verdict = _compare(rules, name, score, look)
+    if verdict.outcome is not Outcome.PROMOTE:
+        return verdict
+    unmet = constraints.unknown(rules.demands, name, score) or constraints.missed(
+        rules.demands, rules.metric, name, score
+    )
+    return verdict if unmet is None else replace(verdict, outcome=Outcome.REJECT, message=unmet)
+
+
+def _compare(rules: GateRules, name: SetName, score: PairedScore, look: Look) -> Verdict:
     shown = rules.metric.shown
 
     def verdict(outcome: Outcome, why: str) -> Verdict:
@@ -240,7 +249,7 @@ def _judge(rules: GateRules, name: SetName, score: PairedScore, look: Look = ONL
         return verdict(Outcome.REJECT, f"is no better than {_DUMMY[rules.metric.metric.task]} ({shown(score.dummy)}).")
     champion_misses = score.champion is not None and rules.misses(score.champion)
     if rules.misses(score.candidate) and not champion_misses:
-        return verdict(Outcome.REJECT, f"is {rules.worse_side} the threshold {rules.threshold}.")
+        return verdict(Outcome.REJECT, f"is {rules.metric.worse_side} the threshold {rules.threshold}.")
     if score.champion is None:
         return verdict(Outcome.PROMOTE, f"meets the threshold {rules.threshold}.")
     gain = rules.gain(score.candidate, over=score.champion)

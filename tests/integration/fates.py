@@ -125,13 +125,14 @@ class Evaluates:
     wins: int = 15
     losses: int = 2
     rows: int = 200
+    metrics: dict[str, float] = field(default_factory=dict)
     seen: list[EvaluateRun] = field(default_factory=list)
 
     def __call__(self, pod: Pod) -> Fate:
         run = run_of(pod)
         assert isinstance(run, EvaluateRun)
         self.seen.append(run)
-        score = PairedScore(rows=self.rows, candidate=self.candidate, dummy=0.4)
+        score = PairedScore(rows=self.rows, candidate=self.candidate, dummy=0.4, metrics=self.metrics)
         if run.champion is not None:
             score = msgspec.structs.replace(
                 score, champion=self.champion, candidate_only=self.wins, champion_only=self.losses

@@ -58,6 +58,18 @@ def test_refuses(cluster: Cluster, mistake: Mistake) -> None:
     [
         pytest.param({}, id="the minimum"),
         pytest.param({"objective.threshold": 0.0001, "monitoring.tolerance": 0}, id="a threshold near 0"),
+        pytest.param(
+            {
+                "evaluation.metrics": [{"metric": "rocAuc"}, {"metric": "f1", "average": "weighted"}],
+                "evaluation.constraints": [
+                    {"metric": "recall", "positiveClass": "1", "threshold": 0.8},
+                    {"metric": "logLoss", "threshold": 1.5},
+                    {"metric": "mcc", "threshold": -0.1},
+                ],
+                "evaluation.slices": [{"column": "a", "values": ["x"], "threshold": 0.8}, {"column": "b", "bins": 2}],
+            },
+            id="metrics, constraints and slices",
+        ),
         pytest.param({"data.train.uri": "sklearn://digits?rows=:100"}, id="rows without a start"),
         pytest.param({"data.train.uri": "sklearn://digits?rows=100:"}, id="rows without an end"),
         pytest.param({"data.train.uri": "configmap://my.data/train_1.csv"}, id="a ConfigMap"),

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from tests.integration.audit import created
+from tests.integration.fates import Evaluates
 from tests.integration.waiting import until
 from tests.integration.world import World
 
-from evermodel.core.names import HUB
+from evermodel.core.names import HUB, Component
 from evermodel.kube.kinds import STATEFUL_SET
 
 pytestmark = pytest.mark.cluster
@@ -70,4 +71,17 @@ def test_starts_no_job_and_restarts_no_pod(world: World, name: str, change: Call
     world.wait_for_champion(name, 1)
     assert world.deployment(name, 1)["spec"]["template"] == before["spec"]["template"]
     assert world.phases(name) == {1: "Champion"}
+    assert created(world.audit.writes(), "jobs") == []
+
+
+def test_a_constraint_rejects_and_loosened_lets_the_version_through_without_a_job(world: World) -> None:
+    constraint = {"metric": "recall", "positiveClass": "fraud"}
+    world.let(Component.EVALUATE, Evaluates(metrics={"recall of fraud": 0.7}), model="careful")
+    world.declare("careful", {"evaluation": {"constraints": [constraint | {"threshold": 0.8}]}})
+    rejected = world.wait_for_phase("careful", 1, "Rejected")["status"]
+    assert "recall of fraud 0.700 on 200 reference rows is below 0.8" in rejected["failure"]["message"].lower()
+    assert rejected["reference"]["metrics"] == {"recall of fraud": 0.7}
+    world.audit.restart()
+    world.change("careful", {"evaluation": {"constraints": [constraint | {"threshold": 0.6}]}})
+    world.wait_for_champion("careful", 1)
     assert created(world.audit.writes(), "jobs") == []

@@ -1,5 +1,6 @@
 """A version is let through only when it is better."""
 
+from dataclasses import replace
 from fractions import Fraction
 from random import Random
 
@@ -8,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evermodel.contract import Measure, Metric, PairedScore
+from evermodel.constraints import GROUP_ROWS, Constraint, Demands
+from evermodel.contract import Measure, Metric, PairedScore, SliceScore
 from evermodel.gate import (
     AFTER_ALARM,
     FOR_MORE,
@@ -261,6 +263,74 @@ def test_the_given_p_decides_instead_of_the_rows_that_one_model_got_right_alone(
     verdict = decide(recall, reference=tested, fresh=None)
     assert verdict.outcome is Outcome.REJECT
     assert "recall of fraud 0.950 on 400 reference rows is not significantly better" in verdict.message
+
+
+FRAUD = Measure(metric=Metric.RECALL, positive_class="fraud")
+LOSS = Measure(metric=Metric.LOG_LOSS)
+OLD = SliceScore(column="age", group="above 60", rows=40, candidate=0.85)
+MEASURED = score(BETTER, metrics={"recall of fraud": 0.7, "logLoss": 0.3}, slices=(OLD,))
+
+
+def demanding(*constraints: Constraint, **slice_thresholds: float) -> GateRules:
+    return replace(RULES, demands=Demands(constraints=constraints, slice_thresholds=slice_thresholds))
+
+
+@pytest.mark.parametrize(
+    ("rules", "outcome", "says"),
+    [
+        pytest.param(
+            demanding(Constraint(metric=FRAUD, threshold=0.7)), Outcome.PROMOTE, "is better", id="met to the digit"
+        ),
+        pytest.param(
+            demanding(Constraint(metric=FRAUD, threshold=0.8)),
+            Outcome.REJECT,
+            "recall of fraud 0.700 on 400 reference rows is below 0.8, as evaluation.constraints has it",
+            id="too low a score",
+        ),
+        pytest.param(
+            demanding(Constraint(metric=LOSS, threshold=0.3)), Outcome.PROMOTE, "better", id="a loss that will do"
+        ),
+        pytest.param(
+            demanding(Constraint(metric=LOSS, threshold=0.2)),
+            Outcome.REJECT,
+            "logLoss 0.3 on 400",
+            id="too high a loss",
+        ),
+        pytest.param(
+            demanding(Constraint(metric=Measure(metric=Metric.MCC), threshold=0.2)),
+            Outcome.REJECT,
+            "asks for mcc, which has no value",
+            id="what was not measured is not met",
+        ),
+        pytest.param(demanding(age=0.85), Outcome.PROMOTE, "better", id="a group that will do"),
+        pytest.param(
+            demanding(age=0.9),
+            Outcome.REJECT,
+            "accuracy 0.850 on the 40 reference rows whose age is above 60 is below 0.9",
+            id="a group that is failed",
+        ),
+        pytest.param(
+            demanding(sex=0.5), Outcome.REJECT, "column 'sex', which is not known", id="a column that is unknown"
+        ),
+    ],
+)
+def test_a_better_candidate_has_to_meet_what_is_demanded(rules: GateRules, outcome: Outcome, says: str) -> None:
+    verdict = decide(rules, reference=MEASURED, fresh=None)
+    assert verdict.outcome is outcome
+    assert says in verdict.message
+    assert verdict.holdout == 0.95
+
+
+def test_a_group_of_a_few_rows_binds_nobody() -> None:
+    few = score(MEASURED, slices=(msgspec.structs.replace(OLD, rows=GROUP_ROWS - 1),))
+    assert decide(demanding(age=0.9), reference=few, fresh=None).outcome is Outcome.PROMOTE
+
+
+def test_demands_are_of_the_rows_that_decide() -> None:
+    worse = score(MEASURED, metrics={"recall of fraud": 0.1})
+    rules = demanding(Constraint(metric=FRAUD, threshold=0.5))
+    assert decide(rules, reference=worse, fresh=MEASURED).outcome is Outcome.PROMOTE
+    assert decide(rules, reference=MEASURED, fresh=worse).outcome is Outcome.REJECT
 
 
 @given(st.integers(0, 60), st.integers(0, 60))

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta, field
 
 from evermodel.api.container import Container
+from evermodel.api.evaluation import Constraint, EvaluationMetric, Slice
 from evermodel.api.fields import ColumnName, Digest, Duration, Parameters, Quantity, Resource
 from evermodel.api.status import (
     CandidateStatus,
@@ -33,6 +34,7 @@ __all__ = [
     "CandidateStatus",
     "ChampionStatus",
     "ColumnName",
+    "Constraint",
     "Container",
     "Data",
     "DataFormat",
@@ -42,6 +44,7 @@ __all__ = [
     "Epochs",
     "Estimator",
     "Evaluation",
+    "EvaluationMetric",
     "Holdout",
     "ImportedModel",
     "Improvement",
@@ -64,6 +67,7 @@ __all__ = [
     "Search",
     "SecretRef",
     "Serving",
+    "Slice",
     "Task",
     "Toleration",
     "TrainData",
@@ -586,6 +590,17 @@ class Evaluation(Resource, frozen=True, kw_only=True):
             ),
         ),
     ] = 0.02
+    metrics: Annotated[
+        tuple[EvaluationMetric, ...],
+        Meta(
+            max_length=16,
+            description="Metrics to record besides those that always are: all of the task, as means over the classes.",
+        ),
+    ] = ()
+    constraints: Annotated[
+        tuple[Constraint, ...], Meta(max_length=16, description="What a candidate must meet besides the objective.")
+    ] = ()
+    slices: Annotated[tuple[Slice, ...], Meta(max_length=8, description="Groups of rows to look at apart.")] = ()
 
 
 class Serving(Resource, frozen=True, kw_only=True):

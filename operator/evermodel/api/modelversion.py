@@ -79,6 +79,25 @@ class ModelVersionSpec(Resource, frozen=True, kw_only=True):
     """Manifest of a version that was adopted from the hub's lineage instead of trained."""
 
 
+class SliceScore(Resource, frozen=True, kw_only=True):
+    """One group of rows of a slice, in the objective's metric."""
+
+    column: Text
+    """Column of the slice."""
+    group: Text
+    """A value, a range of numbers, or what is left."""
+    rows: int
+    """Rows of the group."""
+    candidate: float
+    """Value for the candidate."""
+    lower: float | None = None
+    """Lower end of its 95 % interval."""
+    upper: float | None = None
+    """Upper end of its 95 % interval."""
+    champion: float | None = None
+    """Value for the champion."""
+
+
 class SetScore(Resource, frozen=True, kw_only=True):
     """Candidate and champion on one held-out set."""
 
@@ -102,6 +121,8 @@ class SetScore(Resource, frozen=True, kw_only=True):
     """How often these rows have decided, this time included."""
     metrics: Annotated[dict[str, float], Meta(max_length=64)] = {}
     """All metrics of the candidate that have a value."""
+    slices: Annotated[tuple[SliceScore, ...], Meta(max_length=200)] = ()
+    """Groups of rows that spec.evaluation.slices tells apart."""
 
 
 class EpochsRun(Resource, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from evermodel import contract
+from evermodel.api.evaluation import Constraint, EvaluationMetric
 from evermodel.api.modeldeployment import (
     REGRESSORS,
     Container,
@@ -210,7 +211,60 @@ FIELD_RULES: Mapping[tuple[type[Struct], str], tuple[Rule, ...]] = {
 }
 """Rules of single fields, by struct and name in YAML."""
 
+_OF_A_CLASS = "['precision', 'recall', 'f1', 'rocAuc', 'prAuc']"
+_METRIC_RULES = (
+    Rule(
+        rule="!has(self.average) || self.metric in ['precision', 'recall', 'f1']",
+        message="is for precision, recall and f1, which each class has: leave it out",
+        field_path=".average",
+    ),
+    Rule(
+        rule=f"!has(self.positiveClass) || self.metric in {_OF_A_CLASS}",
+        message="is for precision, recall, f1, rocAuc and prAuc: leave it out",
+        field_path=".positiveClass",
+    ),
+    Rule(
+        rule="!has(self.average) || !has(self.positiveClass)",
+        message="the metric of one class needs no average: leave one of both out",
+        field_path=".average",
+    ),
+)
+_LOSSES = [metric.value for metric in contract.Metric if metric.lower_is_better]
+_OF_NUMBERS = [metric.value for metric in contract.Metric if metric.task is Task.REGRESSION]
+
+
+def _fits_the_task(field_name: str) -> tuple[Rule, ...]:
+    """Return the rules by which a list of metrics is of numbers where numbers are predicted, and else of classes."""
+    path = f"self.evaluation.{field_name}"
+    return (
+        Rule(
+            rule=f"self.task == 'Regression' || !has({path}) || !{path}.exists(one, one.metric in {_OF_NUMBERS})",
+            message="is measured by metrics of classes: rmse, mae, mape and r2 are of numbers",
+            field_path=f".evaluation.{field_name}",
+        ),
+        Rule(
+            rule=f"self.task != 'Regression' || !has({path}) || {path}.all(one, one.metric in {_OF_NUMBERS})",
+            message="is measured by metrics of numbers: choose rmse, mae, mape or r2",
+            field_path=f".evaluation.{field_name}",
+        ),
+    )
+
+
 STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
+    EvaluationMetric: _METRIC_RULES,
+    Constraint: (
+        *_METRIC_RULES,
+        Rule(
+            rule=f"self.metric in {_LOSSES} || self.threshold <= 1.0",
+            message="is of a metric whose best value is 1: write 0.93, not 93",
+            field_path=".threshold",
+        ),
+        Rule(
+            rule=f"!(self.metric in {_LOSSES}) || self.threshold > 0.0",
+            message="is of a metric whose best value is 0: write the largest that will do, above 0",
+            field_path=".threshold",
+        ),
+    ),
     TrainData: (
         Rule(
             rule="!self.uri.startsWith('http://') || has(self.sha256)",
@@ -220,7 +274,7 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
     ),
     Objective: (
         Rule(
-            rule=f"self.metric in {_ERRORS} || self.threshold < 1.0",
+            rule=f"self.metric in {_LOSSES} || self.threshold < 1.0",
             message="accuracy is a fraction between 0 and 1: write 0.93, not 93",
             field_path=".threshold",
         ),
@@ -461,6 +515,15 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
             ),
             message="the target is what is predicted: no step may transform it",
             field_path=".training.preprocessing",
+        ),
+        *_fits_the_task("metrics"),
+        *_fits_the_task("constraints"),
+        Rule(
+            rule=(
+                "!has(self.evaluation.slices) || !self.evaluation.slices.exists(one, one.column == self.data.target)"
+            ),
+            message="the target is what is predicted: tell rows apart by another column",
+            field_path=".evaluation.slices",
         ),
     ),
 }

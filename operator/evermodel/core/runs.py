@@ -1,12 +1,14 @@
 """What a run's Jobs are told.
 
-It is made from the immutable record of the run, never from a spec that may have moved on.
+It is made from the immutable record of the run, never from a spec that may have moved on; but for what an evaluation
+measures.
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from evermodel.api.evaluation import Constraint, EvaluationMetric
 from evermodel.api.modeldeployment import CHAMPION, Objective
 from evermodel.api.modelversion import SetScore
 from evermodel.contract import (
@@ -19,6 +21,7 @@ from evermodel.contract import (
     Measure,
     Metric,
     PairedScore,
+    Slice,
     TrainRun,
     WarmStart,
 )
@@ -103,7 +106,12 @@ def _champion_of_same_columns(observed: Observed, version: VersionView) -> str |
 
 
 def evaluate_run(observed: Observed, version: VersionView, *, manifest: str, data_sha256: str) -> EvaluateRun:
-    """Return what the evaluation Job of a trained version is told."""
+    """Return what the evaluation Job of a trained version is told.
+
+    What is measured is read from today's spec: the verdict is by today's constraints as well, and a run that began
+    under others need not be made again for them. The scores in the version's status say what was measured.
+    """
+    evaluation = observed.model.spec.evaluation
     champion = facts.champion(observed)
     key = observed.model.key
     through = version.status.fresh_through
@@ -125,14 +133,21 @@ def evaluate_run(observed: Observed, version: VersionView, *, manifest: str, dat
         champion=champion.status.manifest if champion is not None else None,
         objective=objective_of(version.spec.objective),
         fresh=fresh,
+        metrics=tuple(measure_of(one) for one in (*evaluation.metrics, *evaluation.constraints)),
+        slices=tuple(Slice(column=one.column, values=one.values, bins=one.bins) for one in evaluation.slices),
     )
 
 
 def recorded(score: PairedScore | None) -> SetScore | None:
     """Return a Job's score as it is kept in the version's status."""
-    return SetScore(**msgspec.structs.asdict(score)) if score is not None else None
+    return msgspec.convert(msgspec.to_builtins(score), SetScore) if score is not None else None
 
 
 def measured(score: SetScore | None) -> PairedScore | None:
     """Return a kept score as the gate reads it."""
-    return PairedScore(**msgspec.structs.asdict(score)) if score is not None else None
+    return msgspec.convert(msgspec.to_builtins(score), PairedScore) if score is not None else None
+
+
+def measure_of(declared: EvaluationMetric | Constraint) -> Measure:
+    """Return a declared metric as Jobs and the gate name it."""
+    return Measure(metric=declared.metric, average=declared.average, positive_class=declared.positive_class)

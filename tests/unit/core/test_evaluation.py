@@ -19,7 +19,16 @@ from tests.unit.core.made import (
 
 from evermodel.api.modeldeployment import ModelDeploymentSpec
 from evermodel.api.modelversion import SetScore, VersionPhase, VersionTrigger
-from evermodel.contract import EvaluateRun, EvaluationReport, FailureReason, FreshRange, PairedScore, TrainReport
+from evermodel.contract import (
+    EvaluateRun,
+    EvaluationReport,
+    FailureReason,
+    FreshRange,
+    PairedScore,
+    Slice,
+    SliceScore,
+    TrainReport,
+)
 from evermodel.core.actions import CreateJob, DeleteJob, WriteVersionStatus
 from evermodel.core.observed import JobState, Observed
 from evermodel.core.questions import quality_query
@@ -246,6 +255,27 @@ def test_the_verdict(observed: Observed, phase: VersionPhase | None, reason: str
     status = written(observed)
     found = (status.phase, status.failure and status.failure.reason) if status is not None else (None, None)
     assert found == (phase, reason)
+
+
+def test_the_job_is_told_what_to_measure() -> None:
+    spec = make_spec(
+        evaluation={
+            "metrics": [{"metric": "f1", "average": "weighted"}],
+            "constraints": [{"metric": "recall", "positiveClass": "fraud", "threshold": 0.6}],
+            "slices": [{"column": "age", "bins": 3, "threshold": 0.9}, {"column": "sex", "values": ["f", "m"]}],
+        }
+    )
+    [job] = actions_of(make_observed(make_version(1, VersionPhase.EVALUATING), spec=spec), CreateJob)
+    assert isinstance(job.run, EvaluateRun)
+    assert [str(measure) for measure in job.run.metrics] == ["f1 (weighted)", "recall of fraud"]
+    assert job.run.slices == (Slice(column="age", bins=3), Slice(column="sex", values=("f", "m")))
+
+
+def test_groups_of_rows_are_kept() -> None:
+    group = SliceScore(column="age", group="above 60", rows=40, candidate=0.9, lower=0.8, upper=0.95)
+    scored = msgspec.structs.replace(REFERENCE, slices=(group,), metrics={"logLoss": 0.3})
+    status = written(judging(report=EvaluationReport(reference=scored, fresh=None, seconds=1.0)))
+    assert measured(status.reference) == scored
 
 
 def test_all_figures_of_the_comparison_are_kept() -> None:

@@ -459,10 +459,32 @@ def missed(number: int = 1, **change: Any) -> Any:
     return rejected(number, **{**score, **change})
 
 
+def recall(threshold: float) -> Any:
+    """Return a spec that asks for so much recall of fraud."""
+    constraint = {"metric": "recall", "positiveClass": "fraud", "threshold": threshold}
+    return make_spec(evaluation={"constraints": [constraint]})
+
+
+MEASURED = SetScore(rows=500, candidate=0.96, dummy=0.1, metrics={"recall of fraud": 0.7})
+
+
 @pytest.mark.parametrize(
     ("observed", "phase"),
     [
         pytest.param(make_observed(missed()), None, id="by the same rules nothing changes"),
+        pytest.param(
+            make_observed(missed(reference=MEASURED), spec=recall(0.6)),
+            VersionPhase.CANDIDATE,
+            id="a lower constraint lets it through without a Job",
+        ),
+        pytest.param(
+            make_observed(missed(reference=MEASURED), spec=recall(0.8)), None, id="a constraint that it misses does not"
+        ),
+        pytest.param(
+            make_observed(make_version(1, VersionPhase.CANDIDATE, reference=MEASURED), spec=recall(0.8)),
+            VersionPhase.REJECTED,
+            id="a higher constraint takes a candidate back before it has traffic",
+        ),
         pytest.param(
             make_observed(missed(), spec=make_spec(objective={"threshold": 0.88})),
             VersionPhase.CANDIDATE,

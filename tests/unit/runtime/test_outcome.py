@@ -11,7 +11,9 @@ from evermodel.contract import (
     EvaluationReport,
     FailureReason,
     FailureReport,
+    PairedScore,
     RunReport,
+    SliceScore,
 )
 from evermodel_runtime.artifacts.outcome import conclude, termination_message
 from evermodel_runtime.data.failure import JobError
@@ -122,3 +124,14 @@ def test_a_termination_message_fits_and_is_whole_json(text: str) -> None:
     assert len(message) <= TERMINATION_MESSAGE_LIMIT
     assert told.message == text or (told.message.endswith(" …") and text.startswith(told.message[:-2].rstrip()))
     assert len(message) > TERMINATION_MESSAGE_LIMIT - 30 or told.message == text
+
+
+def test_scores_that_are_too_long_for_the_message_are_left_to_the_hub(tmp_path: Path) -> None:
+    groups = tuple(SliceScore(column="age", group=str(age), rows=9, candidate=0.9) for age in range(40))
+    score = PairedScore(rows=400, candidate=0.9, dummy=0.1, slices=groups)
+    hub, report = MemoryHub(), EvaluationReport(reference=score, fresh=None, seconds=1.0)
+
+    code = conclude(lambda: report, hub, version=3, stage="evaluate", termination_log=tmp_path / "log")
+
+    assert (code, (tmp_path / "log").read_bytes()) == (0, b"")
+    assert hub.reports == {(3, "evaluate"): report}

@@ -88,10 +88,15 @@ def write_termination_message(report: RunReport, path: Path) -> None:
 
 
 def termination_message(report: RunReport) -> bytes:
-    """Encode a report; a failure's message is cut at a character so that the whole fits."""
+    """Encode a report; a failure's message is cut at a character so that the whole fits.
+
+    Any other report that is too long is left to the hub, where the operator looks when there is no message.
+    """
     content = msgspec.json.encode(report)
-    if len(content) <= TERMINATION_MESSAGE_LIMIT or not isinstance(report, FailureReport):
+    if len(content) <= TERMINATION_MESSAGE_LIMIT:
         return content
+    if not isinstance(report, FailureReport):
+        return b""
     fits, too_long = 0, len(report.message)
     while too_long - fits > 1:
         middle = (fits + too_long) // 2

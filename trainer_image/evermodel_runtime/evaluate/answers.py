@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
@@ -22,26 +22,36 @@ from evermodel_runtime.evaluate.metrics import (
     probability_metric,
 )
 from evermodel_runtime.evaluate.resampling import Pairs, bootstrap_interval, swap_p
+from evermodel_runtime.quality.wilson import wilson_interval
 
 Texts = NDArray[np.object_]
-OF_PROBABILITIES = frozenset({Metric.ROC_AUC, Metric.PR_AUC, Metric.LOG_LOSS})
-_AVERAGED = (Metric.PRECISION, Metric.RECALL, Metric.F1)
 Interval = tuple[float, float] | None
+OF_PROBABILITIES = frozenset({Metric.ROC_AUC, Metric.PR_AUC, Metric.LOG_LOSS})
+MOST_RANKED = 100
+"""Classes up to which the areas under curves are measured without being asked for: each sorts all rows."""
 
 
 class Answers(Protocol):
     """One model's answers; ``value`` and ``interval`` are None where a metric has no value on these rows."""
+
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+        ...
+
+    def only(self, chosen: Mask) -> Self:
+        """Return some of the rows."""
+        ...
 
     def value(self, measure: Measure) -> float | None:
         """Return a metric."""
         ...
 
     def interval(self, measure: Measure) -> Interval:
-        """Return the 95 % bootstrap interval of a metric of sums."""
+        """Return the 95 % interval of a metric: Wilson's for accuracy, else by bootstrap; None for metrics of ranks."""
         ...
 
-    def metrics(self) -> dict[str, float]:
-        """Return all metrics of the task that have a value."""
+    def metrics(self, further: Iterable[Measure] = ()) -> dict[str, float]:
+        """Return all metrics of the task, and others that are asked for, that have a value."""
         ...
 
     def right(self) -> Mask:
@@ -76,22 +86,40 @@ class ClassAnswers:
     classes: Texts
     probabilities: Probabilities | None = None
 
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def only(self, chosen: Mask) -> Self:
+        """Return some of the rows."""
+        sure = None if self.probabilities is None else self.probabilities[chosen]
+        return replace(self, truth=self.truth[chosen], said=self.said[chosen], probabilities=sure)
+
     def value(self, measure: Measure) -> float | None:
         """Return a metric."""
         if measure.metric in OF_PROBABILITIES:
-            return self._of_probabilities(measure)
-        coded = _Coded.of(measure, self.truth, self.said)
-        return _known(class_metric(measure, ClassSums.of(coded.truth, coded.said[0], coded.classes), coded.positive))
+            return self._of_probabilities(measure, self.truth_places())
+        return self._of_counts(measure, _Coded.of(measure.positive_class, self.truth, self.said))
 
     def interval(self, measure: Measure) -> Interval:
-        """Return the 95 % bootstrap interval of a metric of sums."""
-        coded = _Coded.of(measure, self.truth, self.said)
+        """Return the 95 % interval of a metric: Wilson's for accuracy, else by bootstrap; None for metrics of ranks."""
+        if measure.metric is Metric.ACCURACY:
+            return wilson_interval(int(self.right().sum()), len(self)) if len(self) else None
+        if measure.metric in OF_PROBABILITIES:
+            return None
+        coded = _Coded.of(measure.positive_class, self.truth, self.said)
         pairs = Pairs.of_classes(coded.classes, coded.truth, coded.said[0], coded.said[0])
-        return bootstrap_interval(pairs.counts, pairs.candidate, coded.value)
+        return bootstrap_interval(pairs.counts, pairs.candidate, coded.metric(measure))
 
-    def metrics(self) -> dict[str, float]:
-        """Return all metrics of the task that have a value."""
-        return _that_have_a_value({str(measure): self.value(measure) for measure in _all_of_classes()})
+    def metrics(self, further: Iterable[Measure] = ()) -> dict[str, float]:
+        """Return all metrics of the task, and others that are asked for, that have a value."""
+        coded, places = _Coded.of(None, self.truth, self.said), self.truth_places()
+        found = {}
+        for measure in _of_all_classes():
+            if measure.metric not in OF_PROBABILITIES:
+                found[str(measure)] = self._of_counts(measure, coded)
+            elif len(self.classes) <= MOST_RANKED or measure.metric is Metric.LOG_LOSS:
+                found[str(measure)] = self._of_probabilities(measure, places)
+        return _with_value(found | {str(measure): self.value(measure) for measure in further})
 
     def right(self) -> Mask:
         """Return the rows that were answered as they are."""
@@ -105,19 +133,28 @@ class ClassAnswers:
 
     def swap_p(self, champion: Self, measure: Measure) -> float:
         """Return p of the paired test: how probable so large a lead over the champion would be by chance."""
-        coded = _Coded.of(measure, self.truth, self.said, champion.said)
-        pairs = Pairs.of_classes(coded.classes, coded.truth, *coded.said)
-        return swap_p(pairs, lambda ours, theirs: coded.value(ours) - coded.value(theirs))
+        coded = _Coded.of(measure.positive_class, self.truth, self.said, champion.said)
+        pairs, value = Pairs.of_classes(coded.classes, coded.truth, *coded.said), coded.metric(measure)
+        return swap_p(pairs, lambda ours, theirs: value(ours) - value(theirs))
 
-    def _of_probabilities(self, measure: Measure) -> float | None:
+    def truth_places(self) -> Codes:
+        """Return the place of each row's class among those of the model; -1: it knows no such class."""
+        places = {label: place for place, label in enumerate(self.classes.tolist())}
+        return np.array([places.get(label, -1) for label in self.truth.tolist()], dtype=np.intp)
+
+    def _of_counts(self, measure: Measure, coded: _Coded) -> float | None:
+        sums = ClassSums.of(coded.truth, coded.said[0], coded.classes)
+        return _known(class_metric(measure, sums, coded.positive))
+
+    def _of_probabilities(self, measure: Measure, truth: Codes) -> float | None:
         if self.probabilities is None:
             return None
-        places = {label: place for place, label in enumerate(self.classes.tolist())}
-        positive = places.get(measure.positive_class) if measure.positive_class is not None else None
-        if positive is None and measure.positive_class is not None:
+        if measure.positive_class is None:
+            return _known(probability_metric(measure, truth, self.probabilities))
+        (positive,) = np.nonzero(self.classes == measure.positive_class)
+        if not len(positive):
             return None
-        truth = np.array([places.get(label, -1) for label in self.truth.tolist()], dtype=np.intp)
-        return _known(probability_metric(measure, truth, self.probabilities, positive))
+        return _known(probability_metric(measure, truth, self.probabilities, int(positive[0])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,22 +164,31 @@ class NumberAnswers:
     truth: Floats
     said: Floats
 
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def only(self, chosen: Mask) -> Self:
+        """Return some of the rows."""
+        return replace(self, truth=self.truth[chosen], said=self.said[chosen])
+
     def value(self, measure: Measure) -> float | None:
         """Return a metric."""
         return _known(error_metric(measure.metric, ErrorSums.of(self.truth, self.said)))
 
     def interval(self, measure: Measure) -> Interval:
-        """Return the 95 % bootstrap interval of a metric of sums."""
+        """Return the 95 % bootstrap interval of a metric."""
+        if not len(self):
+            return None
         pairs = Pairs.of_blocks(self._sums(), self._sums())
         return bootstrap_interval(
             pairs.counts, pairs.candidate, lambda sums: error_metric(measure.metric, ErrorSums.joined(sums))
         )
 
-    def metrics(self) -> dict[str, float]:
-        """Return all metrics of the task that have a value."""
-        return _that_have_a_value(
-            {metric.value: self.value(Measure(metric=metric)) for metric in Metric if metric.task is _NUMBERS}
-        )
+    def metrics(self, further: Iterable[Measure] = ()) -> dict[str, float]:
+        """Return all metrics of the task, and others that are asked for, that have a value."""
+        sums = ErrorSums.of(self.truth, self.said)
+        found = {metric.value: _known(error_metric(metric, sums)) for metric in Metric if metric.task is _NUMBERS}
+        return _with_value(found | {str(measure): self.value(measure) for measure in further})
 
     def right(self) -> Mask:
         """Return the rows that were answered as they are."""
@@ -174,35 +220,34 @@ _NUMBERS = Task.REGRESSION
 class _Coded:
     """Labels as places in the list of all that occur; for a metric of one class, of that class and all others."""
 
-    measure: Measure
     truth: Codes
     said: tuple[Codes, ...]
     classes: int
     positive: int | None
 
     @classmethod
-    def of(cls, measure: Measure, truth: Texts, *said: Texts) -> Self:
-        if measure.positive_class is not None:
-            chosen = tuple((labels == measure.positive_class).astype(np.intp) for labels in (truth, *said))
-            return cls(measure, chosen[0], chosen[1:], 2, 1)
+    def of(cls, positive_class: str | None, truth: Texts, *said: Texts) -> Self:
+        if positive_class is not None:
+            chosen = tuple((labels == positive_class).astype(np.intp) for labels in (truth, *said))
+            return cls(chosen[0], chosen[1:], 2, 1)
         names, codes = np.unique(np.concatenate((truth, *said)), return_inverse=True)
         split = np.split(codes.astype(np.intp), len(said) + 1)
-        return cls(measure, split[0], tuple(split[1:]), len(names), None)
+        return cls(split[0], tuple(split[1:]), len(names), None)
 
-    def value(self, sums: Floats) -> Floats:
-        """Return the metric from joined sums."""
-        return class_metric(self.measure, ClassSums.joined(sums), self.positive)
-
-
-def _all_of_classes() -> Iterator[Measure]:
-    for metric in Metric:
-        if metric.task is Task.CLASSIFICATION:
-            yield Measure(metric=metric)
-    for metric in _AVERAGED:
-        yield Measure(metric=metric, average=Average.WEIGHTED)
+    def metric(self, measure: Measure) -> Callable[[Floats], Floats]:
+        """Return what makes the metric of joined sums."""
+        return lambda sums: class_metric(measure, ClassSums.joined(sums), self.positive)
 
 
-def _that_have_a_value(values: dict[str, float | None]) -> dict[str, float]:
+def _of_all_classes() -> list[Measure]:
+    averaged = (Metric.PRECISION, Metric.RECALL, Metric.F1)
+    return [
+        *(Measure(metric=metric) for metric in Metric if metric.task is Task.CLASSIFICATION),
+        *(Measure(metric=metric, average=Average.WEIGHTED) for metric in averaged),
+    ]
+
+
+def _with_value(values: dict[str, float | None]) -> dict[str, float]:
     return {name: value for name, value in values.items() if value is not None}
 
 

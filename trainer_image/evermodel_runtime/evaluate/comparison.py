@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Self
 
 import msgspec
 import numpy as np
 
-from evermodel.contract import Manifest, Measure, Metric, PairedScore, Scalar, Task
+from evermodel.contract import EvaluateRun, Manifest, Measure, Metric, PairedScore, Scalar, Task
 from evermodel_runtime.artifacts.manifests import StoredModel
 from evermodel_runtime.artifacts.scorer import SCORING_ERRORS
 from evermodel_runtime.data.failure import data_error
 from evermodel_runtime.data.labels import as_texts
 from evermodel_runtime.data.rows import FeatureRows, Labels, Mask, decode_hashes, row_hashes
 from evermodel_runtime.evaluate.answers import Answers, ClassAnswers, NumberAnswers
+from evermodel_runtime.evaluate.slices import Columns, score_slices
 
 DIGITS = 6
 """Significant digits of recorded metrics."""
@@ -31,11 +33,14 @@ class HeldOut:
         The columns of the candidate.
     champion : FeatureRows or None
         The columns of the champion; None when there is no champion or it cannot be asked.
+    columns : mapping of str to array
+        What slices tell rows apart by.
     """
 
     truth: Labels
     candidate: FeatureRows
     champion: FeatureRows | None
+    columns: Columns = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -43,7 +48,8 @@ class HeldOut:
     def only(self, chosen: Mask) -> HeldOut:
         """Return some of the rows."""
         champion = None if self.champion is None else self.champion[chosen]
-        return HeldOut(self.truth[chosen], self.candidate[chosen], champion)
+        columns = {name: values[chosen] for name, values in self.columns.items()}
+        return HeldOut(self.truth[chosen], self.candidate[chosen], champion, columns)
 
     def unseen(self, candidate: StoredModel, champion: StoredModel | None) -> HeldOut:
         """Return the rows that neither model was trained on."""
@@ -58,36 +64,52 @@ def trained_on(model: StoredModel, rows: FeatureRows) -> Mask:
     return np.isin(row_hashes(rows), decode_hashes(model.training_rows))
 
 
-def score_pair(
-    rows: HeldOut, candidate: StoredModel, champion: StoredModel | None, *, measure: Measure, use: int
-) -> PairedScore | None:
-    """Score both models; ``use`` is how often these rows have decided, this time included.
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What both models answered to the same rows."""
 
-    None where the metric has no value on these rows, as recall of a class of which there is none.
-    """
-    ours = answers_of(candidate, rows.candidate, rows.truth, "candidate")
-    value = ours.value(measure)
-    if value is None:
-        return None
-    score = PairedScore(
-        rows=len(rows),
-        metric=str(measure),
-        candidate=value,
-        dummy=ours.always(_dummy_answer(candidate.manifest, measure)).value(measure) or 0.0,
-        use=use,
-        metrics={name: float(f"{value:.{DIGITS}g}") for name, value in ours.metrics().items()},
-    )
-    if champion is None or rows.champion is None:
-        return score
-    theirs = answers_of(champion, rows.champion, rows.truth, "champion")
-    right, champion_right = ours.right(), theirs.right()
-    return msgspec.structs.replace(
-        score,
-        champion=theirs.value(measure),
-        candidate_only=int((right & ~champion_right).sum()),
-        champion_only=int((champion_right & ~right).sum()),
-        p=None if measure.metric is Metric.ACCURACY else ours.swap_p(theirs, measure),
-    )
+    rows: HeldOut
+    ours: Answers
+    theirs: Answers | None
+    candidate: Manifest
+
+    @classmethod
+    def of(cls, rows: HeldOut, candidate: StoredModel, champion: StoredModel | None) -> Self:
+        """Ask both models."""
+        ours = answers_of(candidate, rows.candidate, rows.truth, "candidate")
+        theirs = None
+        if champion is not None and rows.champion is not None:
+            theirs = answers_of(champion, rows.champion, rows.truth, "champion")
+        return cls(rows, ours, theirs, candidate.manifest)
+
+    def score(self, run: EvaluateRun, *, use: int) -> PairedScore | None:
+        """Score both models; ``use`` is how often these rows have decided, this time included.
+
+        None where the objective has no value on these rows, as recall of a class of which there is none.
+        """
+        measure, ours, theirs = run.objective, self.ours, self.theirs
+        value = ours.value(measure)
+        if value is None:
+            return None
+        score = PairedScore(
+            rows=len(ours),
+            metric=str(measure),
+            candidate=value,
+            dummy=ours.always(_dummy_answer(self.candidate, measure)).value(measure) or 0.0,
+            use=use,
+            metrics={name: float(f"{value:.{DIGITS}g}") for name, value in ours.metrics(run.metrics).items()},
+            slices=score_slices(run.slices, self.rows.columns, measure, ours, theirs),
+        )
+        if theirs is None:
+            return score
+        right, champion_right = ours.right(), theirs.right()
+        return msgspec.structs.replace(
+            score,
+            champion=theirs.value(measure),
+            candidate_only=int((right & ~champion_right).sum()),
+            champion_only=int((champion_right & ~right).sum()),
+            p=None if measure.metric is Metric.ACCURACY else ours.swap_p(theirs, measure),
+        )
 
 
 def _dummy_answer(manifest: Manifest, measure: Measure) -> Scalar:

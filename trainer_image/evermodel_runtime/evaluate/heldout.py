@@ -16,6 +16,7 @@ from evermodel_runtime.data.labels import as_number, as_texts, read_target
 from evermodel_runtime.data.rows import FeatureRows, Labels, row_hashes
 from evermodel_runtime.data.table import Table
 from evermodel_runtime.evaluate.comparison import HeldOut
+from evermodel_runtime.evaluate.slices import slice_columns
 
 
 def check_digest(run: EvaluateRun, found: str) -> None:
@@ -35,15 +36,15 @@ def rows_key(source: DataSource) -> str:
 
 
 def reference_rows(
-    file: Table, source: DataSource, candidate: StoredModel, champion: StoredModel | None
+    file: Table, run: EvaluateRun, candidate: StoredModel, champion: StoredModel | None
 ) -> tuple[HeldOut, str]:
     """Return the held-out rows of the source, and why the champion cannot be asked about them, or nothing."""
     features = read_features(file, candidate.manifest.columns)
-    reference = split_rows(file, source, row_hashes(features))
+    reference = split_rows(file, run.data, row_hashes(features))
     theirs, obstacle = (None, "") if champion is None else _as_champion_takes(file, features, champion)
-    labels = read_target(file, source.target, candidate.manifest.task).labels
+    labels = read_target(file, run.data.target, candidate.manifest.task).labels
     truth = labels if candidate.manifest.task is Task.REGRESSION else as_texts(labels.tolist())
-    rows = HeldOut(truth, features, theirs)
+    rows = HeldOut(truth, features, theirs, slice_columns(run.slices, features, file))
     return rows.only(reference), obstacle
 
 
@@ -61,7 +62,7 @@ def _as_champion_takes(file: Table, features: FeatureRows, champion: StoredModel
 
 
 def fresh_rows(
-    records: tuple[LabelledRecord, ...], candidate: StoredModel, champion: StoredModel | None
+    records: tuple[LabelledRecord, ...], run: EvaluateRun, candidate: StoredModel, champion: StoredModel | None
 ) -> HeldOut | None:
     """Return labelled production records as both models take them; None when the candidate takes other columns.
 
@@ -78,7 +79,9 @@ def fresh_rows(
         numbers = [as_number(label) for label in feedback.labels]
         fits = np.array([number is not None for number in numbers], dtype=np.bool_)
         truth = np.array(numbers, dtype=np.float64)  # NaN for what is no number, and left out
-    rows = HeldOut(truth, _in_order(feedback.rows, wanted), feedback.rows if champion else None)
+    features = _in_order(feedback.rows, wanted)
+    champions = feedback.rows if champion else None
+    rows = HeldOut(truth, features, champions, slice_columns(run.slices, features))
     return rows.only(fits)
 
 

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import msgspec
 
-from evermodel.contract import EvaluateRun, EvaluationReport, HeldoutUse, Measure, PairedScore
+from evermodel.contract import Column, ColumnKind, EvaluateRun, EvaluationReport, HeldoutUse, PairedScore
 from evermodel_runtime.artifacts.job import Surroundings, run_job
 from evermodel_runtime.artifacts.manifests import StoredModel, load_model
 from evermodel_runtime.data.source import read_data
-from evermodel_runtime.evaluate.comparison import HeldOut, score_pair
+from evermodel_runtime.evaluate.comparison import Comparison, HeldOut
 from evermodel_runtime.evaluate.heldout import check_digest, fresh_rows, reference_rows, rows_key
 
 
 def main() -> int:
     """Evaluate as the environment says; returns the exit code."""
     return run_job(EvaluateRun, "evaluate", evaluate)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is judged, and by what."""
+
+    run: EvaluateRun
+    surroundings: Surroundings
+    candidate: StoredModel
+    champion: StoredModel | None
 
 
 def evaluate(run: EvaluateRun, surroundings: Surroundings) -> EvaluationReport:
@@ -27,62 +39,55 @@ def evaluate(run: EvaluateRun, surroundings: Surroundings) -> EvaluationReport:
     if champion is not None and champion.manifest.task is not candidate.manifest.task:
         say(f"the champion is of the task {champion.manifest.task}: it is not compared, nor are its records used")
         run, champion = msgspec.structs.replace(run, fresh=None), None
-    reference = score_reference(run, surroundings, candidate, champion)
-    fresh = score_fresh(run, surroundings, candidate, champion)
+    case = Case(run, surroundings, candidate, champion)
+    reference = score_reference(case)
+    fresh = score_fresh(case)
     return EvaluationReport(reference=reference, fresh=fresh, seconds=say.seconds)
 
 
-def score_reference(
-    run: EvaluateRun, surroundings: Surroundings, candidate: StoredModel, champion: StoredModel | None
-) -> PairedScore | None:
+def score_reference(case: Case) -> PairedScore | None:
     """Score on the held-out rows of the source."""
-    columns = candidate.manifest.columns + (champion.manifest.columns if champion else ())
-    file, digest = read_data(run.data, datasets=surroundings.hub, mount=surroundings.mount, columns=columns)
+    run, hub, say = case.run, case.surroundings.hub, case.surroundings.progress
+    columns = case.candidate.manifest.columns + (case.champion.manifest.columns if case.champion else ())
+    columns += tuple(Column(name=one.column, kind=ColumnKind.NUMBER) for one in run.slices)  # read, if they are there
+    file, digest = read_data(run.data, datasets=hub, mount=case.surroundings.mount, columns=columns)
     check_digest(run, digest)
-    rows, obstacle = reference_rows(file, run.data, candidate, champion)
-    surroundings.progress(f"read {len(rows):,} held-out rows of {run.data.uri}")
+    rows, obstacle = reference_rows(file, run, case.candidate, case.champion)
+    say(f"read {len(rows):,} held-out rows of {run.data.uri}")
     if obstacle:
-        surroundings.progress(f"the champion is not scored on them: {obstacle}")
-    use = HeldoutUse(set="reference", version=run.version, rows_key=rows_key(run.data))
-    return _score(rows, use, surroundings, candidate, champion, objective=run.objective)
+        say(f"the champion is not scored on them: {obstacle}")
+    return _score(case, rows, HeldoutUse(set="reference", version=run.version, rows_key=rows_key(run.data)))
 
 
-def score_fresh(
-    run: EvaluateRun, surroundings: Surroundings, candidate: StoredModel, champion: StoredModel | None
-) -> PairedScore | None:
+def score_fresh(case: Case) -> PairedScore | None:
     """Score on labelled production records, where the run names some."""
+    run, say = case.run, case.surroundings.progress
     if run.fresh is None:
         return None
-    records = surroundings.hub.records(run.fresh)
-    surroundings.progress(f"fetched {len(records):,} labelled records of production")
-    rows = fresh_rows(records, candidate, champion)
+    records = case.surroundings.hub.records(run.fresh)
+    say(f"fetched {len(records):,} labelled records of production")
+    rows = fresh_rows(records, run, case.candidate, case.champion)
     if rows is None:
-        surroundings.progress("they are not scored: the candidate takes other columns than were captured")
+        say("they are not scored: the candidate takes other columns than were captured")
         return None
     after, through = run.fresh.after, run.fresh.through
-    use = HeldoutUse(set="fresh", version=run.version, rows_key="fresh", after=after, through=through)
-    return _score(rows, use, surroundings, candidate, champion, objective=run.objective)
+    return _score(
+        case, rows, HeldoutUse(set="fresh", version=run.version, rows_key="fresh", after=after, through=through)
+    )
 
 
-def _score(
-    rows: HeldOut,
-    use: HeldoutUse,
-    surroundings: Surroundings,
-    candidate: StoredModel,
-    champion: StoredModel | None,
-    *,
-    objective: Measure,
-) -> PairedScore | None:
-    say = surroundings.progress
-    unseen = rows.unseen(candidate, champion)
+def _score(case: Case, rows: HeldOut, use: HeldoutUse) -> PairedScore | None:
+    say = case.surroundings.progress
+    unseen = rows.unseen(case.candidate, case.champion)
     if len(unseen) < len(rows):
         say(f"{use.set}: {len(rows) - len(unseen):,} rows left out that a model was trained on")
     if not len(unseen):
         say(f"{use.set}: no rows to score on")
         return None
-    score = score_pair(unseen, candidate, champion, measure=objective, use=surroundings.hub.use_heldout(use))
+    compared = Comparison.of(unseen, case.candidate, case.champion)
+    score = compared.score(case.run, use=case.surroundings.hub.use_heldout(use))
     if score is None:
-        say(f"{use.set}: {objective} has no value on these {len(unseen):,} rows")
+        say(f"{use.set}: {case.run.objective} has no value on these {len(unseen):,} rows")
         return None
     theirs = "no champion" if score.champion is None else f"champion {score.champion:.4g}"
     say(

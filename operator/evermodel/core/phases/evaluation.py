@@ -10,13 +10,14 @@ from evermodel import pace
 from evermodel.api.conditions import Reason
 from evermodel.api.modeldeployment import ModelDeploymentSpec
 from evermodel.api.modelversion import ModelVersionStatus, VersionFailure, VersionPhase
+from evermodel.constraints import Constraint, Demands
 from evermodel.contract import EvaluationReport, FailureReason
 from evermodel.core import facts, names
 from evermodel.core.actions import CreateJob
 from evermodel.core.observed import Observed, VersionView
 from evermodel.core.phases import jobs, progress
 from evermodel.core.questions import current_quality, looks_at, records_counted, running_job
-from evermodel.core.runs import evaluate_run, measured, objective_of, recorded
+from evermodel.core.runs import evaluate_run, measure_of, measured, objective_of, recorded
 from evermodel.core.step import NOTHING, Step
 from evermodel.core.timestamps import rfc3339
 from evermodel.gate import GateRules, Outcome, Verdict, decide, next_look
@@ -174,4 +175,10 @@ def _rules(spec: ModelDeploymentSpec) -> GateRules:
         confidence=spec.evaluation.improvement.confidence,
         min_absolute=spec.evaluation.improvement.min_absolute,
         reference_tolerance=tolerance * spec.objective.threshold if objective.metric.lower_is_better else tolerance,
+        demands=Demands(
+            constraints=tuple(
+                Constraint(metric=measure_of(one), threshold=one.threshold) for one in spec.evaluation.constraints
+            ),
+            slice_thresholds={one.column: one.threshold for one in spec.evaluation.slices if one.threshold is not None},
+        ),
     )
