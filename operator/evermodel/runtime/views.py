@@ -34,6 +34,8 @@ from evermodel.runtime import pods as pods_of
 Object = Mapping[str, Any]
 
 _RUNS: Final = frozenset({Component.TRAIN.value, Component.EVALUATE.value})
+_ENDING: Final = frozenset({"FailureTarget", "SuccessCriteriaMet"})
+"""Conditions of a Job that will end when its pods have."""
 _NO_POD_YET: Final = timedelta(seconds=10)
 """How long the Job controller may take before it is worth a word that there is no pod."""
 
@@ -187,13 +189,18 @@ def _is_owned_by(manifest: Object, uid: str) -> bool:
 
 
 def _job_state(status: Object, pods: Iterable[Object]) -> tuple[JobState, Object]:
-    """Return the state and the condition that says so. FailureTarget and SuccessCriteriaMet are not the end yet."""
+    """Return the state and the condition that says so. FailureTarget and SuccessCriteriaMet are not the end yet.
+
+    Nor does a Job wait for its pod then, though the pod may be gone already.
+    """
+    ending = False
     for condition in status.get("conditions") or ():
         if condition["status"] == "True" and condition["type"] == "Complete":
             return JobState.SUCCEEDED, condition
         if condition["status"] == "True" and condition["type"] == "Failed":
             return JobState.FAILED, condition
-    running = any(pods_of.is_live(pod) and pods_of.has_started(pod) for pod in pods)
+        ending |= condition["status"] == "True" and condition["type"] in _ENDING
+    running = ending or any(pods_of.is_live(pod) and pods_of.has_started(pod) for pod in pods)
     return (JobState.RUNNING if running else JobState.PENDING), {}
 
 

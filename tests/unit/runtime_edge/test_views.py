@@ -51,6 +51,10 @@ def test_a_model_and_a_version_are_read_with_the_defaults_of_what_they_leave_out
             (manifests.condition("FailureTarget", "PodFailurePolicy"),), {"phase": "Running"}, JobState.RUNNING,
             id="to fail, pods not ended",
         ),
+        pytest.param(
+            (manifests.condition("FailureTarget", "DeadlineExceeded"),), {"phase": "Failed"}, JobState.RUNNING,
+            id="to fail, pods ended",
+        ),
     ],
 )  # fmt: skip
 def test_the_state_of_a_job(conditions: tuple[Any, ...], pod: dict[str, Any], expected: JobState) -> None:
