@@ -526,11 +526,22 @@ class PairedScore(Message, frozen=True, kw_only=True):
     """Groups of rows in which the objective's metric has a value."""
 
 
+class ReportDigests(Message, frozen=True, kw_only=True):
+    """The report of an evaluation, stored as blobs: as data, and as a page for people."""
+
+    json: str
+    """sha256 of the JSON."""
+    html: str
+    """sha256 of the page."""
+
+
 class EvaluationReport(Message, tag_field="kind", tag="evaluated", frozen=True, kw_only=True):
     """Scores on each held-out set. The operator's gate decides; the Job only measures."""
 
     reference: PairedScore | None
     fresh: PairedScore | None
+    report: ReportDigests | None = None
+    """Everything that was measured; None where no set could be scored."""
     seconds: float
 
 

@@ -79,6 +79,15 @@ class ModelVersionSpec(Resource, frozen=True, kw_only=True):
     """Manifest of a version that was adopted from the hub's lineage instead of trained."""
 
 
+class ReportDigests(Resource, frozen=True, kw_only=True):
+    """The report of the evaluation; the hub has it at /v1/models/MODEL/versions/NUMBER/report and …/report.html."""
+
+    json: Text
+    """sha256 of the report as JSON."""
+    html: Text
+    """sha256 of the report as a page."""
+
+
 class SliceScore(Resource, frozen=True, kw_only=True):
     """One group of rows of a slice, in the objective's metric."""
 
@@ -210,6 +219,7 @@ class ModelVersionStatus(Resource, frozen=True, kw_only=True):
     """Scores on rows of the source that are never trained on."""
     fresh: SetScore | None = None
     """Scores on labelled production records that neither model has seen."""
+    report: ReportDigests | None = None
     holdout: float | None = None
     """The metric on the set that decided."""
     holdout_set: Text | None = None

@@ -10,12 +10,13 @@ import msgspec
 
 from evermodel.api.evaluation import Constraint, EvaluationMetric
 from evermodel.api.modeldeployment import CHAMPION, Objective
-from evermodel.api.modelversion import SetScore
+from evermodel.api.modelversion import ReportDigests, SetScore
 from evermodel.contract import (
     DataFormat,
     DataSource,
     Epochs,
     EvaluateRun,
+    EvaluationReport,
     FreshRange,
     ImportedModel,
     Measure,
@@ -141,6 +142,12 @@ def evaluate_run(observed: Observed, version: VersionView, *, manifest: str, dat
 def recorded(score: PairedScore | None) -> SetScore | None:
     """Return a Job's score as it is kept in the version's status."""
     return msgspec.convert(msgspec.to_builtins(score), SetScore) if score is not None else None
+
+
+def report_of(report: EvaluationReport) -> ReportDigests | None:
+    """Return where the report of an evaluation is, as the version's status keeps it."""
+    found = report.report
+    return None if found is None else ReportDigests(json=found.json, html=found.html)
 
 
 def measured(score: SetScore | None) -> PairedScore | None:

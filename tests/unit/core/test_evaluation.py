@@ -25,6 +25,7 @@ from evermodel.contract import (
     FailureReason,
     FreshRange,
     PairedScore,
+    ReportDigests,
     Slice,
     SliceScore,
     TrainReport,
@@ -269,6 +270,14 @@ def test_the_job_is_told_what_to_measure() -> None:
     assert isinstance(job.run, EvaluateRun)
     assert [str(measure) for measure in job.run.metrics] == ["f1 (weighted)", "recall of fraud"]
     assert job.run.slices == (Slice(column="age", bins=3), Slice(column="sex", values=("f", "m")))
+
+
+def test_where_the_report_is_is_kept() -> None:
+    report = EvaluationReport(
+        reference=REFERENCE, fresh=None, report=ReportDigests(json="a" * 64, html="b" * 64), seconds=1.0
+    )
+    kept = written(judging(report=report)).report
+    assert (kept.json, kept.html) == ("a" * 64, "b" * 64)
 
 
 def test_groups_of_rows_are_kept() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +12,7 @@ from tests.unit.hub.asgi import MODEL, START, HubClient, running_hub
 
 from evermodel.contract import (
     Capture,
+    EvaluationReport,
     FailureReason,
     FailureReport,
     HeldoutUse,
@@ -18,12 +20,13 @@ from evermodel.contract import (
     LabelledRecords,
     Lineage,
     LineageEntry,
+    ReportDigests,
     RunReport,
     TrainReport,
     Trial,
     Trials,
 )
-from evermodel.tokens import Role
+from evermodel.tokens import ANY_MODEL, Role
 from evermodel_runtime.hub.schema import FILE_NAME
 
 
@@ -222,3 +225,27 @@ async def test_lineage_has_each_champion_once_and_the_last_one_last(hub: HubClie
     assert await numbers() == [1, 2]
     await hub.request("POST", f"/v1/models/{MODEL}/lineage", msgspec.json.encode(entry(1, 30.0)))
     assert await numbers() == [2, 1]
+
+
+async def test_the_report_of_an_evaluation_is_read_with_the_token_that_uploads(hub: HubClient) -> None:
+    digests = {}
+    for name, content in (("json", b"{}"), ("html", b"<!doctype html>")):
+        digests[name] = hashlib.sha256(content).hexdigest()
+        await hub.request("PUT", f"/v1/blobs/{digests[name]}", content, role=Role.TRAINER)
+    done = EvaluationReport(reference=None, fresh=None, report=ReportDigests(**digests), seconds=1.0)
+    await hub.request("PUT", f"/v1/models/{MODEL}/runs/3/evaluate", msgspec.json.encode(done), role=Role.TRAINER)
+    base = f"/v1/models/{MODEL}/versions/3"
+
+    data = await hub.request("GET", f"{base}/report", role=Role.UPLOADER, model=ANY_MODEL)
+    page = await hub.request("GET", f"{base}/report.html", role=Role.UPLOADER, model=ANY_MODEL)
+    assert (data.status, data.body, data.headers["content-type"]) == (200, b"{}", "application/json")
+    assert (page.status, page.body, page.headers["content-type"]) == (
+        200,
+        b"<!doctype html>",
+        "text/html; charset=utf-8",
+    )
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert (await hub.request("GET", f"{base}/report", role=Role.SERVER)).status == 403
+    assert (await hub.request("GET", f"{base}/report", role=None, model=ANY_MODEL)).status == 401
+    for missing in (f"{base}/report.pdf", f"/v1/models/{MODEL}/versions/4/report"):
+        assert (await hub.request("GET", missing, role=Role.UPLOADER, model=ANY_MODEL)).status == 404

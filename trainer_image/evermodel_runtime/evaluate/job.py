@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import msgspec
 
-from evermodel.contract import Column, ColumnKind, EvaluateRun, EvaluationReport, HeldoutUse, PairedScore
+from evermodel.contract import Column, ColumnKind, EvaluateRun, EvaluationReport, HeldoutUse, ReportDigests
 from evermodel_runtime.artifacts.job import Surroundings, run_job
 from evermodel_runtime.artifacts.manifests import StoredModel, load_model
 from evermodel_runtime.data.source import read_data
 from evermodel_runtime.evaluate.comparison import Comparison, HeldOut
 from evermodel_runtime.evaluate.heldout import check_digest, fresh_rows, reference_rows, rows_key
+from evermodel_runtime.evaluate.page import rendered
+from evermodel_runtime.evaluate.report import MOST_CLASSES, POINTS, Report, SetReport, encoded, set_report
 
 
 def main() -> int:
@@ -40,12 +42,13 @@ def evaluate(run: EvaluateRun, surroundings: Surroundings) -> EvaluationReport:
         say(f"the champion is of the task {champion.manifest.task}: it is not compared, nor are its records used")
         run, champion = msgspec.structs.replace(run, fresh=None), None
     case = Case(run, surroundings, candidate, champion)
-    reference = score_reference(case)
-    fresh = score_fresh(case)
-    return EvaluationReport(reference=reference, fresh=fresh, seconds=say.seconds)
+    found = (score_reference(case), score_fresh(case))
+    reference, fresh = (None if one is None else one.score for one in found)
+    report = _publish(case, tuple(one for one in found if one is not None))
+    return EvaluationReport(reference=reference, fresh=fresh, report=report, seconds=say.seconds)
 
 
-def score_reference(case: Case) -> PairedScore | None:
+def score_reference(case: Case) -> SetReport | None:
     """Score on the held-out rows of the source."""
     run, hub, say = case.run, case.surroundings.hub, case.surroundings.progress
     columns = case.candidate.manifest.columns + (case.champion.manifest.columns if case.champion else ())
@@ -59,7 +62,7 @@ def score_reference(case: Case) -> PairedScore | None:
     return _score(case, rows, HeldoutUse(set="reference", version=run.version, rows_key=rows_key(run.data)))
 
 
-def score_fresh(case: Case) -> PairedScore | None:
+def score_fresh(case: Case) -> SetReport | None:
     """Score on labelled production records, where the run names some."""
     run, say = case.run, case.surroundings.progress
     if run.fresh is None:
@@ -76,7 +79,7 @@ def score_fresh(case: Case) -> PairedScore | None:
     )
 
 
-def _score(case: Case, rows: HeldOut, use: HeldoutUse) -> PairedScore | None:
+def _score(case: Case, rows: HeldOut, use: HeldoutUse) -> SetReport | None:
     say = case.surroundings.progress
     unseen = rows.unseen(case.candidate, case.champion)
     if len(unseen) < len(rows):
@@ -95,4 +98,41 @@ def _score(case: Case, rows: HeldOut, use: HeldoutUse) -> PairedScore | None:
         f"dummy {score.dummy:.4g}; right alone: candidate {score.candidate_only:,}, champion {score.champion_only:,}; "
         f"use {score.use} of these rows"
     )
-    return score
+    return set_report(use.set, score, compared, case.run.objective)
+
+
+def _publish(case: Case, sets: tuple[SetReport, ...]) -> ReportDigests | None:
+    """Store the report as data and as a page."""
+    if not sets:
+        return None
+    run, hub = case.run, case.surroundings.hub
+    report = Report(
+        model=run.model,
+        version=run.version,
+        estimator=case.candidate.manifest.estimator,
+        candidate=run.candidate,
+        champion=None if case.champion is None else run.champion,
+        data_sha256=run.data_sha256,
+        objective=str(run.objective),
+        sets=sets,
+        left_out=_left_out(run, sets),
+    )
+    digests = ReportDigests(json=hub.put_blob(encoded(report)), html=hub.put_blob(rendered(report)))
+    case.surroundings.progress(f"published the report {digests.json}")
+    return digests
+
+
+def _left_out(run: EvaluateRun, sets: tuple[SetReport, ...]) -> tuple[str, ...]:
+    said = [f"Of more than {MOST_CLASSES} classes the most frequent are shown, and of curves {POINTS} points at most."]
+    if run.fresh is not None and all(one.name != "fresh" for one in sets):
+        said.append("Production records: none that neither model was trained on could be scored.")
+    for one in sets:
+        known = {group.column for group in one.score.slices}
+        missing = [declared.column for declared in run.slices if declared.column not in known]
+        if missing:
+            why = "production records hold features alone" if one.name == "fresh" else "the data have no such column"
+            said.append(f"Slices by {', '.join(missing)} of the {one.name} rows: {why}.")
+        unknown = [str(measure) for measure in run.metrics if str(measure) not in one.score.metrics]
+        if unknown:
+            said.append(f"{', '.join(unknown)} on the {one.name} rows: without a value there.")
+    return tuple(said)

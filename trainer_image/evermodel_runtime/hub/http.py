@@ -21,6 +21,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
 
 JSON = b"application/json"
+HTML = b"text/html; charset=utf-8"
 BYTES = b"application/octet-stream"
 TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -55,6 +56,7 @@ class FileResponse:
     path: Path
     size: int
     headers: Headers = ()
+    content_type: bytes = BYTES
 
 
 @dataclass(slots=True)
@@ -142,7 +144,11 @@ async def respond(send: Send, response: Response, *, head: bool) -> None:
 
 async def respond_file(send: Send, response: FileResponse, *, head: bool) -> None:
     """Send a file without holding it in memory."""
-    headers = [(b"content-type", BYTES), (b"content-length", str(response.size).encode()), *response.headers]
+    headers = [
+        (b"content-type", response.content_type),
+        (b"content-length", str(response.size).encode()),
+        *response.headers,
+    ]
     with response.path.open("rb") as file:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         while not head and (piece := await asyncio.to_thread(file.read, READ_BYTES)):

@@ -17,7 +17,7 @@ from evermodel.core.actions import CreateJob
 from evermodel.core.observed import Observed, VersionView
 from evermodel.core.phases import jobs, progress
 from evermodel.core.questions import current_quality, looks_at, records_counted, running_job
-from evermodel.core.runs import evaluate_run, measure_of, measured, objective_of, recorded
+from evermodel.core.runs import evaluate_run, measure_of, measured, objective_of, recorded, report_of
 from evermodel.core.step import NOTHING, Step
 from evermodel.core.timestamps import rfc3339
 from evermodel.gate import GateRules, Outcome, Verdict, decide, next_look
@@ -85,6 +85,7 @@ def step(observed: Observed, version: VersionView, now: datetime) -> Step:
         progress=None,
         reference=recorded(report.reference),
         fresh=recorded(report.fresh),
+        report=report_of(report),
         looks=(*version.status.looks, rows) if looks_at(version) else (),
         finished_at=rfc3339(now),
     )

@@ -74,6 +74,7 @@ ROUTES = {
             {"GET": Handler(jobs.get_progress, _OPERATOR), "PUT": Handler(jobs.put_progress, _TRAINER)},
             names_model=True,
         ),
+        Route("/v1/models/*/versions/*/*", {"GET": Handler(jobs.get_report, (Role.UPLOADER,))}),
         Route(
             "/v1/models/*/lineage",
             {"GET": Handler(jobs.get_lineage, _TRAINER), "POST": Handler(jobs.post_lineage, _OPERATOR)},

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import msgspec
 
-from evermodel.contract import HeldoutUse, HeldoutUseReply, LineageEntry, RunProgress, RunReport, Trial
+from evermodel.contract import (
+    EvaluationReport,
+    HeldoutUse,
+    HeldoutUseReply,
+    LineageEntry,
+    RunProgress,
+    RunReport,
+    Trial,
+)
 from evermodel_runtime.hub.blobs import DIGEST
 from evermodel_runtime.hub.core import Hub
-from evermodel_runtime.hub.http import HttpError, Request, Response, decode
+from evermodel_runtime.hub.http import HTML, JSON, FileResponse, HttpError, Request, Response, decode
 from evermodel_runtime.hub.operations import AppendLineage, PutRun, PutTrial, UseHeldout
 from evermodel_runtime.hub.reading import read_lineage, read_records, read_run, read_trials
 
 _PAGE = 1000
 _LARGEST_PAGE = 10_000
 _STAGES = ("train", "evaluate")
+_REPORT_TYPES = {"report": JSON, "report.html": HTML}
+_NOTHING_LOADED = ((b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),)
+"""A page about foreign data runs no script, whatever is in it."""
 _USE = msgspec.json.Decoder(HeldoutUse)
 _REPORT: msgspec.json.Decoder[RunReport] = msgspec.json.Decoder(RunReport)
 _PROGRESS = msgspec.json.Decoder(RunProgress)
@@ -98,6 +109,21 @@ async def get_progress(hub: Hub, request: Request) -> Response:
     if progress is None:
         raise HttpError(404, f"nothing is known of a {stage} Job of version {version} of {model}")
     return Response(msgspec.json.encode(progress))
+
+
+async def get_report(hub: Hub, request: Request) -> FileResponse:
+    """Send the report of a version's evaluation, as data or as a page."""
+    model, version, name = request.arguments
+    if not (version.isascii() and version.isdecimal()) or name not in _REPORT_TYPES:
+        raise HttpError(404, "reports are at /v1/models/{model}/versions/{version}/report and …/report.html")
+    stored = await hub.reader.ask(lambda connection: read_run(connection, model, int(version), "evaluate"))
+    run = None if stored is None else _REPORT.decode(stored)
+    digests = run.report if isinstance(run, EvaluationReport) else None
+    digest = None if digests is None else digests.html if name.endswith(".html") else digests.json
+    size = None if digest is None else hub.blobs.size(digest)
+    if digest is None or size is None:
+        raise HttpError(404, f"no report of version {version} of {model} is here")
+    return FileResponse(hub.blobs.path(digest), size, _NOTHING_LOADED, _REPORT_TYPES[name])
 
 
 def _run(request: Request) -> tuple[str, int, str]:
