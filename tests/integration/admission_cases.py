@@ -727,7 +727,37 @@ MISTAKES = (
         what="an unknown retraining trigger",
         spec={"retraining.triggers": ["Weather"]},
         at="spec.retraining.triggers[0]",
-        says='supported values: "Accuracy", "Data"',
+        says='supported values: "Accuracy", "Data", "Schedule"',
+    ),
+    Mistake(
+        what="a schedule of four fields",
+        spec={"retraining": {"triggers": ["Schedule"], "schedule": "0 3 * *"}},
+        at="spec.retraining.schedule",
+        says="is no schedule: write minute, hour, day, month and day of the week as cron does",
+    ),
+    Mistake(
+        what="the 25th hour",
+        spec={"retraining": {"triggers": ["Schedule"], "schedule": "0 25 * * *"}},
+        at="spec.retraining.schedule",
+        says="is no schedule",
+    ),
+    Mistake(
+        what="a schedule without a time",
+        spec={"retraining.triggers": ["Accuracy", "Schedule"]},
+        at="spec.retraining.schedule",
+        says="triggers names Schedule: say when, such as 0 3 * * mon",
+    ),
+    Mistake(
+        what="a schedule that starts nothing",
+        spec={"retraining": {"triggers": ["Accuracy"], "schedule": "0 3 * * *"}},
+        at="spec.retraining.schedule",
+        says="write triggers: [Accuracy, Schedule]",
+    ),
+    Mistake(
+        what="a trigger twice",
+        spec={"retraining.triggers": ["Accuracy", "Accuracy"]},
+        at="spec.retraining.triggers[1]",
+        says='Duplicate value: "Accuracy"',
     ),
     Mistake(
         what="a misspelt field",

@@ -74,6 +74,10 @@ def test_refuses(cluster: Cluster, mistake: Mistake) -> None:
         pytest.param({"data.train.uri": "sklearn://digits?rows=100:"}, id="rows without an end"),
         pytest.param({"data.train.uri": "configmap://my.data/train_1.csv"}, id="a ConfigMap"),
         pytest.param({"data.train.uri": "hub://train.csv"}, id="an uploaded file"),
+        pytest.param(
+            {"retraining": {"triggers": ["Accuracy", "Schedule"], "schedule": "*/15 0-5,22 1 jan-mar mon-fri"}},
+            id="a schedule",
+        ),
         pytest.param({"data.train.uri": "pvc://my-data/sales/year=2026/part..0.csv"}, id="a file of a claim"),
         pytest.param({"data.train.uri": "pvc://data/"}, id="a whole claim"),
         pytest.param(

@@ -118,3 +118,13 @@ def delete(world: World, name: str) -> None:
         return [f"{kind.name} {found['metadata']['name']}" for kind in kinds for found in world.of(kind, name)]
 
     until(f"nothing is left of {name}", lambda: not left(), otherwise=left)
+
+
+def test_a_schedule_begins_a_run_by_itself(world: World) -> None:
+    world.declare("clocked", {"retraining": {"triggers": ["Schedule"], "schedule": "* * * * *"}})
+    world.wait_for_champion("clocked", 1)
+    until("a second version is made", lambda: 2 in world.phases("clocked"), otherwise=lambda: world.summary("clocked"))
+    trigger = world.version("clocked", 2)["spec"]["trigger"]
+    assert (trigger["reason"], trigger["message"]) == ("Scheduled", "The schedule * * * * * is due.")
+    assert world.model("clocked")["status"]["retraining"]["nextScheduledTime"].endswith(":00Z")
+    world.change("clocked", {"retraining": {"triggers": None, "schedule": None}})

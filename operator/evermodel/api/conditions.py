@@ -77,6 +77,7 @@ class Reason(StrEnum):
     REQUESTED = "Requested"
     ACCURACY_ALARM = "AccuracyAlarm"
     MORE_LABELS = "MoreLabels"
+    SCHEDULED = "Scheduled"
     # Reconciling and Stalled
     PROGRESSING = "Progressing"
     RETRYING = "Retrying"

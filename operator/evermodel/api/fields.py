@@ -48,3 +48,25 @@ Text = Annotated[str, Meta(max_length=1024)]
 Message = Annotated[str, Meta(max_length=32768)]
 Token = Annotated[str, Meta(max_length=262_144)]
 """An annotation's value: Kubernetes allows 256 KiB of annotations."""
+
+
+def _cron_field(value: str) -> str:
+    item = f"([*]|{value}(-{value})?)(/[1-9][0-9]?)?"
+    return f"{item}(,{item})*"
+
+
+CRON = (
+    "^"
+    + " +".join(
+        _cron_field(value)
+        for value in (
+            "[0-5]?[0-9]",
+            "([01]?[0-9]|2[0-3])",
+            "(0?[1-9]|[12][0-9]|3[01])",
+            "(0?[1-9]|1[0-2]|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)",
+            "([0-7]|sun|mon|tue|wed|thu|fri|sat)",
+        )
+    )
+    + "$"
+)
+"""Cron's five fields; ``core.cron`` reads whatever fits."""

@@ -9,7 +9,7 @@ from msgspec import Meta, field
 
 from evermodel.api.container import Container
 from evermodel.api.evaluation import Constraint, EvaluationMetric, Slice
-from evermodel.api.fields import ColumnName, Digest, Duration, Parameters, Quantity, Resource
+from evermodel.api.fields import CRON, ColumnName, Digest, Duration, Parameters, Quantity, Resource
 from evermodel.api.status import (
     CandidateStatus,
     ChampionStatus,
@@ -64,6 +64,7 @@ __all__ = [
     "RetrainingData",
     "RetrainingMode",
     "RetrainingStatus",
+    "RetrainingTrigger",
     "Search",
     "SecretRef",
     "Serving",
@@ -661,6 +662,7 @@ class RetrainingTrigger(StrEnum):
 
     ACCURACY = "Accuracy"
     DATA = "Data"
+    SCHEDULE = "Schedule"
 
 
 class RetrainingData(Resource, frozen=True, kw_only=True):
@@ -683,13 +685,28 @@ class Retraining(Resource, frozen=True, kw_only=True):
     triggers: Annotated[
         tuple[RetrainingTrigger, ...],
         Meta(
-            max_length=2,
+            max_length=3,
             description=(
-                "What starts a run by itself; both where it is empty. Accuracy: an alarm, and more labels after a "
-                "promotion that it led to. Data: more labelled records at any time, as many as minSamples at first."
+                "What starts a run by itself; all where it is empty. Accuracy: an alarm, and more labels after a "
+                "promotion that it led to. Data: more labelled records at any time, as many as minSamples at first. "
+                "Schedule: the clock."
             ),
         ),
     ] = ()
+    schedule: (
+        Annotated[
+            str,
+            Meta(
+                pattern=CRON,
+                max_length=128,
+                description=(
+                    "When to train anew whatever the accuracy is, in UTC: minute, hour, day, month and day of the "
+                    "week as in cron, such as 0 3 * * mon."
+                ),
+            ),
+        ]
+        | None
+    ) = None
     cooldown: Annotated[
         Duration,
         Meta(description="Pause after a run before an alarm may start the next; doubles with each failed attempt."),

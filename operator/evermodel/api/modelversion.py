@@ -38,7 +38,7 @@ class VersionTrigger(Resource, frozen=True, kw_only=True):
     """Why the run began."""
 
     reason: Text
-    """One word: FirstVersion, SpecChanged, Requested, AccuracyAlarm, MoreLabels or Adopted."""
+    """One word: FirstVersion, SpecChanged, Requested, AccuracyAlarm, MoreLabels, Scheduled or Adopted."""
     message: Message
     """The same in a sentence, with its figures."""
     strategy: Strategy | None = None

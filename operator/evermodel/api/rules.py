@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from evermodel import contract
 from evermodel.api.evaluation import Constraint, EvaluationMetric
+from evermodel.api.fields import CRON
 from evermodel.api.modeldeployment import (
     REGRESSORS,
     Container,
@@ -190,6 +191,13 @@ FIELD_RULES: Mapping[tuple[type[Struct], str], tuple[Rule, ...]] = {
     (Monitoring, "interval"): _AT_LEAST_A_SECOND,
     (Monitoring, "labelDelay"): (_IS_DURATION,),
     (Retraining, "cooldown"): _AT_LEAST_A_SECOND,
+    (Retraining, "schedule"): (
+        Rule(
+            rule=f"self.matches('{CRON}')",
+            message="is no schedule: write minute, hour, day, month and day of the week as cron does: 0 3 * * mon",
+            instead_of=frozenset({"pattern"}),
+        ),
+    ),
     (EnvVar, "name"): (
         Rule(
             rule="!self.startsWith('EVERMODEL_')",
@@ -331,6 +339,20 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
             rule="self.type != 'Voting' || !has(self.parameters)",
             message="a Voting has no others: write parameters at its members",
             field_path=".parameters",
+        ),
+    ),
+    Retraining: (
+        Rule(
+            rule="!has(self.triggers) || !('Schedule' in self.triggers) || has(self.schedule)",
+            message="triggers names Schedule: say when, such as 0 3 * * mon",
+            field_path=".schedule",
+        ),
+        Rule(
+            rule=(
+                "!has(self.schedule) || !has(self.triggers) || self.triggers.size() == 0 || 'Schedule' in self.triggers"
+            ),
+            message="starts nothing as long as triggers does not name it: write triggers: [Accuracy, Schedule]",
+            field_path=".schedule",
         ),
     ),
     DataFormat: (

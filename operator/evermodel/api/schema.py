@@ -21,6 +21,7 @@ Schema = dict[str, Any]
 LIST_KINDS: Mapping[tuple[type[Struct], str], Schema] = {
     (Data, "features"): {"x-kubernetes-list-type": "set"},
     (Preprocessing, "columns"): {"x-kubernetes-list-type": "set"},
+    (Retraining, "triggers"): {"x-kubernetes-list-type": "set"},
     (Ensemble, "members"): {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     (Retraining, "strategies"): {"x-kubernetes-list-type": "set"},
     (Evaluation, "slices"): {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["column"]},

@@ -81,6 +81,8 @@ class RetrainingStatus(Resource, frozen=True, kw_only=True):
     """When the last retraining was started."""
     next_eligible_time: Time | None = None
     """When an alarm may start the next one."""
+    next_scheduled_time: Time | None = None
+    """When the schedule calls for the next run."""
     handled_request: Token = ""
     """Token of the last evermodel.dev/retrain annotation that was acted on."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evermodel.api.conditions import Condition, ConditionStatus, ConditionType, Reason
-from evermodel.api.modeldeployment import ModelDeploymentStatus
+from evermodel.api.modeldeployment import ModelDeploymentStatus, RetrainingMode
 from evermodel.contract import FailureReason
 from evermodel.core import facts
 from evermodel.core.actions import Event, EventType
@@ -28,6 +28,7 @@ def events(observed: Observed, status: ModelDeploymentStatus) -> tuple[Event, ..
         _run_started(observed, known, status),
         _run_ended(known, status),
         _promoted(observed, known, status),
+        _would_have_begun(observed, known, status),
         _pin_not_found(known, status),
     )
     return tuple(event for event in found if event is not None)
@@ -67,6 +68,18 @@ def _promoted(observed: Observed, known: ModelDeploymentStatus, status: ModelDep
     version = facts.version_of(observed, status.champion.version)
     why = version.status.message if version is not None else ""
     return _event(EventType.NORMAL, Reason.PROMOTED, f"Version {status.champion.version} takes traffic: {why}")
+
+
+def _would_have_begun(observed: Observed, known: ModelDeploymentStatus, status: ModelDeploymentStatus) -> Event | None:
+    """Say in mode Observe that a time of the schedule has passed."""
+    before, after = known.retraining.next_scheduled_time, status.retraining.next_scheduled_time
+    retraining = observed.model.spec.retraining
+    same_spec = known.observed_generation == status.observed_generation
+    passed = same_spec and before is not None and after is not None and before < after
+    if not passed or retraining.mode is not RetrainingMode.OBSERVE:
+        return None
+    message = f"The schedule {retraining.schedule} called for a run at {before}: mode Observe keeps it from starting."
+    return _event(EventType.NORMAL, Reason.WOULD_RETRAIN, message)
 
 
 def _healthy(known: ModelDeploymentStatus, status: ModelDeploymentStatus) -> Event | None:

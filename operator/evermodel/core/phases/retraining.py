@@ -18,6 +18,7 @@ from evermodel.core.actions import CreateVersion
 from evermodel.core.hashing import training_hash
 from evermodel.core.ladder import strategy_of
 from evermodel.core.observed import Observed
+from evermodel.core.phases import scheduling
 from evermodel.core.phases.jobs import SOON
 from evermodel.core.phases.monitoring import alarm_text, assess
 from evermodel.core.phases.superseding import leftover
@@ -131,6 +132,13 @@ def more_labels_came(observed: Observed, now: datetime) -> Trigger | None:
     return Trigger(reason=Reason.MORE_LABELS, message=message, strategy=Strategy.REFIT)
 
 
+def schedule_is_due(observed: Observed, now: datetime) -> Trigger | None:
+    """Run when a time of the schedule has passed since the newest run began; once, however many have."""
+    if not scheduling.is_due(observed, now):
+        return None
+    return Trigger(reason=Reason.SCHEDULED, message=f"The schedule {observed.model.spec.retraining.schedule} is due.")
+
+
 TRIGGERS: tuple[Policy, ...] = (
     a_person_asked,
     data_or_training_changed,
@@ -138,6 +146,7 @@ TRIGGERS: tuple[Policy, ...] = (
     last_run_may_be_repeated,
     live_metric_fell,
     more_labels_came,
+    schedule_is_due,
 )
 """What may begin a run; their order is the precedence."""
 
@@ -159,7 +168,8 @@ def step(observed: Observed, now: datetime) -> Step:
 def _begin(observed: Observed, now: datetime) -> Step:
     trigger = next((found for policy in TRIGGERS if (found := policy(observed, now)) is not None), None)
     if trigger is None:
-        return Step(due=retry_due(observed))
+        dues = (retry_due(observed), scheduling.next_time(observed, now))
+        return Step(due=min((due for due in dues if due is not None), default=None))
     if _feedback_is_unknown(observed):
         return Step(due=now + SOON)
     return Step(actions=(_create(observed, trigger),))

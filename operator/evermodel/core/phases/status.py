@@ -22,7 +22,7 @@ from evermodel.core import facts, names
 from evermodel.core.builders import Builders
 from evermodel.core.conditions import Wanted, find, set_conditions, shortened
 from evermodel.core.observed import Observed, VersionView
-from evermodel.core.phases import monitoring, reporting, rollout
+from evermodel.core.phases import monitoring, reporting, rollout, scheduling
 from evermodel.core.questions import current_quality
 from evermodel.core.timestamps import from_epoch, parse_time, rfc3339
 
@@ -63,7 +63,7 @@ def _assembled(observed: Observed, now: datetime, build: Builders, live: LiveSta
         champion=_champion(champion),
         candidate=_candidate(observed),
         live=live,
-        retraining=_retraining(observed),
+        retraining=_retraining(observed, now),
         url=names.model_url(model.key.namespace, model.key.name) if champion is not None else "",
         replicas=deployment.replicas if deployment is not None else 0,
         selector=names.selector_text(selector),
@@ -125,7 +125,7 @@ def _candidate(observed: Observed) -> CandidateStatus | None:
     return CandidateStatus(version=run.number, phase=run.status.phase.value, message=message)
 
 
-def _retraining(observed: Observed) -> RetrainingStatus:
+def _retraining(observed: Observed, now: datetime) -> RetrainingStatus:
     """Count the runs of versions newer than those counted before: versions go, the count stays."""
     known, counted = observed.model.status.retraining, observed.model.status.latest_version
     runs = [
@@ -136,6 +136,7 @@ def _retraining(observed: Observed) -> RetrainingStatus:
     requested = observed.model.retrain_request
     handled = any(version.spec.trigger.request == requested for version in observed.versions if requested)
     newest = runs[-1] if runs else None
+    scheduled = scheduling.next_time(observed, now)
     return RetrainingStatus(
         count=known.count + len(runs),
         attempt=len(facts.current_attempts(observed)),
@@ -143,6 +144,7 @@ def _retraining(observed: Observed) -> RetrainingStatus:
         last_message=newest.spec.trigger.message if newest is not None else known.last_message,
         last_time=rfc3339(newest.created_at) if newest is not None else known.last_time,
         next_eligible_time=_next_eligible(observed),
+        next_scheduled_time=rfc3339(scheduled) if scheduled is not None else None,
         handled_request=requested if handled else known.handled_request,
     )
 
