@@ -78,7 +78,7 @@ def test_the_page_shows_the_figures_and_a_name_for_each_picture() -> None:
 
 
 def test_the_report_is_data_as_well() -> None:
-    hub, done = evaluated()
+    hub, done = evaluated(metrics=(Measure(metric=Metric.RECALL, positive_class="tulip"),))
     assert done.report is not None
     report = msgspec.json.decode(hub.blob(done.report.json), type=Report)
     (only,) = report.sets
@@ -87,7 +87,9 @@ def test_the_report_is_data_as_well() -> None:
     assert only.interval[0] < only.score.candidate < only.interval[1]
     assert isinstance(only.detail, ClassReport)
     assert sum(map(sum, only.detail.confusion)) == only.score.rows
-    assert evaluated()[1].report == done.report
+    assert only.champion_metrics == pytest.approx(only.score.metrics, abs=1e-5)
+    assert "recall of tulip" in only.champion_metrics
+    assert evaluated(metrics=(Measure(metric=Metric.RECALL, positive_class="tulip"),))[1].report == done.report
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -98,7 +98,7 @@ def _score(case: Case, rows: HeldOut, use: HeldoutUse) -> SetReport | None:
         f"dummy {score.dummy:.4g}; right alone: candidate {score.candidate_only:,}, champion {score.champion_only:,}; "
         f"use {score.use} of these rows"
     )
-    return set_report(use.set, score, compared, case.run.objective)
+    return set_report(use.set, score, compared, case.run)
 
 
 def _publish(case: Case, sets: tuple[SetReport, ...]) -> ReportDigests | None:

@@ -71,7 +71,7 @@ def _set(one: SetReport) -> str:
         parts.append(
             f"<p>Right alone: the candidate on {score.candidate_only:,} rows, the champion on {score.champion_only:,}. "
             + ("" if score.p is None else f"Were both equally good, so large a lead had probability {score.p:.2g}. ")
-            + f"These rows have decided {score.use} times, this time included.</p>"
+            + f"This was use {score.use} of these rows.</p>"
         )
     names = sorted({*score.metrics, *one.champion_metrics})
     parts.append(

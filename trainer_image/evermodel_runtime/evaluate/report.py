@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from evermodel.contract import Measure, Message, Metric, PairedScore
+from evermodel.contract import EvaluateRun, Measure, Message, Metric, PairedScore
 from evermodel_runtime.evaluate.answers import Answers, ClassAnswers, NumberAnswers
 from evermodel_runtime.evaluate.metrics import Floats, precision_recall_curve, roc_curve
 
@@ -107,15 +107,15 @@ def encoded(report: Report) -> bytes:
     return msgspec.json.encode(report, order="deterministic")
 
 
-def set_report(name: str, score: PairedScore, compared: Comparison, objective: Measure) -> SetReport:
+def set_report(name: str, score: PairedScore, compared: Comparison, run: EvaluateRun) -> SetReport:
     """Describe one set in full."""
     theirs = compared.theirs
     return SetReport(
         name=name,
         score=score,
-        interval=compared.ours.interval(objective),
-        champion_interval=None if theirs is None else theirs.interval(objective),
-        champion_metrics={} if theirs is None else theirs.metrics(),
+        interval=compared.ours.interval(run.objective),
+        champion_interval=None if theirs is None else theirs.interval(run.objective),
+        champion_metrics={} if theirs is None else theirs.metrics(run.metrics),
         detail=_detail(compared.ours),
     )
 
