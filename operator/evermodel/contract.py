@@ -127,10 +127,6 @@ class Measure(Message, frozen=True, kw_only=True):
         """The word for where worse values are."""
         return "above" if self.metric.lower_is_better else "below"
 
-    def shown(self, value: float) -> str:
-        """Write a value for people: a score to three decimals, an error in the target's units to four digits."""
-        return f"{value:,.4g}" if self.metric.lower_is_better else f"{value:.3f}"
-
 
 # --- runs: operator -> Job --------------------------------------------------------------------------------------------
 
@@ -794,8 +790,10 @@ class QualityQuery(Message, frozen=True, kw_only=True):
     """Body of POST /v1/models/{model}/quality: what to watch and count. Creates the detector when it is not there."""
 
     version: int
+    measure: Measure = Measure()
     threshold: float
     tolerance: float
+    """How far below the threshold the metric may be; of an error, how far above it, as a share of the threshold."""
     false_alarm_every: float
     window: int
     label_delay: float = 0.0
@@ -806,7 +804,10 @@ class QualityQuery(Message, frozen=True, kw_only=True):
 
 
 class WindowStats(Message, frozen=True, kw_only=True):
-    """Accuracy of the last labelled predictions, for people, with its 95 % Wilson interval."""
+    """The metric over the last labelled predictions, for people, with its 95 % interval.
+
+    Wilson's for a share; of errors, that of their mean, taken as normal.
+    """
 
     value: float
     lower: float
@@ -822,7 +823,7 @@ class Alarm(Message, frozen=True, kw_only=True):
     at: float
     """When that label was written."""
     value: float
-    """Accuracy over the labels since the evidence last began to grow."""
+    """The metric over the labels since the evidence last began to grow."""
     samples: int
     """How many labels that is."""
     changed_after: int

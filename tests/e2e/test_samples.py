@@ -28,6 +28,7 @@ from tests.e2e.figures import Figure
 from tests.e2e.installation import Installation
 from tests.e2e.namespaces import Namespace
 
+from evermodel.contract import Metric
 from evermodel.kube.client import Object
 from evermodel.kube.kinds import MODEL
 from evermodel_runtime.serve.protocol import Datatype, InferResponse, ModelMetadata, TensorMetadata
@@ -101,12 +102,12 @@ async def test_a_sample_is_served_by_the_open_inference_protocol(sample: Sample,
         request = {"id": "mine", "inputs": [_tensor(one) for one in metadata.inputs]}
         async with session.post(f"{url}/infer", json=request) as answer:
             answered = msgspec.json.decode(await answer.read(), type=InferResponse)
-    label = next(output for output in metadata.outputs if output.name == "label")
+    answer_to = next(output for output in metadata.outputs if output.name in {"label", "prediction"})
     assert (metadata.name, metadata.versions) == (sample.name, ("1",))
     assert (answered.id, answered.model_name, answered.model_version) == ("mine", sample.name, "1")
     assert len(answered.parameters.prediction_ids) == 1
-    (predicted,) = next(output for output in answered.outputs if output.name == "label").data
-    assert predicted in label.parameters["classes"]
+    (predicted,) = next(output for output in answered.outputs if output.name == answer_to.name).data
+    assert predicted in answer_to.parameters["classes"] if answer_to.name == "label" else isinstance(predicted, float)
 
 
 def _tensor(input_: TensorMetadata) -> Object:
@@ -137,9 +138,12 @@ async def test_kubectl_get_models_shows_version_holdout_threshold_and_after_labe
 
     rows = _table(await shared.kubectl("get", "models"))
     assert {row["NAME"] for row in rows} == {sample.name for sample in SAMPLES}
+    metrics = {sample.name: sample.model["spec"]["objective"].get("metric", "accuracy") for sample in SAMPLES}
     for row in rows:
-        assert (row["READY"], row["PHASE"], row["VERSION"], row["METRIC"]) == ("True", "Ready", "1", "accuracy")
-        assert float(row["HOLDOUT"]) >= float(row["THRESHOLD"])
+        metric = metrics[row["NAME"]]
+        assert (row["READY"], row["PHASE"], row["VERSION"], row["METRIC"]) == ("True", "Ready", "1", metric)
+        holdout, threshold = float(row["HOLDOUT"]), float(row["THRESHOLD"])
+        assert holdout <= threshold if Metric(metric).lower_is_better else holdout >= threshold
     digits = next(row for row in rows if row["NAME"] == "digits")
     assert float(digits["LIVE"]) > 0.5
     assert clients.tally.failures == []

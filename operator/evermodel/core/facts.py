@@ -50,6 +50,12 @@ def champion(observed: Observed) -> VersionView | None:
     )
 
 
+def watched(observed: Observed) -> VersionView | None:
+    """Return the champion where it can be watched: not one of another task than the spec has by now."""
+    found = champion(observed)
+    return found if found is not None and found.spec.task is observed.model.spec.task else None
+
+
 def traffic_of(observed: Observed) -> int | None:
     """Return the number of the version that the Service sends requests to."""
     return observed.service.version if observed.service is not None else None

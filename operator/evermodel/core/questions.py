@@ -10,6 +10,7 @@ from evermodel.api.modelversion import VersionPhase
 from evermodel.contract import Alarm, Quality, QualityQuery
 from evermodel.core import facts
 from evermodel.core.durations import parse_duration
+from evermodel.core.objectives import objective_of
 from evermodel.core.observed import JobState, Observed, VersionView
 from evermodel.gate import AFTER_ALARM, FOR_MORE, Looks
 
@@ -17,13 +18,13 @@ _BEFORE_JUDGEMENT = frozenset({VersionPhase.TRAINING, VersionPhase.AWAITING_LABE
 
 
 def quality_query(observed: Observed) -> QualityQuery | None:
-    """Return the question to ask now; None while no version takes traffic.
+    """Return the question to ask now; None while no version takes traffic that the objective is about.
 
     Records are counted for the next thing that needs them: rows to judge a waiting candidate on, after an alarm rows of
     the new world to train on, else rows that no run has learnt from. The alarm is the one of the last answer, so that
     the question after an alarm counts for it.
     """
-    champion = facts.champion(observed)
+    champion = facts.watched(observed)
     if champion is None:
         return None
     after, since = _records_wanted(observed, champion)
@@ -47,7 +48,7 @@ def needs_lineage(observed: Observed) -> bool:
 
 def current_quality(observed: Observed) -> Quality | None:
     """Return the hub's answer when it is about the champion and today's threshold; its record count may be stale."""
-    champion = facts.champion(observed)
+    champion = facts.watched(observed)
     quality, query = observed.quality, observed.quality_query
     if champion is None or quality is None or quality.version != champion.number:
         return None
@@ -104,6 +105,7 @@ def _watched(observed: Observed, champion: VersionView) -> QualityQuery:
     spec = observed.model.spec
     return QualityQuery(
         version=champion.number,
+        measure=objective_of(spec.objective),
         threshold=spec.objective.threshold,
         tolerance=spec.monitoring.tolerance,
         false_alarm_every=float(spec.monitoring.false_alarm_every),

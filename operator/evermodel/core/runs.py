@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from evermodel.api.evaluation import Constraint, EvaluationMetric
-from evermodel.api.modeldeployment import CHAMPION, Objective
+from evermodel.api.modeldeployment import CHAMPION
 from evermodel.api.modelversion import ReportDigests, SetScore
 from evermodel.contract import (
     DataFormat,
@@ -20,13 +20,13 @@ from evermodel.contract import (
     FreshRange,
     ImportedModel,
     Measure,
-    Metric,
     PairedScore,
     Slice,
     TrainRun,
     WarmStart,
 )
 from evermodel.core import facts, recipes
+from evermodel.core.objectives import objective_of
 from evermodel.core.observed import Observed, VersionView
 from evermodel.core.questions import trained_through
 
@@ -44,11 +44,6 @@ def data_source(version: VersionView) -> DataSource:
         format=DataFormat(**msgspec.structs.asdict(data.format)),
         credentials=data.credentials_secret_ref.name if data.credentials_secret_ref is not None else None,
     )
-
-
-def objective_of(objective: Objective | None) -> Measure:
-    """Return the metric of an objective; what was recorded long ago has none, and was about accuracy."""
-    return Measure(metric=Metric(objective.metric.value)) if objective is not None else Measure()
 
 
 def train_run(observed: Observed, version: VersionView) -> TrainRun:

@@ -23,6 +23,7 @@ from tests.unit.runtime.memory_hub import MemoryHub, surroundings
 from evermodel.api import API_VERSION, crd
 from evermodel.api.generated import CHECKOUT
 from evermodel.api.modeldeployment import ModelDeploymentSpec, Transformer
+from evermodel.contract import Measure, Metric
 from evermodel_runtime.evaluate.job import evaluate
 from evermodel_runtime.train.job import train
 
@@ -68,6 +69,30 @@ def test_the_churn_table_has_the_declared_columns_and_meets_the_threshold() -> N
     scores = cross_val_score(model, np.array(cells, dtype=object), labels, cv=5)
     assert scores.mean() > spec.objective.threshold + 0.05
     assert max(np.mean(labels == "yes"), np.mean(labels == "no")) < spec.objective.threshold
+
+
+def test_the_progression_of_diabetes_is_predicted_within_the_threshold() -> None:
+    spec = model_of(CHECKOUT / "manifests" / "samples" / "regression.yaml")
+    objective = Measure(metric=Metric(spec.objective.metric.value))
+    source = make_source(uri=spec.data.train.uri, target=spec.data.target)
+    assert spec.training.estimator is not None
+    run = make_train_run(
+        data=source,
+        task=spec.task,
+        objective=objective,
+        estimator=spec.training.estimator.value,
+        parameters=spec.training.parameters,
+    )
+    hub = MemoryHub()
+
+    trained = train(run, surroundings(hub))
+    judged = evaluate(
+        make_evaluate_run(trained.manifest, trained.data_sha256, data=source, objective=objective), surroundings(hub)
+    )
+
+    assert judged.reference is not None
+    assert judged.reference.candidate < spec.objective.threshold - 5
+    assert judged.reference.dummy > spec.objective.threshold + 5
 
 
 def test_the_flats_are_learnt_by_the_default_steps_and_meet_the_threshold(tmp_path: Path) -> None:

@@ -107,7 +107,9 @@ class HubClient:
             body=b"".join(message.get("body", b"") for message in sent[1:]),
         )
 
-    def prediction(self, predicted: str, *, version: int = 1, at: float | None = None, model: str = MODEL) -> str:
+    def prediction(
+        self, predicted: str | float, *, version: int = 1, at: float | None = None, model: str = MODEL
+    ) -> str:
         """Id of a prediction, as a serving pod issues it."""
         self.nonce += 1
         signer = Signer(role_token(KEY, model, Role.SERVER), model)

@@ -20,6 +20,8 @@ from evermodel.contract import (
     LabelledRecords,
     Lineage,
     LineageEntry,
+    Measure,
+    Metric,
     ReportDigests,
     RunReport,
     TrainReport,
@@ -27,7 +29,7 @@ from evermodel.contract import (
     Trials,
 )
 from evermodel.tokens import ANY_MODEL, Role
-from evermodel_runtime.hub.schema import FILE_NAME
+from evermodel_runtime.hub.schema import FILE_NAME, SCHEMA_VERSION, STEPS
 
 
 async def records(hub: HubClient, query: str = "") -> LabelledRecords:
@@ -147,17 +149,35 @@ async def test_trials_are_named_by_version_and_digest(hub: HubClient, path: str)
     assert (await hub.request("GET", f"/v1/models/{MODEL}/{path}")).status == 404
 
 
-async def test_a_volume_of_an_earlier_hub_is_brought_up_to_date_and_keeps_what_it_holds(tmp_path: Path) -> None:
-    async with running_hub(tmp_path) as hub:
-        await hub.label((hub.prediction("7"), 7))
+@pytest.mark.parametrize("schema", range(1, SCHEMA_VERSION))
+async def test_a_volume_of_an_earlier_hub_is_brought_up_to_date_and_keeps_what_it_holds(
+    tmp_path: Path, schema: int
+) -> None:
     with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
-        connection.executescript("DROP TABLE trials; PRAGMA user_version = 1;")
+        connection.executescript(f"{''.join(STEPS[:schema])} PRAGMA user_version = {schema};")
+        connection.execute("INSERT INTO models VALUES (1, ?)", (MODEL,))
+        old = [(1, seq, 1, f"key{seq}", START, START, "7", seq > 40) for seq in range(1, 61)]
+        connection.executemany(
+            "INSERT INTO labels (model, seq, version, key, predicted_at, written_at, label, correct) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            old,
+        )
+        connection.execute(
+            "INSERT INTO detectors (model, version, threshold, tolerance, false_alarm_every, state) "
+            "VALUES (1, 1, 0.92, 0.01, 10000.0, x'00')"
+        )
+        connection.commit()
     async with running_hub(tmp_path) as hub:
         assert await tried(hub, 3, "a", trial(1)) == [trial(1)]
-        metrics = (await hub.request("GET", "/metrics", role=None)).body.decode()
-    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
-        assert connection.execute("SELECT count(*) FROM labels").fetchone() == (1,)
-    assert "evermodel_hub_alarms 0.0" in metrics
+        quality = await hub.quality()
+        recall = await hub.quality(measure=Measure(metric=Metric.RECALL, positive_class="7"))
+        await hub.outcomes([True])
+        later = await hub.quality()
+    assert quality.window is not None
+    assert recall.window is not None
+    assert quality.window.value == recall.window.value == pytest.approx(1 / 3)
+    assert quality.alarm is not None
+    assert later.last_seq == 61
 
 
 async def test_all_looks_at_one_candidate_are_one_use(hub: HubClient) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.hub.asgi import MODEL, START, HubClient, running_hub
 
 from evermodel.contract import Alarm, Capture
-from evermodel_runtime.hub import reading
+from evermodel_runtime.hub import figures
 from evermodel_runtime.hub.detectors import KEPT
 from evermodel_runtime.quality.detector import Detector, DetectorSettings
 
@@ -126,7 +126,7 @@ async def test_an_alarm_says_where_the_fall_began_after_restarts_too(tmp_path: P
 async def test_a_long_shortfall_is_read_back_so_far_and_no_farther(
     hub: HubClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "LONGEST_SHORTFALL", 20)
+    monkeypatch.setattr(figures, "LONGEST_SHORTFALL", 20)
     await hub.quality()
     await hub.outcomes(falling(0, 400, 0.6))
     alarm = (await hub.quality()).alarm

@@ -32,6 +32,14 @@ def test_an_id_says_what_was_signed(version: int, at: float, predicted: str, non
     assert issued.predicted == compact_label(predicted)
 
 
+@given(predicted=st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_is_signed_to_the_bit(predicted: float) -> None:
+    issued = signer().verify(signer().issue(1, AT, predicted, NONCE))
+    assert isinstance(issued, Issued)
+    assert isinstance(issued.predicted, float)
+    assert issued.predicted == predicted
+
+
 def test_an_id_fits_in_a_url() -> None:
     prediction = signer().issue(3, AT, "7", NONCE)
     assert set(prediction) <= set(string.ascii_letters + string.digits + "-_")

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
+from evermodel.contract import Measure
 from evermodel_runtime.quality.detector import Detector, DetectorSettings
+from evermodel_runtime.quality.outcomes import Labelled, Outcomes, outcomes_of
 
 KEPT = 8
 """Detectors of one version: a threshold that was asked for long ago is replayed when it is asked for again."""
 _VERSIONS_IN_MEMORY = 4096
+SETTINGS = "measure, threshold, tolerance, false_alarm_every"
+"""Columns of what ``settings_of`` takes."""
+_MEASURE = msgspec.json.Decoder(Measure)
 
 
 @dataclass(slots=True)
 class _Live:
     id: int
     detector: Detector
+    outcomes: Outcomes
+    """What makes rows of the ledger the outcomes that it takes."""
 
 
 class Detectors:
@@ -38,11 +47,10 @@ class Detectors:
         self._live.clear()
         self._moved.clear()
 
-    def step(self, model: int, version: int, outcomes: Iterable[tuple[int, bool]]) -> None:
+    def step(self, model: int, version: int, rows: Sequence[Labelled]) -> None:
         """Take labels just written, in ledger order."""
-        outcomes = list(outcomes)
         for live in self._of(model, version):
-            live.detector.replay(outcomes)
+            live.detector.replay(live.outcomes(rows))
             self._moved.add((model, version))
 
     def write(self) -> None:
@@ -59,51 +67,49 @@ class Detectors:
         settings = replayed.settings
         if any(live.detector.settings == settings for live in owned):
             return
-        replayed.replay(outcomes_after(self._connection, model, version, through))
+        outcomes = outcomes_of(settings.measure, settings.threshold)
+        replayed.replay(outcomes(rows_after(self._connection, model, version, through)))
         if len(owned) >= KEPT:
             oldest = owned.pop(0)
             self._connection.execute("DELETE FROM detectors WHERE id = ?", (oldest.id,))
         (number,) = self._connection.execute(
-            "INSERT INTO detectors (model, version, threshold, tolerance, false_alarm_every, state) "
-            "VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
-            (model, version, settings.threshold, settings.tolerance, settings.false_alarm_every, replayed.dump()),
+            "INSERT INTO detectors (model, version, measure, threshold, tolerance, false_alarm_every, state) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+            (*_identity(model, version, settings), replayed.dump()),
         ).fetchone()
-        owned.append(_Live(number, replayed))
+        owned.append(_Live(number, replayed, outcomes))
 
     def _of(self, model: int, version: int) -> list[_Live]:
         """Return the detectors of a version, the oldest first."""
         owned = self._live.get((model, version))
         if owned is None:
             found = self._connection.execute(
-                "SELECT id, threshold, tolerance, false_alarm_every, state FROM detectors "
-                "WHERE model = ? AND version = ? ORDER BY id",
+                f"SELECT id, {SETTINGS}, state FROM detectors WHERE model = ? AND version = ? ORDER BY id",  # noqa: S608
                 (model, version),
             ).fetchall()
-            owned = [
-                _Live(number, Detector.load(_settings(threshold, tolerance, every), state))
-                for number, threshold, tolerance, every, state in found
-            ]
+            owned = [_live(number, settings_of(*stored), state) for number, *stored, state in found]
             self._live[model, version] = owned
         return owned
 
 
-def outcomes_after(connection: sqlite3.Connection, model: int, version: int, seq: int) -> Iterable[tuple[int, bool]]:
-    """Return stored outcomes of a version after a ledger number, in ledger order."""
-    return connection.execute(
-        "SELECT seq, correct FROM labels WHERE model = ? AND version = ? AND seq > ? ORDER BY seq",
+def rows_after(connection: sqlite3.Connection, model: int, version: int, seq: int) -> Iterator[Labelled]:
+    """Return stored labels of a version after a ledger number, in ledger order."""
+    found = connection.execute(
+        "SELECT seq, correct, label, predicted FROM labels WHERE model = ? AND version = ? AND seq > ? ORDER BY seq",
         (model, version, seq),
     )
+    return map(Labelled._make, found)
 
 
-def outcomes_before(
-    connection: sqlite3.Connection, model: int, version: int, seq: int, limit: int
-) -> list[tuple[int, bool]]:
-    """Return the last stored outcomes of a version up to a ledger number, the newest first."""
-    return connection.execute(
+def rows_before(connection: sqlite3.Connection, model: int, version: int, seq: int) -> Iterator[Labelled]:
+    """Return stored labels of a version up to a ledger number, the newest first."""
+    found = connection.execute(
         # The + keeps SQLite from an index by version, which it would have to sort.
-        "SELECT seq, correct FROM labels WHERE model = ? AND +version = ? AND seq <= ? ORDER BY seq DESC LIMIT ?",
-        (model, version, seq, limit),
-    ).fetchall()
+        "SELECT seq, correct, label, predicted FROM labels WHERE model = ? AND +version = ? AND seq <= ? "
+        "ORDER BY seq DESC",
+        (model, version, seq),
+    )
+    return map(Labelled._make, found)
 
 
 def stored_detector(
@@ -111,12 +117,27 @@ def stored_detector(
 ) -> Detector | None:
     """Return the detector as of the last commit, or None when nobody asked for it yet."""
     found = connection.execute(
-        "SELECT state FROM detectors "
-        "WHERE model = ? AND version = ? AND threshold = ? AND tolerance = ? AND false_alarm_every = ?",
-        (model, version, settings.threshold, settings.tolerance, settings.false_alarm_every),
+        "SELECT state FROM detectors WHERE model = ? AND version = ? AND measure = ? "
+        "AND threshold = ? AND tolerance = ? AND false_alarm_every = ?",
+        _identity(model, version, settings),
     ).fetchone()
     return None if found is None else Detector.load(settings, found[0])
 
 
-def _settings(threshold: float, tolerance: float, false_alarm_every: float) -> DetectorSettings:
-    return DetectorSettings(threshold=threshold, tolerance=tolerance, false_alarm_every=false_alarm_every)
+def settings_of(measure: str, threshold: float, tolerance: float, false_alarm_every: float) -> DetectorSettings:
+    """Return the settings of a stored detector, from the columns ``SETTINGS``."""
+    return DetectorSettings(
+        measure=_MEASURE.decode(measure),
+        threshold=threshold,
+        tolerance=tolerance,
+        false_alarm_every=false_alarm_every,
+    )
+
+
+def _live(number: int, settings: DetectorSettings, state: bytes) -> _Live:
+    return _Live(number, Detector.load(settings, state), outcomes_of(settings.measure, settings.threshold))
+
+
+def _identity(model: int, version: int, settings: DetectorSettings) -> tuple[object, ...]:
+    measure = msgspec.json.encode(settings.measure, order="deterministic").decode()
+    return model, version, measure, settings.threshold, settings.tolerance, settings.false_alarm_every

@@ -11,9 +11,10 @@ from typing import TypeVar
 
 from evermodel_runtime.hub.detectors import Detectors
 from evermodel_runtime.hub.schema import BUCKET_SECONDS
+from evermodel_runtime.quality.outcomes import Labelled
 
 T = TypeVar("T")
-_COLUMNS = "model, seq, version, key, predicted_at, written_at, label, correct"
+_COLUMNS = "model, seq, version, key, predicted_at, written_at, label, correct, predicted"
 _CHUNKS = (128, 16, 1)
 """Rows in one statement. sqlite3 gives up the interpreter lock at each step of a statement and may wait long to have it
 again while the event loop is busy: many rows in a step are several times faster than a step for each row."""
@@ -28,6 +29,8 @@ class NewLabel:
     predicted_at: float
     label: str
     correct: bool
+    predicted: str
+    """The predicted class, as its id holds it, or number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +80,8 @@ class Ledger:
                     known[label.key] = label.label
                     seq = self._next_seq(model)
                     written.append((seq, label))
-                    new.append(
-                        (model, seq, label.version, label.key, label.predicted_at, at, label.label, label.correct)
-                    )
+                    made = (label.predicted_at, at, label.label, label.correct, label.predicted)
+                    new.append((model, seq, label.version, label.key, *made))
             insert_rows(self._connection, f"INSERT INTO labels ({_COLUMNS}) VALUES", new)
         if written:
             self._follow_up(model, written)
@@ -105,10 +107,10 @@ class Ledger:
 
     def _follow_up(self, model: int, written: list[tuple[int, NewLabel]]) -> None:
         """Step the detectors, count, and join captures that came before their labels."""
-        outcomes: defaultdict[int, list[tuple[int, bool]]] = defaultdict(list)
+        outcomes: defaultdict[int, list[Labelled]] = defaultdict(list)
         buckets: Counter[tuple[int, int]] = Counter()
         for seq, label in written:
-            outcomes[label.version].append((seq, label.correct))
+            outcomes[label.version].append(Labelled(seq, label.correct, label.label, label.predicted))
             buckets[label.version, int(label.predicted_at // BUCKET_SECONDS)] += 1
         for version, steps in outcomes.items():
             self._detectors.step(model, version, steps)

@@ -13,7 +13,6 @@ from typing import TypeVar
 import msgspec
 
 from evermodel.contract import (
-    Alarm,
     DatasetInfo,
     LabelledRecord,
     LabelledRecords,
@@ -24,13 +23,12 @@ from evermodel.contract import (
     Scalar,
     Trial,
     Trials,
-    WindowStats,
 )
-from evermodel_runtime.hub.detectors import outcomes_after, outcomes_before, stored_detector
+from evermodel_runtime.hub.detectors import SETTINGS, rows_after, settings_of, stored_detector
+from evermodel_runtime.hub.figures import read_alarm, read_window
 from evermodel_runtime.hub.schema import BUCKET_SECONDS, open_for_reading
-from evermodel_runtime.quality.changepoint import LONGEST_SHORTFALL, labels_since_change
-from evermodel_runtime.quality.detector import Crossing, Detector, DetectorSettings
-from evermodel_runtime.quality.wilson import wilson_interval
+from evermodel_runtime.quality.detector import Detector, DetectorSettings
+from evermodel_runtime.quality.outcomes import outcomes_of
 
 T = TypeVar("T")
 _ROW = msgspec.json.Decoder(tuple[Scalar | None, ...])
@@ -98,7 +96,8 @@ def replay_if_new(
     if stored_detector(connection, model, version, settings) is not None:
         return None
     detector = Detector(settings)
-    detector.replay(outcomes_after(connection, model, version, 0))
+    outcomes = outcomes_of(settings.measure, settings.threshold)
+    detector.replay(outcomes(rows_after(connection, model, version, 0)))
     return detector, last_seq(connection, model)
 
 
@@ -120,9 +119,9 @@ def read_quality(
         as_of=now,
         predictions=predictions,
         labels=labels,
-        window=_window(connection, model, query, now),
+        window=read_window(connection, model, query, now),
         coverage=_coverage(connection, model, query, now),
-        alarm=None if crossing is None else _alarm(connection, model, query.version, crossing, settings),
+        alarm=None if crossing is None else read_alarm(connection, model, query.version, crossing, settings),
         last_seq=last_seq(connection, model),
         records=records,
         records_counted=counted,
@@ -134,20 +133,6 @@ def _totals(connection: sqlite3.Connection, model: int, version: int) -> tuple[i
         "SELECT predictions, labels FROM totals WHERE model = ? AND version = ?", (model, version)
     ).fetchone()
     return (0, 0) if found is None else (int(found[0]), int(found[1]))
-
-
-def _window(connection: sqlite3.Connection, model: int, query: QualityQuery, now: float) -> WindowStats | None:
-    """Score the last labels by the time of the prediction: a late label of an old prediction is no news."""
-    newest = float("inf") if query.label_delay == 0 else now - query.label_delay
-    samples, correct = connection.execute(
-        "SELECT count(*), coalesce(sum(correct), 0) FROM (SELECT correct FROM labels "
-        "WHERE model = ? AND version = ? AND predicted_at <= ? ORDER BY predicted_at DESC LIMIT ?)",
-        (model, query.version, newest, query.window),
-    ).fetchone()
-    if samples == 0:
-        return None
-    lower, upper = wilson_interval(correct, samples)
-    return WindowStats(value=correct / samples, lower=lower, upper=upper, samples=samples)
 
 
 def _coverage(connection: sqlite3.Connection, model: int, query: QualityQuery, now: float) -> float | None:
@@ -163,20 +148,6 @@ def _coverage(connection: sqlite3.Connection, model: int, query: QualityQuery, n
         predictions, labels = predictions - young[0], labels - young[1]
     # A label may overtake its pod's next heartbeat.
     return min(1.0, labels / predictions) if predictions > 0 else None
-
-
-def _alarm(
-    connection: sqlite3.Connection, model: int, version: int, crossing: Crossing, settings: DetectorSettings
-) -> Alarm:
-    """Describe a latched alarm: only by stored outcomes up to it, which never change."""
-    (written_at,) = connection.execute(
-        "SELECT written_at FROM labels WHERE model = ? AND seq = ?", (model, crossing.seq)
-    ).fetchone()
-    value = 1 - crossing.wrong / crossing.samples
-    shortfall = outcomes_before(connection, model, version, crossing.seq, min(crossing.samples, LONGEST_SHORTFALL))
-    since = labels_since_change((correct for _, correct in shortfall), settings)
-    first, _ = shortfall[since - 1]
-    return Alarm(seq=crossing.seq, at=written_at, value=value, samples=crossing.samples, changed_after=first - 1)
 
 
 def read_records(
@@ -235,10 +206,7 @@ def read_dataset(connection: sqlite3.Connection, name: str) -> DatasetInfo | Non
 
 def count_alarms_and_records(connection: sqlite3.Connection) -> tuple[int, int]:
     """Answer the gauges of the metrics."""
-    found = connection.execute("SELECT threshold, tolerance, false_alarm_every, state FROM detectors").fetchall()
-    alarms = 0
-    for threshold, tolerance, every, state in found:
-        settings = DetectorSettings(threshold=threshold, tolerance=tolerance, false_alarm_every=every)
-        alarms += Detector.load(settings, state).crossing is not None
+    found = connection.execute(f"SELECT {SETTINGS}, state FROM detectors").fetchall()  # noqa: S608 - names only
+    alarms = sum(Detector.load(settings_of(*stored), state).crossing is not None for *stored, state in found)
     (records,) = connection.execute("SELECT count(*) FROM captures WHERE label_seq IS NOT NULL").fetchone()
     return alarms, int(records)

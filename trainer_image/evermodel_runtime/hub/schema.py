@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evermodel_runtime.hub.settings import Synchronous
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 FILE_NAME = "hub.sqlite3"
 BUCKET_SECONDS = 10
 """Predictions and labels are counted by the time of the prediction, in buckets of this length."""
@@ -69,7 +69,19 @@ CREATE TABLE trials (
   model INTEGER NOT NULL, version INTEGER NOT NULL, run TEXT NOT NULL, number INTEGER NOT NULL, trial BLOB NOT NULL,
   PRIMARY KEY (model, version, run, number)) WITHOUT ROWID;
 """
-STEPS = (TABLES, TRIALS)
+METRICS = """
+-- What was predicted, as its id holds it: errors and metrics of a class follow from it and the label.
+-- NULL of labels that an earlier hub wrote.
+ALTER TABLE labels ADD COLUMN predicted TEXT;
+
+-- States are made again from the ledger, to the bit, when they are asked for.
+DROP TABLE detectors;
+CREATE TABLE detectors (
+  id INTEGER PRIMARY KEY, model INTEGER NOT NULL, version INTEGER NOT NULL, measure TEXT NOT NULL,
+  threshold REAL NOT NULL, tolerance REAL NOT NULL, false_alarm_every REAL NOT NULL, state BLOB NOT NULL,
+  UNIQUE (model, version, measure, threshold, tolerance, false_alarm_every));
+"""
+STEPS = (TABLES, TRIALS, METRICS)
 """What makes each schema of the one before it: a volume of an earlier hub is brought up to date."""
 
 

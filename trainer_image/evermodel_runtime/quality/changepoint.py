@@ -1,4 +1,4 @@
-"""Since when is accuracy too low? The most likely start of the shortfall that an alarm was about.
+"""Since when is the metric missed? The most likely start of the shortfall that an alarm was about.
 
 References
 ----------
@@ -17,28 +17,31 @@ LONGEST_SHORTFALL = 20_000
 """Labels before an alarm that are looked at: a world that changed earlier has shown itself in as many."""
 
 
-def labels_since_change(newest_first: Iterable[bool], settings: DetectorSettings) -> int:
+def labels_since_change(newest_first: Iterable[float], settings: DetectorSettings) -> int:
     """Count the labels since the most likely change.
 
     Parameters
     ----------
-    newest_first : iterable of bool
-        Which labels up to the alarm were right, the newest first, as far back as the change may be.
+    newest_first : iterable of float
+        The outcomes of labels up to the alarm, the newest first, as far back as the change may be.
     settings : DetectorSettings
         Of the detector that alarmed.
 
     Returns
     -------
     int
-        The number of newest labels that speak most for an accuracy below the level, by the bet that they speak for
+        The number of newest labels that speak most for a mean below the level, by the bet that they speak for
         most; at least 1 when there are any.
     """
     m = settings.level
-    gains = [(log(1 + bet * (m - 1)), log(1 + bet * m)) for bet in settings.bets]
-    evidence = [0.0] * len(gains)
+    bets = settings.bets
+    right, wrong = ([log(1 + bet * (m - outcome)) for bet in bets] for outcome in (1, 0))
+    evidence = [0.0] * len(bets)
     most, since = float("-inf"), 0
-    for labels, correct in enumerate(newest_first, 1):
-        evidence = [sum_ + (right if correct else wrong) for sum_, (right, wrong) in zip(evidence, gains, strict=True)]
+    for labels, outcome in enumerate(newest_first, 1):
+        known = right if outcome == 1 else wrong if not outcome else None
+        gains = known or [log(1 + bet * (m - outcome)) for bet in bets]
+        evidence = [sum_ + gain for sum_, gain in zip(evidence, gains, strict=True)]
         if max(evidence) > most:
             most, since = max(evidence), labels
     return since

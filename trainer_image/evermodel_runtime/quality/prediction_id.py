@@ -24,8 +24,8 @@ class Issued:
     version: int
     at: float
     """When it was made, seconds since the epoch, to the millisecond."""
-    predicted: str
-    """Text of the predicted class, or its digest when that is long: compare with ``compact_label``."""
+    predicted: str | float
+    """Text of the predicted class, or its digest when that is long: compare with ``compact_label``. Or a number."""
     key: str
     """What tells this prediction from all others of its model: 24 characters, those of one time side by side."""
 
@@ -42,7 +42,7 @@ class _Payload(msgspec.Struct, array_like=True):
     version: int
     at_ms: int
     nonce: bytes
-    predicted: str
+    predicted: str | float
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -74,9 +74,10 @@ class Signer:
         self._mac = hmac.new(key, digestmod=hashlib.sha256)
         self._model = model
 
-    def issue(self, version: int, at: float, predicted: str, nonce: bytes) -> str:
-        """Make the id of one prediction; ``nonce`` is eight random bytes."""
-        payload = _ENCODER.encode(_Payload(self._model, version, round(at * 1000), nonce, compact_label(predicted)))
+    def issue(self, version: int, at: float, predicted: str | float, nonce: bytes) -> str:
+        """Make the id of one prediction, a class's text or a number; ``nonce`` is eight random bytes."""
+        kept = compact_label(predicted) if isinstance(predicted, str) else predicted
+        payload = _ENCODER.encode(_Payload(self._model, version, round(at * 1000), nonce, kept))
         return _spell(self._sign(payload) + payload)
 
     def verify(self, prediction_id: str) -> Issued | Refusal:

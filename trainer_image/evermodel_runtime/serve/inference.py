@@ -31,6 +31,8 @@ from evermodel_runtime.serve.protocol import (
 from evermodel_runtime.serve.rows import Rows, read_rows
 
 LABEL = "label"
+PREDICTION = "prediction"
+"""The output of a regressor."""
 PROBABILITIES = "probabilities"
 NONCE_BYTES = 8
 NONCES_AT_ONCE = 512
@@ -48,9 +50,9 @@ class PredictionIds:
         self._block = b""
         self._at = 0
 
-    def issue(self, texts: Sequence[str], at: float) -> list[str]:
-        """Return one id for each predicted class."""
-        return [self._signer.issue(self._version, at, text, self._nonce()) for text in texts]
+    def issue(self, predicted: Sequence[str] | Sequence[float], at: float) -> list[str]:
+        """Return one id for each predicted class or number."""
+        return [self._signer.issue(self._version, at, one, self._nonce()) for one in predicted]
 
     def _nonce(self) -> bytes:
         if self._at >= len(self._block):
@@ -91,7 +93,8 @@ class Inference:
         self._captures = captures
         self._measures = measures
         self._clock = clock
-        self._all_outputs = (LABEL, PROBABILITIES) if model.has_probabilities else (LABEL,)
+        self._answer = PREDICTION if model.predicts_numbers else LABEL
+        self._all_outputs = (self._answer, PROBABILITIES) if model.has_probabilities else (self._answer,)
 
     def answer(self, body: bytes) -> Answer | Awaitable[Answer]:
         """Answer one request; never raises for what a caller sent."""
@@ -110,7 +113,7 @@ class Inference:
         return Asked(request, outputs, read_rows(self.model.schema, request.inputs), started)
 
     def _answered(self, asked: Asked, prediction: Prediction) -> Answer:
-        ids = self._ids.issue(prediction.texts, self._clock())
+        ids = self._ids.issue(prediction.signed, self._clock())
         if self._captures is not None:
             _capture(self._captures, ids, asked.rows)
         response = InferResponse(
@@ -144,7 +147,7 @@ class Inference:
             return InferOutput(name, Datatype.FP64, (count, width), prediction.probabilities.ravel().tolist())
         labels: list[Any] = prediction.labels
         if self.model.label_type is Datatype.BYTES:
-            labels = prediction.texts
+            labels = prediction.signed
         return InferOutput(name, self.model.label_type, (count,), labels)
 
     def _refused(self, error: ModelRunError) -> Answer:

@@ -1,7 +1,7 @@
 """What a model takes and answers, as the protocol describes it."""
 
 from evermodel.contract import ColumnKind, ServeConfig
-from evermodel_runtime.serve.inference import LABEL, PROBABILITIES
+from evermodel_runtime.serve.inference import LABEL, PREDICTION, PROBABILITIES
 from evermodel_runtime.serve.model import ServedModel
 from evermodel_runtime.serve.protocol import Datatype, ModelMetadata, TensorMetadata
 
@@ -40,6 +40,8 @@ def _nullable(model: ServedModel) -> dict[str, list[str]]:
 
 
 def _outputs(model: ServedModel) -> tuple[TensorMetadata, ...]:
+    if model.predicts_numbers:
+        return (TensorMetadata(PREDICTION, model.label_type, (-1,)),)
     classes = {"classes": list(model.manifest.classes)}
     outputs = [TensorMetadata(LABEL, model.label_type, (-1,), classes)]
     if model.has_probabilities:

@@ -1,4 +1,4 @@
-"""One verified model in memory: from checked rows to labels and probabilities."""
+"""One verified model in memory: from checked rows to labels and probabilities, or to numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from evermodel.contract import ColumnKind, Manifest, ModelFormat, Scalar, label_text
+from evermodel.contract import ColumnKind, Manifest, ModelFormat, Scalar, Task, label_text
 from evermodel_runtime.artifacts.scorer import ModelFileError, RowsRefusedError, Scorer, load_scorer
-from evermodel_runtime.data.rows import Inputs
+from evermodel_runtime.data.rows import Inputs, Labels
 from evermodel_runtime.serve.protocol import Datatype
 from evermodel_runtime.serve.rows import Rows, Schema
 
@@ -54,15 +54,15 @@ class Prediction:
 
     labels: list[Scalar]
     """As the training data has them."""
-    texts: list[str]
-    """The same as ``label_text`` spells them: what prediction ids carry."""
+    signed: list[str] | list[float]
+    """What prediction ids carry: the same as ``label_text`` spells them, or a regressor's numbers."""
     probabilities: NDArray[np.float32] | None
     """Shape (rows, classes), in the order of the manifest's classes."""
 
     def between(self, start: int, stop: int) -> "Prediction":
         """Return the answers for a stretch of the rows."""
         probabilities = None if self.probabilities is None else self.probabilities[start:stop]
-        return Prediction(self.labels[start:stop], self.texts[start:stop], probabilities)
+        return Prediction(self.labels[start:stop], self.signed[start:stop], probabilities)
 
 
 class ServedModel:
@@ -72,7 +72,8 @@ class ServedModel:
         self.manifest = scorer.manifest
         self.schema = Schema.of(self.manifest.columns)
         self.platform = PLATFORMS[self.manifest.format]
-        self.label_type = _label_type(self.manifest.classes)
+        self.predicts_numbers = self.manifest.task is Task.REGRESSION
+        self.label_type = Datatype.FP64 if self.predicts_numbers else _label_type(self.manifest.classes)
         self.has_probabilities = scorer.has_probabilities
         self._scorer = scorer
         self._by_label = {label: (label, label_text(label)) for label in self.manifest.classes}
@@ -88,6 +89,8 @@ class ServedModel:
             raise ModelRunError(_first_line(error)) from error
         except _SHAPE_ERRORS as error:
             raise ModelMismatchError(_first_line(error)) from error
+        if self.predicts_numbers:
+            return _numbers(labels)
         pairs = [self._label(raw) for raw in labels.tolist()]
         return Prediction([label for label, _ in pairs], [text for _, text in pairs], probabilities)
 
@@ -122,6 +125,16 @@ def load_model(content: bytes, manifest: Manifest) -> ServedModel:
         return ServedModel(load_scorer(content, manifest))
     except _LOAD_ERRORS as error:
         raise ModelLoadError(f"the {FILES[manifest.format]} cannot be loaded: {_first_line(error)}") from error
+
+
+def _numbers(answers: Labels) -> Prediction:
+    """Return a regressor's answers; JSON has no infinity, and neither has a label that could be compared with it."""
+    numbers = answers.astype(np.float64)
+    wrong = np.flatnonzero(~np.isfinite(numbers))
+    if len(wrong):
+        raise RowsNotAnsweredError(f"to row {int(wrong[0]) + 1} of {len(numbers)} its answer is no finite number")
+    values: list[float] = numbers.tolist()
+    return Prediction(list(values), values, None)
 
 
 def _inputs(rows: Rows) -> Inputs:

@@ -14,10 +14,11 @@ from evermodel.constraints import Constraint, Demands
 from evermodel.contract import EvaluationReport, FailureReason
 from evermodel.core import facts, names
 from evermodel.core.actions import CreateJob
+from evermodel.core.objectives import objective_of, rounded
 from evermodel.core.observed import Observed, VersionView
 from evermodel.core.phases import jobs, progress
 from evermodel.core.questions import current_quality, looks_at, records_counted, running_job
-from evermodel.core.runs import evaluate_run, measure_of, measured, objective_of, recorded, report_of
+from evermodel.core.runs import evaluate_run, measure_of, measured, recorded, report_of
 from evermodel.core.step import NOTHING, Step
 from evermodel.core.timestamps import rfc3339
 from evermodel.gate import GateRules, Outcome, Verdict, decide, next_look
@@ -143,7 +144,7 @@ def judged(observed: Observed, version: VersionView, scored: ModelVersionStatus)
         phase=phase,
         message=message,
         failure=failure,
-        holdout=round(verdict.holdout, 4) if verdict.holdout is not None else None,
+        holdout=rounded(observed.model.spec.objective, verdict.holdout, 4) if verdict.holdout is not None else None,
         holdout_set=verdict.decided_on,
     )
 

@@ -1,4 +1,4 @@
-"""Does the champion keep its accuracy? An ordered list of small questions, of which the first answer counts."""
+"""Does the champion keep its metric? An ordered list of small questions, of which the first answer counts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from evermodel.api.modeldeployment import RetrainingMode, RetrainingTrigger
 from evermodel.api.modelversion import VersionPhase
 from evermodel.contract import Alarm, Quality
 from evermodel.core import conditions, facts
+from evermodel.core.objectives import meets, objective_of
 from evermodel.core.observed import Observed, VersionView
 from evermodel.core.phases.evaluation import records_to_judge
 from evermodel.core.questions import current_quality, records_counted, records_to_train
@@ -30,7 +31,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarmed:
-    """A champion whose accuracy is below the threshold by the detector's evidence."""
+    """A champion that misses the threshold by the detector's evidence."""
 
     observed: Observed
     now: datetime
@@ -44,7 +45,7 @@ class Alarmed:
 
 
 def assess(observed: Observed, now: datetime) -> Health:
-    """Say whether the champion keeps its accuracy, and what is being done when it does not."""
+    """Say whether the champion keeps its metric, and what is being done when it does not."""
     champion = facts.champion(observed)
     if champion is None:
         return _unknown(Reason.NO_VERSION, "No version takes traffic yet.")
@@ -68,8 +69,10 @@ def progress(count: int, needed: int) -> str:
 
 def alarm_text(observed: Observed, alarm: Alarm) -> str:
     """Describe an alarm against the threshold."""
-    threshold = observed.model.spec.objective.threshold
-    return f"Accuracy {alarm.value:.3f} over {alarm.samples:,} labels is below {threshold:g}"
+    objective = observed.model.spec.objective
+    measure = objective_of(objective)
+    figures = f"{measure} {measure.shown(alarm.value)} over {alarm.samples:,} labels"
+    return f"{_capital(figures)} is {measure.worse_side} {objective.threshold:g}"
 
 
 def run_is_under_way(case: Alarmed) -> Health | None:
@@ -231,13 +234,17 @@ def _below_at_its_gate(observed: Observed, champion: VersionView) -> Health | No
 
     It was better than a predecessor that missed the threshold by more: a harder world must not freeze the worse model.
     """
-    status, threshold = champion.status, observed.model.spec.objective.threshold
+    status, objective = champion.status, observed.model.spec.objective
+    measure = objective_of(objective)
     known = _known(observed, champion)
     if known is not None and known.status is not ConditionStatus.FALSE:
         return None
-    if status.holdout_set != "fresh" or status.holdout is None or status.holdout >= threshold:
+    if status.holdout_set != "fresh" or status.holdout is None or objective_of(champion.spec.objective) != measure:
         return None
-    figures = f"accuracy {status.holdout:.3f} on production records is below {threshold:g}"
+    if meets(objective, status.holdout):
+        return None
+    shown = measure.shown(status.holdout)
+    figures = f"{measure} {shown} on production records is {measure.worse_side} {objective.threshold:g}"
     message = f"Version {champion.number} is better than its predecessor, but its {figures}."
     return _unhealthy(Reason.BELOW_THRESHOLD, message)
 
@@ -256,15 +263,22 @@ def _inconclusive(observed: Observed, quality: Quality) -> Health | None:
 
 def _by_window(observed: Observed, champion: VersionView, quality: Quality) -> Health:
     """Without an alarm the window makes healthy, but never unhealthy: the detector decides that."""
-    threshold = observed.model.spec.objective.threshold
+    objective = observed.model.spec.objective
+    measure = objective_of(objective)
+    missed = f"live {measure} is {measure.worse_side} {objective.threshold:g}"
     known = _known(observed, champion)
-    holds = quality.window is not None and quality.window.value >= threshold
+    holds = quality.window is not None and meets(objective, quality.window.value)
     if holds or (known is not None and known.status is ConditionStatus.TRUE):
-        message = f"No evidence that the live accuracy is below {threshold:g}."
+        message = f"No evidence that the {missed}."
         return Health(status=ConditionStatus.TRUE, reason=Reason.ABOVE_THRESHOLD, message=message)
     if known is not None and known.status is ConditionStatus.FALSE:
-        return _unhealthy(Reason.BELOW_THRESHOLD, f"Live accuracy is below {threshold:g}, by the window alone.")
-    return _unknown(Reason.INCONCLUSIVE, f"Live accuracy is close to {threshold:g}: more labels are needed to tell.")
+        return _unhealthy(Reason.BELOW_THRESHOLD, f"{_capital(missed)}, by the window alone.")
+    message = f"Live {measure} is close to {objective.threshold:g}: more labels are needed to tell."
+    return _unknown(Reason.INCONCLUSIVE, message)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _known(observed: Observed, champion: VersionView) -> Health | None:

@@ -198,7 +198,7 @@ def _changed(message: str) -> Trigger:
 
 def _feedback_is_unknown(observed: Observed) -> bool:
     """Tell whether the ledger's end, up to which the run should learn, has yet to be asked for."""
-    learns = observed.model.spec.retraining.data.include_feedback and facts.champion(observed) is not None
+    learns = observed.model.spec.retraining.data.include_feedback and facts.watched(observed) is not None
     return learns and current_quality(observed) is None
 
 

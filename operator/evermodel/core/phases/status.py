@@ -12,6 +12,7 @@ from evermodel.api.modeldeployment import (
     ChampionStatus,
     LiveStatus,
     ModelDeploymentStatus,
+    Objective,
     Phase,
     RetrainingMode,
     RetrainingStatus,
@@ -21,15 +22,14 @@ from evermodel.contract import Quality
 from evermodel.core import facts, names
 from evermodel.core.builders import Builders
 from evermodel.core.conditions import Wanted, find, set_conditions, shortened
+from evermodel.core.objectives import notable, rounded
 from evermodel.core.observed import Observed, VersionView
 from evermodel.core.phases import monitoring, reporting, rollout, scheduling
 from evermodel.core.questions import current_quality
 from evermodel.core.timestamps import from_epoch, parse_time, rfc3339
 
 REFRESH = timedelta(minutes=10)
-"""Moving figures are written anew after this long …"""
-NOTABLE = 0.01
-"""… or when the accuracy has moved by this much, or together with anything else that changes."""
+"""Moving figures are written anew after this long, or when the metric has moved notably, or with another change."""
 _PHASES = {
     VersionPhase.TRAINING: Phase.TRAINING,
     VersionPhase.AWAITING_LABELS: Phase.COLLECTING_LABELS,
@@ -44,9 +44,9 @@ def status(observed: Observed, now: datetime, build: Builders) -> ModelDeploymen
     quality = current_quality(observed)
     shown = _still_shown(observed)
     kept = _assembled(observed, now, build, shown)
-    if quality is None or (kept == known and not _is_due(shown, quality, now)):
+    if quality is None or (kept == known and not _is_due(shown, quality, observed.model.spec.objective, now)):
         return kept
-    return msgspec.structs.replace(kept, live=_live(quality))
+    return msgspec.structs.replace(kept, live=_live(quality, observed.model.spec.objective))
 
 
 def _assembled(observed: Observed, now: datetime, build: Builders, live: LiveStatus | None) -> ModelDeploymentStatus:
@@ -60,7 +60,7 @@ def _assembled(observed: Observed, now: datetime, build: Builders, live: LiveSta
         phase=_phase(observed, conditions),
         conditions=conditions,
         latest_version=facts.latest_number(observed),
-        champion=_champion(champion),
+        champion=_champion(champion, model.spec.objective),
         candidate=_candidate(observed),
         live=live,
         retraining=_retraining(observed, now),
@@ -104,12 +104,12 @@ def _phase_of_champion(ready: Condition | None, healthy: Condition | None) -> Ph
     return Phase.COLLECTING_LABELS if healthy.reason == Reason.COLLECTING_LABELS else Phase.DEGRADED
 
 
-def _champion(champion: VersionView | None) -> ChampionStatus | None:
+def _champion(champion: VersionView | None, objective: Objective) -> ChampionStatus | None:
     if champion is None:
         return None
     return ChampionStatus(
         version=champion.number,
-        holdout=round(champion.status.holdout or 0.0, 4),
+        holdout=rounded(objective, champion.status.holdout or 0.0, 4),
         training_hash=champion.spec.training_hash,
         promoted_at=champion.status.promoted_at or "",
     )
@@ -164,25 +164,25 @@ def _still_shown(observed: Observed) -> LiveStatus | None:
     return known.live if same else None
 
 
-def _live(quality: Quality) -> LiveStatus:
+def _live(quality: Quality, objective: Objective) -> LiveStatus:
     window = quality.window
     return LiveStatus(
-        value=round(window.value, 3) if window is not None else None,
-        lower=round(window.lower, 3) if window is not None else None,
-        upper=round(window.upper, 3) if window is not None else None,
+        value=rounded(objective, window.value, 3) if window is not None else None,
+        lower=rounded(objective, window.lower, 3) if window is not None else None,
+        upper=rounded(objective, window.upper, 3) if window is not None else None,
         samples=window.samples if window is not None else 0,
         coverage=round(quality.coverage, 3) if quality.coverage is not None else None,
         as_of=rfc3339(from_epoch(quality.as_of)),
     )
 
 
-def _is_due(shown: LiveStatus | None, quality: Quality, now: datetime) -> bool:
+def _is_due(shown: LiveStatus | None, quality: Quality, objective: Objective, now: datetime) -> bool:
     if shown is None:
         return True
-    live = _live(quality)
+    live = _live(quality, objective)
     if (live.value is None) != (shown.value is None):
         return True
-    if live.value is not None and shown.value is not None and abs(live.value - shown.value) >= NOTABLE:
+    if live.value is not None and shown.value is not None and abs(live.value - shown.value) >= notable(objective):
         return True
     read_at = parse_time(shown.as_of)
     moved = msgspec.structs.replace(live, as_of=shown.as_of) != shown

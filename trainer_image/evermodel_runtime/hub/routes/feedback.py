@@ -27,6 +27,7 @@ from evermodel_runtime.hub.reading import read_quality, replay_if_new
 from evermodel_runtime.hub.settings import DAY
 from evermodel_runtime.hub.traffic import CountHeartbeat, HeartbeatCounted, NewCapture
 from evermodel_runtime.quality.detector import DetectorSettings
+from evermodel_runtime.quality.outcomes import as_number
 from evermodel_runtime.quality.prediction_id import Issued, Refusal, Signer, compact_label
 
 LONGEST_TEXT = 4096
@@ -87,11 +88,24 @@ def _check(hub: Hub, signer: Signer, row: FeedbackRow, now: float) -> NewLabel |
     if age < -settings.clock_skew:
         message = f"the prediction lies {-age:.0f} s in the future: correct the clocks of the nodes"
         return LabelResult(id=row.id, status=LabelStatus.INVALID, message=message)
+    if isinstance(issued.predicted, float):
+        return _number(row, issued, issued.predicted)
     text = label_text(row.label)
     if len(text) > LONGEST_TEXT:
         message = f"the label has {len(text):,} characters: at most {LONGEST_TEXT:,} are taken"
         return LabelResult(id=row.id, status=LabelStatus.INVALID, message=message)
-    return NewLabel(issued.key, issued.version, issued.at, text, compact_label(text) == issued.predicted)
+    correct = compact_label(text) == issued.predicted
+    return NewLabel(issued.key, issued.version, issued.at, text, correct, issued.predicted)
+
+
+def _number(row: FeedbackRow, issued: Issued, predicted: float) -> NewLabel | LabelResult:
+    """Read the label of a number that was predicted."""
+    number = as_number(row.label)
+    if number is None:
+        shown = str(row.label)[:64]
+        message = f"the label {shown!r} is no finite number within 32-bit floats: this model predicts numbers"
+        return LabelResult(id=row.id, status=LabelStatus.INVALID, message=message)
+    return NewLabel(issued.key, issued.version, issued.at, label_text(number), number == predicted, repr(predicted))
 
 
 def _result(given_id: str, label: NewLabel, first: str | None) -> LabelResult:
@@ -143,7 +157,10 @@ async def post_quality(hub: Hub, request: Request) -> Response:
         raise HttpError(400, "window must be at least 1 and labelDelay must not be negative")
     try:
         settings = DetectorSettings(
-            threshold=query.threshold, tolerance=query.tolerance, false_alarm_every=query.false_alarm_every
+            threshold=query.threshold,
+            tolerance=query.tolerance,
+            false_alarm_every=query.false_alarm_every,
+            measure=query.measure,
         )
     except ValueError as error:
         raise HttpError(400, str(error)) from error
