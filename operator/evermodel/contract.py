@@ -127,6 +127,10 @@ class Measure(Message, frozen=True, kw_only=True):
         """The word for where worse values are."""
         return "above" if self.metric.lower_is_better else "below"
 
+    def shown(self, value: float) -> str:
+        """Write a value for people: a score to three decimals, an error in the target's units to four digits."""
+        return f"{value:,.4g}" if self.metric.lower_is_better else f"{value:.3f}"
+
 
 # --- runs: operator -> Job --------------------------------------------------------------------------------------------
 

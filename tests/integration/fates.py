@@ -125,6 +125,7 @@ class Evaluates:
     wins: int = 15
     losses: int = 2
     rows: int = 200
+    dummy: float = 0.4
     metrics: dict[str, float] = field(default_factory=dict)
     seen: list[EvaluateRun] = field(default_factory=list)
 
@@ -132,7 +133,13 @@ class Evaluates:
         run = run_of(pod)
         assert isinstance(run, EvaluateRun)
         self.seen.append(run)
-        score = PairedScore(rows=self.rows, candidate=self.candidate, dummy=0.4, metrics=self.metrics)
+        score = PairedScore(
+            rows=self.rows,
+            metric=str(run.objective),
+            candidate=self.candidate,
+            dummy=self.dummy,
+            metrics=self.metrics,
+        )
         if run.champion is not None:
             score = msgspec.structs.replace(
                 score, champion=self.champion, candidate_only=self.wins, champion_only=self.losses

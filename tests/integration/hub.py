@@ -52,19 +52,21 @@ class NamespaceHub:
             self.thaw()
             self.process.kill()
 
-    def predict(self, model: str, version: int, count: int) -> list[str]:
-        """Let a serving pod make and capture predictions of class 1; returns their signed ids."""
+    def predict(self, model: str, version: int, count: int, predicted: str | float = "1") -> list[str]:
+        """Let a serving pod make and capture predictions of class 1, or of a number; returns their signed ids."""
         signer = Signer(role_token(self.key, model, Role.SERVER), model)
         start = self.predictions.get(model, 0)
         total = self.predictions[model] = start + count
-        ids = [signer.issue(version, time.time(), "1", number.to_bytes(8, "big")) for number in range(start, total)]
+        ids = [
+            signer.issue(version, time.time(), predicted, number.to_bytes(8, "big")) for number in range(start, total)
+        ]
         captures = tuple(Capture(id=one, row=(0.5, 1.5)) for one in ids)
         beat = Heartbeat(pod=f"pod-of-{version}", version=version, predictions=total, captures=captures)
         self._ask("POST", model, "heartbeat", Role.SERVER, msgspec.json.encode(beat))
         return ids
 
-    def label(self, model: str, ids: list[str], label: int) -> None:
-        """Send the true class of predictions."""
+    def label(self, model: str, ids: list[str], label: float) -> None:
+        """Send what was true of predictions."""
         rows = tuple(FeedbackRow(id=one, label=label) for one in ids)
         self._ask("POST", model, "feedback", Role.SERVER, msgspec.json.encode(FeedbackRequest(labels=rows)))
 

@@ -130,8 +130,8 @@ def test_the_reference_tolerance_of_an_error_is_a_share_of_the_threshold(candida
     version = make_version(2, VersionPhase.EVALUATING, spec=SPEC)
     scored = msgspec.structs.replace(
         version.status,
-        reference=SetScore(rows=88, metric="rmse", candidate=candidate, champion=50.0, dummy=77.0),
-        fresh=SetScore(rows=500, metric="rmse", candidate=40.0, champion=55.0, dummy=77.0, p=1e-5),
+        reference=SetScore(rows=88, metric="rmse", candidate=candidate, champion=50.0, dummy=77.0, p=0.99),
+        fresh=SetScore(rows=500, metric="rmse", candidate=54.8, champion=55.0, dummy=77.0, p=1e-5),
     )
     assert judged(make_observed(spec=SPEC), version, scored).phase is phase
 
