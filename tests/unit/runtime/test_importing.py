@@ -151,7 +151,12 @@ FOREST = fitted(RandomForestClassifier(5, random_state=0))
 @pytest.mark.parametrize(
     ("content", "changes", "words"),
     [
-        pytest.param(b"model", {}, "neither an ONNX model nor a skops archive", id="neither"),
+        pytest.param(
+            b"model",
+            {},
+            "no zip file, as a skops archive is, and as ONNX it is not taken: The model has no node",
+            id="neither",
+        ),
         pytest.param(b"PK..", {}, "the archive may not be loaded", id="a broken archive"),
         pytest.param(as_onnx(FOREST), {}, "zipmap=False", id="maps for probabilities"),
         pytest.param(as_onnx(FOREST, kind=DoubleTensorType, zipmap=False), {}, "is a tensor(double)", id="doubles"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -22,6 +23,23 @@ from evermodel_runtime.artifacts.skops_types import LOADERS, TYPES
 SCHEMA = "schema.json"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip file knows."""
+LARGEST_SCHEMA = 256 << 20
+"""Bytes: a forest of 10,000 trees has 60 MB of it."""
+ARCHIVE_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What bytes raise that nobody wrote as an archive: zipfile, json, NumPy, skops and scikit-learn have no one error."""
 VALUE_LOADERS = frozenset({"JsonNode", "TypeNode"})
 """Nodes of values that cannot change: whether two are one object means nothing."""
 _Node = dict[str, Any]
@@ -58,40 +76,58 @@ def load_pipeline(content: bytes) -> Any:
     ArchiveError
         When the bytes are no archive, or hold a type that is not on the list: checked before anything is made.
     """
+    check_types(read_schema(content))
+    try:
+        return skops.io.loads(content, trusted=sorted(TYPES))
+    except ARCHIVE_ERRORS as error:
+        raise ArchiveError(str(error) or type(error).__name__) from error
+
+
+def read_schema(content: bytes) -> Any:
+    """Read what an archive says it holds.
+
+    Raises
+    ------
+    ArchiveError
+        When the bytes are no archive, or say too much to be a model.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            check_types(json.loads(archive.read(SCHEMA)))
-        return skops.io.loads(content, trusted=sorted(TYPES))
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, ImportError) as error:
-        raise ArchiveError(str(error)) from error
+            size = archive.getinfo(SCHEMA).file_size
+            if size > LARGEST_SCHEMA:
+                raise ArchiveError(f"its {SCHEMA} has {size:,} bytes; at most {LARGEST_SCHEMA:,} are taken")
+            return json.loads(archive.read(SCHEMA))
+    except ARCHIVE_ERRORS as error:
+        raise ArchiveError(str(error) or type(error).__name__) from error
 
 
 def check_types(schema: Any) -> None:
     """Refuse a schema with a type or a way of loading that is not on the list."""
-    for node in _nodes(schema):
+    for node in nodes_of(schema):
         name = f"{node.get('__module__')}.{node.get('__class__')}"
-        if node["__loader__"] not in LOADERS or name not in TYPES:
-            raise ArchiveError(f"{name} ({node['__loader__']}) is none of the types that may be loaded")
+        loader = node["__loader__"]
+        if not isinstance(loader, str) or loader not in LOADERS or name not in TYPES:
+            raise ArchiveError(f"{name} ({loader}) is none of the types that may be loaded")
 
 
-def _nodes(value: Any) -> Iterator[_Node]:
+def nodes_of(value: Any) -> Iterator[_Node]:
     """Walk the schema, in the order in which it is written."""
     if isinstance(value, dict):
         if "__loader__" in value:
             yield value
         for part in value.values():
-            yield from _nodes(part)
+            yield from nodes_of(part)
     elif isinstance(value, list):
         for part in value:
-            yield from _nodes(part)
+            yield from nodes_of(part)
 
 
 def _numbered(schema: Any, files: dict[str, bytes]) -> dict[str, bytes]:
     """Give objects and files numbers in the schema's order; returns the files under their new names."""
-    uses = Counter(node.get("__id__") for node in _nodes(schema))
+    uses = Counter(node.get("__id__") for node in nodes_of(schema))
     numbers: dict[int, int] = {}
     names: dict[str, str] = {}
-    for node in _nodes(schema):
+    for node in nodes_of(schema):
         identity = node.pop("__id__", None)
         if node["__loader__"] not in VALUE_LOADERS and uses[identity] > 1:
             node["__id__"] = numbers.setdefault(identity, len(numbers) + 1)

@@ -1,7 +1,8 @@
 """Types that an archive may hold: exactly those of the estimators and transformers that can be declared.
 
 skops trusts more than that by itself, functions among them. Trees and their like hold indices that scikit-learn does
-not check, so an archive is loaded only after its digest was found to be that of the manifest.
+not check: an archive of our own is loaded only after its digest was found to be that of the manifest, one of others by
+``foreign_archive``.
 """
 
 from __future__ import annotations

@@ -7,14 +7,12 @@ import stat
 from pathlib import Path
 
 from evermodel.contract import FailureReason
+from evermodel_runtime.artifacts.onnx_file import LARGEST_MODEL, MIB
 from evermodel_runtime.custom.folders import MODEL_FILE, NOTES_FILE
 from evermodel_runtime.data.failure import JobError, listed
 
-LARGEST_MODEL = 1 << 30
-"""Bytes of a model: protobuf ends at twice as many, and every serving pod has it in memory."""
 LARGEST_NOTES = 64 << 10
 MOST_NOTES = 3
-MIB = 1 << 20
 
 
 def model_error(message: str) -> JobError:

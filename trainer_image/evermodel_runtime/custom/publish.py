@@ -11,10 +11,11 @@ import msgspec
 from evermodel.contract import Manifest, TrainReport, TrainRun
 from evermodel_runtime.artifacts.job import Surroundings, run_job
 from evermodel_runtime.artifacts.manifests import encode_manifest
+from evermodel_runtime.artifacts.onnx_file import check_graph
+from evermodel_runtime.artifacts.scorer import ModelFileError
 from evermodel_runtime.custom.answers import load_checked
 from evermodel_runtime.custom.folders import HASHES_FILE, MODEL_FILE, PREPARED_FILE, SAMPLE_FILE, Folders, Prepared
-from evermodel_runtime.custom.graph import check_graph
-from evermodel_runtime.custom.output import read_model, read_notes
+from evermodel_runtime.custom.output import model_error, read_model, read_notes
 from evermodel_runtime.custom.rows_file import read_sample
 from evermodel_runtime.train.job import LONGEST_NOTE
 from evermodel_runtime.train.windows import Window
@@ -35,7 +36,10 @@ def publish(run: TrainRun, surroundings: Surroundings, folders: Folders) -> Trai
     content = read_model(folders.output)
     notes = (*prepared.notes, *read_notes(folders.output))
     say(f"read {len(content):,} bytes of {folders.output / MODEL_FILE}")
-    check_graph(content)
+    try:
+        check_graph(content)
+    except ModelFileError as error:
+        raise model_error(str(error)) from error
     sample = read_sample(prepared.columns, folders.state / SAMPLE_FILE)
     manifest = load_checked(content, make_manifest(run, prepared), sample)
     say(f"the model takes its rows as {manifest.onnx_inputs} and answers {len(sample):,} of them as it should")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -14,6 +15,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.pipeline import Pipeline
 
 from evermodel.contract import Column, Manifest, TrainRun, WarmStart, label_text
+from evermodel_runtime.artifacts.foreign_archive import load_foreign
 from evermodel_runtime.artifacts.job import Surroundings
 from evermodel_runtime.artifacts.manifests import read_manifest
 from evermodel_runtime.artifacts.skops_archive import ArchiveError, load_pipeline
@@ -24,6 +26,8 @@ from evermodel_runtime.train.fetching import fetch_model
 PLACE = "spec.training.warmStart"
 LIBRARY = "scikit-learn"
 SHOWN = 5
+Load = Callable[[bytes], Any]
+"""Makes a pipeline of an archive, or raises ArchiveError."""
 
 
 class CannotStartError(Exception):
@@ -66,17 +70,17 @@ def find_base(warm: WarmStart, surroundings: Surroundings) -> Base:
         When the file is not there, or is not the declared one.
     """
     if warm.champion is not None:
-        return _of_manifest(warm.champion, read_manifest(surroundings.hub, warm.champion), surroundings)
+        return _of_manifest(load_pipeline, warm.champion, read_manifest(surroundings.hub, warm.champion), surroundings)
     content = fetch_model(warm.uri or "", warm.sha256, surroundings, f"{PLACE}.from")
     digest = hashlib.sha256(content).hexdigest()
     try:
         manifest = msgspec.json.decode(content, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError):  # so it is an archive
-        return Base(digest, _loaded(content, ""), None, np.array([], dtype=np.uint64))
-    return _of_manifest(digest, manifest, surroundings)
+        return Base(digest, _loaded(load_foreign, content, ""), None, np.array([], dtype=np.uint64))
+    return _of_manifest(load_foreign, digest, manifest, surroundings)  # whoever wrote it may have named any upload
 
 
-def _of_manifest(digest: str, manifest: Manifest, surroundings: Surroundings) -> Base:
+def _of_manifest(load: Load, digest: str, manifest: Manifest, surroundings: Surroundings) -> Base:
     archive = manifest.pipeline or manifest.skops
     name = f"version {manifest.version} of {manifest.model}"
     if archive is None:
@@ -88,16 +92,16 @@ def _of_manifest(digest: str, manifest: Manifest, surroundings: Surroundings) ->
         raise CannotStartError(
             f"{name} was trained with scikit-learn {trained_with}, and this is {version(LIBRARY)}, whose models differ"
         )
-    pipeline = _loaded(surroundings.hub.blob(archive), f"the pipeline of {name}")
+    pipeline = _loaded(load, surroundings.hub.blob(archive), f"the pipeline of {name}")
     return Base(digest, pipeline, manifest, decode_hashes(surroundings.hub.blob(manifest.training_rows)))
 
 
-def _loaded(archive: bytes, what: str) -> Any:
+def _loaded(load: Load, archive: bytes, what: str) -> Any:
     what = what or "the file, which is no manifest,"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", InconsistentVersionWarning)
-            pipeline = load_pipeline(archive)
+            pipeline = load(archive)
     except InconsistentVersionWarning as error:
         raise CannotStartError(
             f"{what} was stored by scikit-learn {error.original_sklearn_version}, and this is {version(LIBRARY)}, "

@@ -124,10 +124,15 @@ def _blank(run: TrainRun, dataset: Dataset, data_sha256: str) -> Manifest:
 def _onnx(content: bytes, manifest: Manifest, dataset: Dataset, say: Any) -> Taken:
     import onnxruntime  # noqa: PLC0415 - an archive needs none of it
 
+    from evermodel_runtime.artifacts.onnx_file import check_graph  # noqa: PLC0415 - as above
+
     try:
+        check_graph(content)
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     except (*LOADING_ERRORS, *SCORING_ERRORS) as error:
-        raise spec_error(f"{PLACE}.uri: the file is neither an ONNX model nor a skops archive: {error}") from error
+        raise spec_error(
+            f"{PLACE}.uri: the file is no zip file, as a skops archive is, and as ONNX it is not taken: {error}"
+        ) from error
     inputs, outputs = session.get_inputs(), session.get_outputs()
     told = ", ".join(f"{one.name} {one.type} {one.shape}" for one in (*inputs, *outputs))
     say(f"ONNX with {told}")
@@ -175,10 +180,13 @@ def _archive(content: bytes, manifest: Manifest, dataset: Dataset, say: Any) -> 
     from sklearn.base import is_classifier, is_regressor  # noqa: PLC0415 - an ONNX file needs none of it
     from sklearn.pipeline import Pipeline  # noqa: PLC0415 - as above
 
-    from evermodel_runtime.artifacts.skops_archive import ArchiveError, load_pipeline  # noqa: PLC0415 - as above
+    from evermodel_runtime.artifacts.foreign_archive import load_foreign  # noqa: PLC0415 - as above
+    from evermodel_runtime.artifacts.skops_archive import ArchiveError  # noqa: PLC0415 - as above
+    from evermodel_runtime.artifacts.skops_scorer import ROW_ERRORS  # noqa: PLC0415 - as above
+    from evermodel_runtime.train.pipeline import table  # noqa: PLC0415 - as above
 
     try:
-        pipeline = load_pipeline(content)
+        pipeline = load_foreign(content)
     except ArchiveError as error:
         raise spec_error(f"{PLACE}.uri: the archive may not be loaded: {error}") from error
     fits = is_regressor(pipeline) if manifest.task is Task.REGRESSION else is_classifier(pipeline)
@@ -194,6 +202,10 @@ def _archive(content: bytes, manifest: Manifest, dataset: Dataset, say: Any) -> 
             f"{PLACE}: it takes {pipeline.n_features_in_} columns, and the source has {len(rows.columns)}: "
             f"{listed([column.name for column in rows.columns])}."
         )
+    try:
+        pipeline.predict(table(rows[:ASKED]))
+    except (*ROW_ERRORS, AttributeError) as error:
+        raise spec_error(f"{PLACE}: it does not answer the rows of the source: {error}") from error
     manifest = msgspec.structs.replace(
         manifest,
         columns=rows.columns,
