@@ -133,7 +133,12 @@ SENSOR = [{"a": 1, "kind": "x"}, {"a": 2, "kind": "y"}] * 15
         pytest.param(changed(4, kind="NaN"), {}, (), INVALID, ["row 5 (line 6)", "label them"], id="NaN target"),
         pytest.param(ONE_CLASS, {}, (), INVALID, ["'rose' in every row", "two classes"], id="one class"),
         pytest.param(
-            NUMBERS, {"target": "height"}, (), INVALID, ["60 different values in 60 rows"], id="target that is no class"
+            NUMBERS,
+            {"target": "height"},
+            (),
+            INVALID,
+            ["60 different values with fractions"],
+            id="target that is no class",
         ),
         pytest.param(
             changed(2, width=""),

@@ -94,7 +94,8 @@ def spelled(table: Table, name: str) -> tuple[Places, list[str]]:
         return words_of(table, name)
     if not (pyarrow.types.is_integer(column.type) or pyarrow.types.is_floating(column.type)):
         raise data_error(
-            f"{table.name}: column {name!r} holds values of type {column.type}, which are neither numbers nor text."
+            f"{table.name}: column {name!r} holds values of type {column.type}, which are neither numbers nor text. "
+            "Write them as such, or name another column in spec.data.target or idColumn."
         )
     unique = pa.chunked_array([column.combine_chunks()]).dictionary_encode()
     codes, values = unique.chunk(0).indices, unique.chunk(0).dictionary.to_pylist()
@@ -120,7 +121,8 @@ def as_numbers(table: Table, name: str, found: ColumnSurvey) -> Values:
         row = int(found.infinite[0])
         raise data_error(
             f"{table.name}: column {name!r} holds {_shown(table.cell(name, row))} in {table.place(row)}"
-            f"{_others(found.infinite)}: numbers must be finite and fit into 32-bit floats."
+            f"{_others(found.infinite)}: numbers must be finite and fit into 32-bit floats. Correct these cells, or "
+            "leave them empty to have them count as missing."
         )
     return found.values
 

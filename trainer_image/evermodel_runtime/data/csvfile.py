@@ -82,7 +82,7 @@ def _header(text: CsvText, name: str) -> tuple[tuple[str, ...], int]:
     try:
         raw = next(row for row in reader if row)
     except csv.Error as error:
-        raise data_error(f"{name}: line {reader.line_num} is not valid CSV: {error}.") from error
+        raise data_error(f"{name}: line {reader.line_num}: this is not valid CSV: {error}.") from error
     return checked_header(raw, name), reader.line_num
 
 
@@ -168,7 +168,8 @@ def _trimmed_chunk(chunk: Any) -> Any:
 def _read_carefully(text: CsvText, name: str, header: tuple[str, ...], header_line: int, wanted: list[str]) -> Table:
     """Read row by row; slower by a factor of ten, for files that pyarrow refuses or would misread."""
     lines: list[int] = []
-    places = [header.index(column) for column in wanted]
+    place_of = {column: place for place, column in enumerate(header)}
+    places = [place_of[column] for column in wanted]
     batches = []
     rows = _checked_rows(text, name, header, header_line, lines)
     while batch := list(islice(rows, ROWS_AT_ONCE)):
@@ -198,7 +199,12 @@ def _checked_rows(
             lines.append(reader.line_num)
             yield row
     except csv.Error as error:
-        raise data_error(f"{name}: line {reader.line_num} is not valid CSV: {error}.") from error
+        began = (lines[-1] if lines else header_line) + 1
+        place = f"line {began}" if began >= reader.line_num else f"lines {began} to {reader.line_num}"
+        raise data_error(
+            f"{name}: {place}: this is not valid CSV: {error}. Is a {text.quote} there that is not closed? Within a "
+            "quoted value, write it twice."
+        ) from error
 
 
 def _spelled(delimiter: str) -> str:

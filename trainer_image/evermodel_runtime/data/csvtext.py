@@ -20,6 +20,15 @@ DELIMITERS = (",", ";", "\t", "|")
 FIELD_LIMIT = 1 << 20
 BLOCK = 1 << 22
 SOMETHING = re.compile(rb"\S")
+MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before those of UTF-16, with which it begins
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+NUL = b"\0"
+HALF = 0.4
+"""Share of NUL bytes in the beginning from which it is text of two bytes for each character."""
 LOOKED_AT = 1 << 16
 """Characters of the beginning in which the delimiter is looked for."""
 
@@ -64,26 +73,46 @@ def read_text(content: bytes, name: str, declared: DataFormat) -> CsvText:
 
 
 def _as_utf8(content: bytes, name: str, declared: str | None) -> bytes:
-    if declared is None:
-        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            return _recoded(content, name, "utf-16")
+    encoding = declared or next((known for mark, known in MARKS if content.startswith(mark)), None)
+    if encoding is not None:
+        text = _recoded(content, name, encoding)
+    else:
         text = content.removeprefix(codecs.BOM_UTF8)
         if not text.isascii():
             _check_utf8(text, name)
-        return text
-    try:
-        codecs.lookup(declared)
-    except LookupError as error:
-        raise spec_error(
-            f"spec.data.format.encoding: {declared} is no encoding that Python knows; utf-8, utf-16 and windows-1252 "
-            "are some that it knows."
-        ) from error
-    return _recoded(content, name, declared)
+    _refuse_nul(text, name)
+    return text
+
+
+def _refuse_nul(text: bytes, name: str) -> None:
+    """Refuse NUL bytes, which no text has: pyarrow would keep them within values."""
+    place = text.find(NUL)
+    if place < 0:
+        return
+    beginning = text[:LOOKED_AT]
+    if beginning.strip(NUL) and beginning.count(NUL) > HALF * len(beginning):
+        likely = "utf-16-be" if beginning.startswith(NUL) else "utf-16-le"
+        raise data_error(f"{name} looks like UTF-16 without its mark: declare spec.data.format.encoding: {likely}.")
+    line = text.count(b"\n", 0, place) + 1
+    raise data_error(
+        f"{name}: line {line} holds a NUL byte, which text does not have ({text.count(NUL):,} in the file). Was the "
+        "file written or sent whole? Write it again."
+    )
 
 
 def _recoded(content: bytes, name: str, encoding: str) -> bytes:
     try:
         return content.decode(encoding).removeprefix("\ufeff").encode()
+    except LookupError as error:
+        raise spec_error(
+            f"spec.data.format.encoding: {encoding} is no encoding of text that Python knows; utf-8, utf-16 and "
+            "windows-1252 are some that it knows."
+        ) from error
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise data_error(
+            f"{name} is not {encoding}: {error.reason} in line {line}. Correct spec.data.format.encoding."
+        ) from error
     except UnicodeError as error:
         raise data_error(f"{name} is not {encoding}: {error}. Correct spec.data.format.encoding.") from error
 

@@ -13,10 +13,13 @@ from evermodel_runtime.data.failure import data_error, did_you_mean, listed, spe
 from evermodel_runtime.data.labels import Target, read_target
 from evermodel_runtime.data.rows import ColumnValues, FeatureRows, Hashes, Mask, row_hashes
 from evermodel_runtime.data.selection import ENCODERS, IMPUTER, SELECTORS, is_about, is_imputed
+from evermodel_runtime.data.spellings import refuse_numbers_as_text
 from evermodel_runtime.data.split import held_out, keys_of_ids, keys_of_rows
 from evermodel_runtime.data.table import Table
 
 MIN_ROWS = 20
+MOST_FEATURES = 10_000
+"""Columns to learn from: each is looked at by itself, which takes half a millisecond and some memory."""
 FOR_CATEGORIES = "OneHotEncoder"
 
 
@@ -73,13 +76,24 @@ def read_dataset(
     if known:
         _require_known(file, known)
         names = tuple(column.name for column in known)
+    if len(names) > MOST_FEATURES:
+        raise data_error(
+            f"{file.name} has {len(names):,} columns to learn from; at most {MOST_FEATURES:,} are taken. Name those "
+            "that matter in spec.data.features."
+        )
     if len(file) < MIN_ROWS:
         raise data_error(
-            f"{file.name} has {len(file)} rows; at least {MIN_ROWS} are needed to train and to hold out some."
+            f"{file.name} has {len(file)} row{'s' * (len(file) != 1)}; at least {MIN_ROWS} are needed to train and to "
+            "hold out some."
         )
     target = read_target(file, source.target, task)
     features = FeatureRows.of([_read(file, name, preprocessing, _of_name(known, name)) for name in names])
     hashes = row_hashes(features)
+    if (hashes == hashes[0]).all():
+        raise data_error(
+            f"{file.name}: every row holds the same values in all features ({listed(names)}), so nothing can be learnt "
+            "from them. Add columns that differ, or name others in spec.data.features."
+        )
     return Dataset(features, target, split_rows(file, source, hashes), hashes)
 
 
@@ -107,6 +121,8 @@ def feature_names(
         raise spec_error(f"spec.data.features names the target {source.target!r}: the model would only copy it.")
     if source.id_column in source.features:
         raise spec_error(f"spec.data.features names the idColumn {source.id_column!r}, which is not learnt from.")
+    if source.target == source.id_column:
+        raise spec_error(f"spec.data.idColumn names the target {source.target!r}, which cannot name the rows.")
     apart = {source.target, source.id_column}
     names = tuple(dict.fromkeys(source.features)) or tuple(name for name in file.header if name not in apart)
     if not names:
@@ -164,6 +180,8 @@ def _read(
 ) -> tuple[Column, ColumnValues]:
     found = survey(file, name)
     kind = _kind(file, name, found, preprocessing) if known is None else known.kind
+    if kind is ColumnKind.TEXT and not preprocessing:
+        refuse_numbers_as_text(file, name)
     column = Column(name=name, kind=kind)
     values = texts_of(file, name) if kind is ColumnKind.TEXT else as_numbers(file, name, found)
     if preprocessing:

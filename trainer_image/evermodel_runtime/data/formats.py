@@ -17,6 +17,7 @@ from evermodel_runtime.data.failure import data_error, listed
 from evermodel_runtime.data.jsonlines import read_json_lines
 from evermodel_runtime.data.memory import Memory
 from evermodel_runtime.data.table import TEXT, Table, checked_header
+from evermodel_runtime.data.unreadable import refuse_what_is_no_table
 
 COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 """First bytes of a compressed file."""
@@ -57,7 +58,10 @@ def read_table(
     """
     declared = declared or DataFormat()
     content = _decompressed(content, name, memory)
-    match declared.type or _found_type(content, name):
+    refuse_what_is_no_table(content, name)
+    kind = declared.type or _found_type(content, name)
+    _check_kind(content, name, kind)
+    match kind:
         case FileType.CSV:
             return read_csv(content, name, declared, texts=texts, only=only, memory=memory)
         case FileType.JSON_LINES:
@@ -86,8 +90,24 @@ def _found_type(content: bytes, name: str) -> FileType:
     return FileType.JSON_LINES if content[:PIECE].lstrip()[:1] in (b"{", b"[") else FileType.CSV
 
 
+def _check_kind(content: bytes, name: str, kind: FileType) -> None:
+    """Refuse a file that begins as another type than it is called."""
+    if kind is FileType.PARQUET and not content.startswith(PARQUET):
+        raise data_error(
+            f"{name} is broken Parquet: it does not begin with PAR1. If it is another format, declare it in "
+            "spec.data.format.type."
+        )
+    if kind in (FileType.CSV, FileType.JSON_LINES) and content.startswith((PARQUET, ARROW_FILE, ARROW_STREAM)):
+        real = "Parquet" if content.startswith(PARQUET) else "Arrow"
+        raise data_error(f"{name} is {real}, but spec.data.format.type says {kind}. Correct or remove it.")
+
+
+def _codec(content: bytes) -> str | None:
+    return next((codec for magic, codec in COMPRESSED.items() if content.startswith(magic)), None)
+
+
 def _decompressed(content: bytes, name: str, memory: Memory | None) -> bytes:
-    codec = next((codec for magic, codec in COMPRESSED.items() if content.startswith(magic)), None)
+    codec = _codec(content)
     if codec is None:
         return content
     whole = io.BytesIO()
@@ -99,6 +119,8 @@ def _decompressed(content: bytes, name: str, memory: Memory | None) -> bytes:
                     memory.check_stored(len(content) + whole.tell(), f"{name}, decompressed,")
     except OSError as error:
         raise data_error(f"{name} is broken {codec}: {error}. Was it uploaded whole?") from error
+    if again := _codec(whole.getbuffer()[:4].tobytes()):
+        raise data_error(f"{name} is compressed twice, by {codec} and within it by {again}. Compress it once.")
     return whole.getvalue()
 
 
@@ -114,7 +136,8 @@ def _read_parquet(content: bytes, name: str, only: Collection[str] | None, memor
         with pyarrow.parquet.ParquetFile(pa.BufferReader(content), read_dictionary=texts) as file:
             read = file.read([field.name for field in fields] or header[:1])
     except (pa.ArrowException, OSError) as error:
-        raise data_error(f"{name} is broken Parquet: {error}. Was it uploaded whole?") from error
+        raise data_error(f"{name} is broken Parquet: {str(error).rstrip('.')}. Was it uploaded whole?") from error
+    _validate(read, name)
     return _table(read, name, header, None)
 
 
@@ -124,9 +147,20 @@ def _read_arrow(content: bytes, name: str, memory: Memory | None) -> Any:
     source = pa.BufferReader(content)
     try:
         opened = pyarrow.ipc.open_file(source) if content.startswith(ARROW_FILE) else pyarrow.ipc.open_stream(source)
-        return opened.read_all()
+        read = opened.read_all()
     except (pa.ArrowException, OSError) as error:
-        raise data_error(f"{name} is broken Arrow: {error}. Was it uploaded whole?") from error
+        raise data_error(f"{name} is broken Arrow: {str(error).rstrip('.')}. Was it uploaded whole?") from error
+    _validate(read, name)
+    return read
+
+
+def _validate(read: Any, name: str) -> None:
+    """Refuse offsets and codes that point outside, and text that is not UTF-8: Arrow reads them as they come."""
+    for column, values in zip(read.column_names, read.columns, strict=True):
+        try:
+            values.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise data_error(f"{name}: column {column!r} is broken: {error}. Write the file again.") from error
 
 
 def _as_table(read: Any, name: str, only: Collection[str] | None, lines: Sequence[int] | None) -> Table:

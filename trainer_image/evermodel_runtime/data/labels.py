@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evermodel.contract import Scalar, Task, label_text
-from evermodel_runtime.data.columns import LARGEST, spelled
+from evermodel_runtime.data.columns import LARGEST, Places, spelled
 from evermodel_runtime.data.failure import data_error, listed
 from evermodel_runtime.data.rows import Labels
 from evermodel_runtime.data.table import Table
@@ -18,6 +18,9 @@ INT64 = 2**63
 UNLABELLED = frozenset({"", "na", "n/a", "nan", "null"})
 """How a missing label is spelled, in lower case; "none" may be a class."""
 BOOLEANS = frozenset({"true", "false"})
+YES_OR_NO = BOOLEANS | {"yes", "no", "y", "n", "on", "off", "1", "0", "1.0", "0.0"}
+MOST_FRACTIONS = 20
+"""Different labels with fractions up to which they may be classes, such as shoe sizes."""
 MIN_CLASSES = 2
 MOST_CLASSES = 0.5
 """Classes per row above which the target is surely not a class."""
@@ -96,6 +99,7 @@ def _read_classes(file: Table, name: str) -> Target:
             f"{listed([file.place(int(row)) for row in missing])}. Remove these rows or label them."
         )
     used = np.unique(codes)
+    _check_spellings(file, name, codes, words)
     target = Target(_typed([words[code] for code in used])[np.searchsorted(used, codes)])
     classes = np.unique(target.labels)
     if len(classes) < MIN_CLASSES:
@@ -118,6 +122,36 @@ def as_number(text: str) -> float | None:
     except ValueError:
         return None
     return number if abs(number) <= LARGEST else None  # NaN is not
+
+
+def _check_spellings(file: Table, name: str, codes: Places, words: list[str]) -> None:
+    """Refuse labels that are numbers but not finite, many fractions, and yes and no in more than one spelling."""
+    used = [words[code] for code in np.unique(codes).tolist()]
+    folded = {word.casefold() for word in used}
+    if folded <= YES_OR_NO and len(folded) > MIN_CLASSES:
+        raise data_error(
+            f"{file.name}: the target {name!r} spells yes and no in several ways: {listed([repr(w) for w in used])}. "
+            "Each spelling would be a class of its own: write it in one way."
+        )
+    try:
+        values = {word: float(word) for word in used}
+    except ValueError:
+        return  # texts, of which any may be a class
+    infinite = [word for word, value in values.items() if math.isinf(value)]
+    if infinite:
+        row = int(np.flatnonzero(codes == words.index(infinite[0]))[0])
+        raise data_error(
+            f"{file.name}: the target {name!r} holds {infinite[0]!r} in {file.place(row)}, which is no number that can "
+            "be a class. Correct or remove the row."
+        )
+    fractions = [word for word, value in values.items() if not value.is_integer()]
+    if len(fractions) > MOST_FRACTIONS:
+        row = int(np.flatnonzero(codes == words.index(fractions[0]))[0])
+        raise data_error(
+            f"{file.name}: the target {name!r} has {len(fractions):,} different values with fractions, such as "
+            f"{fractions[0]} in {file.place(row)}: a quantity, no class. To predict a number, set spec.task to "
+            "Regression; else name the column that holds the classes in spec.data.target."
+        )
 
 
 def as_texts(labels: Iterable[Scalar]) -> np.ndarray[tuple[int], np.dtype[np.object_]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
@@ -12,6 +13,10 @@ import pyarrow as pa
 
 from evermodel_runtime.data.failure import data_error, did_you_mean, listed
 
+LONGEST_NAME = 253
+"""Characters of a column's name: as many as spec.data.features and the requests of clients can hold."""
+SHOWN_NAME = 60
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 TEXT = pa.dictionary(pa.int32(), pa.string())
 """How text is kept: each different value once."""
 
@@ -83,12 +88,32 @@ def checked_header(names: Sequence[str], file: str) -> tuple[str, ...]:
     header = tuple(column.strip() for column in names)
     if len(header) == 1:
         raise data_error(
-            f"{file} has a single column, {header[0]!r}: a target and at least one feature are needed. In a CSV file, "
-            "name what stands between the values in spec.data.format.delimiter."
+            f"{file} has a single column, {_short(header[0])}: a target and at least one feature are needed. In a CSV "
+            "file, name what stands between the values in spec.data.format.delimiter."
         )
     twice = [column for column, count in Counter(header).items() if count > 1]
     if twice:
-        raise data_error(f"{file}: column name {listed([repr(column) for column in twice])} occurs more than once.")
+        places = [place for place, column in enumerate(header, start=1) if column == twice[0]]
+        raise data_error(
+            f"{file}: column name {listed([_short(column) for column in twice])} occurs more than once, {twice[0]!r} "
+            f"as columns {' and '.join(map(str, places[:2]))}. Rename one of them."
+        )
     if "" in header:
-        raise data_error(f"{file}: column {header.index('') + 1} has no name in the header.")
+        raise data_error(f"{file}: column {header.index('') + 1} has no name in the header. Give it one.")
+    for place, column in enumerate(header, start=1):
+        if len(column) > LONGEST_NAME:
+            raise data_error(
+                f"{file}: the name of column {place} has {len(column):,} characters, {_short(column)}; at most "
+                f"{LONGEST_NAME} are taken. Is the first line a header?"
+            )
+        if _CONTROL.search(column):
+            raise data_error(
+                f"{file}: the name of column {place}, {column!r}, has control characters or line ends in it, which "
+                "nobody can write in a request. Rename it."
+            )
     return header
+
+
+def _short(name: str) -> str:
+    """Return a name in quotes, cut where it is too long to be read."""
+    return repr(name if len(name) <= SHOWN_NAME else f"{name[:SHOWN_NAME]}…")

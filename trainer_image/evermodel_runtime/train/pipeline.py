@@ -13,6 +13,7 @@ from sklearn.utils import get_tags
 from evermodel.contract import Column, LearningCurve, PreprocessingStep, TrainRun
 from evermodel_runtime.data.failure import spec_error
 from evermodel_runtime.data.rows import FeatureRows, Labels
+from evermodel_runtime.train.class_weights import with_weights_of
 from evermodel_runtime.train.ensembles import estimator_of
 from evermodel_runtime.train.estimators import has_trees
 from evermodel_runtime.train.preprocessing import preprocessing_of
@@ -55,12 +56,15 @@ class Recipe:
             SpecInvalid with scikit-learn's words, when these parameters do not go with these data.
         """
         try:
-            learnt = self.way(clone(self.pipeline), table(rows), labels)
+            learnt = self.way(with_weights_of(clone(self.pipeline), labels), table(rows), labels)
             learnt.pipeline.predict(
                 table(rows[:1])
             )  # some say only now that there are too few rows for their parameters
         except (ValueError, TypeError) as error:
-            raise spec_error(f"scikit-learn could not fit {len(rows):,} rows with these parameters: {error}") from error
+            raise spec_error(
+                f"scikit-learn could not fit {len(rows):,} rows as spec.training declares (estimator, parameters, "
+                f"preprocessing): {error}"
+            ) from error
         return learnt
 
 

@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from evermodel.contract import Column, ColumnKind, PreprocessingStep
 from evermodel_runtime.data.failure import spec_error
 from evermodel_runtime.data.selection import ALL, NUMBERS, TEXTS
-from evermodel_runtime.train.transformers import TRANSFORMERS, make_transformer
+from evermodel_runtime.train.transformers import TRANSFORMERS, check_width, make_transformer
 
 IN_DOUBLE = frozenset(
     {
@@ -116,6 +116,7 @@ def preprocessing_of(
         chosen, everything = _chosen_numbers(numbers, texts, index, step, open_now=widened_before < index)
         if not (chosen or everything):
             continue
+        check_width(made[index], index, len(numbers.names if everything else chosen))
         known = TRANSFORMERS[step.transformer]
         transformer = _in_double_precision(made[index]) if exact and step.transformer in IN_DOUBLE else made[index]
         if texts.encoded and known.keeps and not numbers.stages and not everything and chosen == source:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import comb
 from typing import Any
 
 from evermodel.contract import ColumnKind
@@ -18,6 +19,8 @@ SCORES = ("f_classif", "mutual_info_classif", "chi2", "f_regression", "mutual_in
 """Names of functions that JSON cannot hold."""
 
 
+MOST_POLYNOMIALS = 10_000
+"""Columns that PolynomialFeatures may make: their number grows as the power of the degree."""
 PAIRS = frozenset({"feature_range", "quantile_range", "degree"})
 """Parameters that scikit-learn wants as tuples, which JSON writes as lists."""
 
@@ -93,6 +96,23 @@ def make_transformer(name: str, parameters: Mapping[str, Any], index: int, seed:
     made = make_checked(name, known.module, given, f"{place}.parameters")
     takes_seed = "random_state" in made.get_params(deep=False) and parameters.get("random_state") is None
     return made.set_params(random_state=seed) if takes_seed else made
+
+
+def check_width(made: Any, index: int, columns: int) -> None:
+    """Refuse polynomials of more columns than memory holds."""
+    if type(made).__name__ != "PolynomialFeatures":
+        return
+    highest = made.degree[1] if isinstance(made.degree, tuple) else made.degree
+    width = (
+        sum(comb(columns, degree) for degree in range(1, highest + 1))
+        if made.interaction_only
+        else comb(columns + highest, highest) - 1
+    )
+    if width > MOST_POLYNOMIALS:
+        raise spec_error(
+            f"spec.training.preprocessing[{index}]: PolynomialFeatures of degree {highest} makes {width:,} columns of "
+            f"{columns}; at most {MOST_POLYNOMIALS:,} are made. Lower its degree, or name fewer columns."
+        )
 
 
 def _score(name: object, place: str) -> Any:

@@ -1,0 +1,60 @@
+"""Weights of classes are declared by name, whatever the type of the classes is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.unit.runtime.made_runs import as_csv, make_numbers, make_source, make_train_run
+from tests.unit.runtime.memory_hub import MemoryHub, surroundings
+
+from evermodel.contract import FailureReason, Manifest
+from evermodel_runtime.artifacts.manifests import load_model
+from evermodel_runtime.data.failure import JobError
+from evermodel_runtime.train.job import train
+
+RARE = as_csv([row | {"kind": int(place % 12 == 0)} for place, row in enumerate(make_numbers(600))])
+"""Classes that the features tell nothing of: what is answered is decided by their weights."""
+
+
+def answered(weights: dict[str, float] | str | None) -> tuple[Manifest, set[int]]:
+    """Train on the rare class and ask the model about many rows."""
+    hub = MemoryHub(datasets={"flowers.csv": RARE})
+    run = make_train_run(estimator="LogisticRegression", parameters={"class_weight": weights})
+    model = load_model(hub, train(run, surroundings(hub)).manifest)
+    rows = np.random.default_rng(1).normal(size=(500, 2)).astype(np.float32)
+    return model.manifest, set(model.scorer.predict(rows).tolist())
+
+
+@pytest.mark.parametrize(
+    ("weights", "answers"),
+    [
+        pytest.param(None, {0}, id="without weights the rare class is never answered"),
+        pytest.param({"0": 1.0, "1": 1000.0}, {1}, id="a thousandfold weight makes it the answer"),
+        pytest.param("balanced", {0, 1}, id="balanced"),
+    ],
+)
+def test_weights_by_the_text_of_a_whole_number(weights: Any, answers: set[int]) -> None:
+    manifest, found = answered(weights)
+
+    assert found == answers
+    assert manifest.parameters == {"class_weight": weights}
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        pytest.param({"0": 1.0, "2": 5.0}, "names '2', which is no class", id="a class that is not there"),
+        pytest.param({"0": 1.0}, "leaves out the class '1'", id="a class without a weight"),
+    ],
+)
+def test_weights_that_do_not_fit_the_classes_are_told(weights: dict[str, float], words: str) -> None:
+    hub = MemoryHub(datasets={"flowers.csv": RARE})
+    run = make_train_run(data=make_source(), estimator="RandomForestClassifier", parameters={"class_weight": weights})
+
+    with pytest.raises(JobError, match=words) as failure:
+        train(run, surroundings(hub))
+
+    assert failure.value.reason is FailureReason.SPEC_INVALID
+    assert "spec.training.parameters.class_weight" in failure.value.message
