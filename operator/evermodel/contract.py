@@ -518,6 +518,8 @@ class PairedScore(Message, frozen=True, kw_only=True):
     p: float | None = None
     """Probability of a difference this large for the candidate, were both equally good. None: that of the exact McNemar
     test, which follows from the two counts above, as for accuracy."""
+    champion_p: float | None = None
+    """The same of a difference this large for the champion; None where ``p`` is."""
     use: int = 1
     """k: how often these rows have decided, this time included."""
     metrics: dict[str, float] = {}

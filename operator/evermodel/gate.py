@@ -22,7 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
-from math import ceil, comb
+from math import ceil, comb, sqrt
 from typing import Literal
 
 from evermodel import constraints
@@ -194,10 +194,20 @@ def _is_hopeless(rules: GateRules, fresh: PairedScore, look: Look) -> bool:
         return False
     if look.at >= 1 and rules.gain(fresh.candidate, over=fresh.champion) <= 0:
         return True
-    doubt = 1.0 / fresh.rows**0.5
-    return rules.gain(fresh.dummy, over=fresh.candidate) > doubt or (
-        fresh.p is None and mcnemar_p(fresh.champion_only, fresh.candidate_only) <= 1 - rules.confidence
-    )
+    return _is_beaten_by_guessing(rules, fresh) or _champions_p(fresh) <= 1 - rules.confidence
+
+
+def _is_beaten_by_guessing(rules: GateRules, score: PairedScore) -> bool:
+    """Tell whether guessing is better by more than chance makes: of an error a share of it, for errors have units."""
+    unit = score.dummy if rules.metric.metric.lower_is_better else 1.0
+    return rules.gain(score.dummy, over=score.candidate) > unit / sqrt(score.rows)
+
+
+def _champions_p(score: PairedScore) -> float:
+    """Return how probable so large a lead of the champion were by chance."""
+    if score.p is None:
+        return mcnemar_p(score.champion_only, score.candidate_only)
+    return 1.0 if score.champion_p is None else score.champion_p
 
 
 def _reference_guard(rules: GateRules, fresh: PairedScore, reference: PairedScore | None) -> Verdict | None:

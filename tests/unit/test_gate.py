@@ -256,6 +256,40 @@ def test_of_errors_smaller_is_better(
     assert says in verdict.message
 
 
+@pytest.mark.parametrize("scale", [0.001, 1.0, 1000.0])
+@pytest.mark.parametrize(
+    ("early", "outcome"),
+    [
+        pytest.param(
+            score(CLOSER, candidate=4.05, p=0.6, champion_p=0.4), Outcome.INCONCLUSIVE, id="worse by what chance makes"
+        ),
+        pytest.param(score(CLOSER, candidate=4.8, p=0.99, champion_p=0.01), Outcome.REJECT, id="worse beyond doubt"),
+        pytest.param(
+            score(CLOSER, candidate=9.3, champion=9.2, p=0.6, champion_p=0.4),
+            Outcome.INCONCLUSIVE,
+            id="beaten by guessing, but by little",
+        ),
+        pytest.param(
+            score(CLOSER, candidate=12.0, champion=12.1, p=0.4, champion_p=0.6),
+            Outcome.REJECT,
+            id="beaten by guessing by far",
+        ),
+        pytest.param(score(CLOSER, candidate=3.9, p=0.3, champion_p=0.7), Outcome.INCONCLUSIVE, id="a little better"),
+        pytest.param(score(CLOSER, p=0.00001, champion_p=1.0), Outcome.PROMOTE, id="far better"),
+    ],
+)
+def test_the_unit_of_an_error_changes_no_verdict(early: PairedScore, outcome: Outcome, scale: float) -> None:
+    champion = early.champion
+    assert champion is not None
+    scaled = score(
+        early, rows=100, candidate=scale * early.candidate, champion=scale * champion, dummy=scale * early.dummy
+    )
+
+    verdict = decide(replace(RMSE, threshold=scale * RMSE.threshold), reference=None, fresh=scaled, looks=AFTER_ALARM)
+
+    assert verdict.outcome is outcome, verdict.message
+
+
 def test_the_given_p_decides_instead_of_the_rows_that_one_model_got_right_alone() -> None:
     recall = GateRules(threshold=0.9, min_samples=400, metric=Measure(metric=Metric.RECALL, positive_class="fraud"))
     tested = score(BETTER, metric="recall of fraud", p=0.5)

@@ -120,3 +120,13 @@ def test_a_model_that_answers_no_number_is_told() -> None:
 
     with pytest.raises(JobError, match=r"answers no finite number to \d+ of \d+ held-out rows"):
         judged(hub, run, None)
+
+
+@pytest.mark.parametrize("metric", [Metric.RMSE, Metric.MAE, Metric.MAPE, Metric.R2])
+def test_a_lead_of_the_champion_has_its_own_probability(metric: Metric) -> None:
+    score = reference(judged(hub_of_houses(), WEAK, {}, Measure(metric=metric)))
+
+    assert score.p is not None
+    assert score.champion_p is not None
+    assert score.champion_p < 0.01
+    assert score.p > 0.9

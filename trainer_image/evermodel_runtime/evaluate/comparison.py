@@ -103,12 +103,14 @@ class Comparison:
         if theirs is None:
             return score
         right, champion_right = ours.right(), theirs.right()
+        exact = measure.metric is Metric.ACCURACY
         return msgspec.structs.replace(
             score,
             champion=theirs.value(measure),
             candidate_only=int((right & ~champion_right).sum()),
             champion_only=int((champion_right & ~right).sum()),
-            p=None if measure.metric is Metric.ACCURACY else ours.swap_p(theirs, measure),
+            p=None if exact else ours.swap_p(theirs, measure),
+            champion_p=None if exact else theirs.swap_p(ours, measure),
         )
 
 
