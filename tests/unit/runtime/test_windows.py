@@ -5,7 +5,7 @@ import pytest
 
 from evermodel.contract import Column, ColumnKind
 from evermodel_runtime.data.rows import FeatureRows
-from evermodel_runtime.train.windows import Accuracy, LabelledRows, Window, choose_data, window_starts
+from evermodel_runtime.train.windows import Judge, LabelledRows, Score, Window, choose_data, window_starts
 
 COLUMNS = (Column(name="n", kind=ColumnKind.NUMBER),)
 
@@ -19,23 +19,23 @@ def oldest(data: LabelledRows) -> int:
     return int(data.rows.values[0][0])
 
 
-def always_the_same(_candidate: LabelledRows, _newest: LabelledRows) -> float:
-    return 0.9
+def always_the_same(_candidate: LabelledRows, _newest: LabelledRows) -> Score:
+    return Score(0.9)
 
 
-def shorter_is_better(candidate: LabelledRows, _newest: LabelledRows) -> float:
-    return 1 / len(candidate)
+def shorter_is_better(candidate: LabelledRows, _newest: LabelledRows) -> Score:
+    return Score(1 / len(candidate))
 
 
-def longer_is_better(candidate: LabelledRows, _newest: LabelledRows) -> float:
-    return float(len(candidate))
+def longer_is_better(candidate: LabelledRows, _newest: LabelledRows) -> Score:
+    return Score(float(len(candidate)))
 
 
 SOURCE = rows(1000)
 
 
 @pytest.mark.parametrize(
-    ("feedback", "accuracy", "window", "fitted", "of_feedback"),
+    ("feedback", "judge", "window", "fitted", "of_feedback"),
     [
         pytest.param(rows(0, 1000), shorter_is_better, Window.ALL, 1000, 0, id="no feedback, all data"),
         pytest.param(rows(79, 1000), shorter_is_better, Window.ALL, 1079, 79, id="too little to validate on, all data"),
@@ -46,8 +46,8 @@ SOURCE = rows(1000)
         pytest.param(rows(400, 1000, 1), shorter_is_better, Window.ALL, 1400, 400, id="one class only is no window"),
     ],
 )
-def test_the_choice(feedback: LabelledRows, accuracy: Accuracy, window: Window, fitted: int, of_feedback: int) -> None:
-    choice = choose_data(SOURCE, feedback, accuracy)
+def test_the_choice(feedback: LabelledRows, judge: Judge, window: Window, fitted: int, of_feedback: int) -> None:
+    choice = choose_data(SOURCE, feedback, judge)
 
     assert (choice.window, len(choice.data), choice.feedback_rows) == (window, fitted, of_feedback)
 
@@ -60,19 +60,40 @@ def test_the_choice(feedback: LabelledRows, accuracy: Accuracy, window: Window, 
     ],
 )
 def test_a_window_must_be_better_by_more_than_a_little(gain: float, window: Window) -> None:
-    choice = choose_data(SOURCE, rows(400, 1000), lambda candidate, _: 0.8 + gain * (len(candidate) < 1000))
+    choice = choose_data(SOURCE, rows(400, 1000), lambda candidate, _: Score(0.8 + gain * (len(candidate) < 1000)))
     assert choice.window is window
+
+
+@pytest.mark.parametrize("scale", [0.001, 1.0, 1000.0])
+@pytest.mark.parametrize(
+    ("gain", "window"),
+    [
+        pytest.param(0.0, Window.ALL, id="equal errors, all data"),
+        pytest.param(0.02, Window.ALL, id="a gain that chance makes of such differences, all data"),
+        pytest.param(0.1, Window.RECENT, id="one that it hardly makes, a window"),
+    ],
+)
+def test_of_errors_the_differences_row_by_row_say_what_a_little_is(gain: float, window: Window, scale: float) -> None:
+    random = np.random.default_rng(0)
+    hard = random.exponential(10.0, 100)  # rows differ much more among themselves than candidates on a row
+    noise = random.permutation(np.tile([-1.0, 1.0], 50))  # of mean 0: half a standard error of 100 is 0.05
+
+    def judge(candidate: LabelledRows, _newest: LabelledRows) -> Score:
+        losses = scale * (hard + (noise - gain if len(candidate) < 1000 else 0.0))
+        return Score(-float(losses.mean()), losses)
+
+    assert choose_data(SOURCE, rows(400, 1000), judge).window is window
 
 
 def test_the_newest_rows_judge_and_are_fitted_on_in_the_end() -> None:
     judged_on: list[tuple[int, int]] = []
 
-    def accuracy(candidate: LabelledRows, newest: LabelledRows) -> float:
+    def judge(candidate: LabelledRows, newest: LabelledRows) -> Score:
         assert int(candidate.rows.values[0][-1]) < oldest(newest)
         judged_on.append((oldest(newest), len(newest)))
         return shorter_is_better(candidate, newest)
 
-    choice = choose_data(SOURCE, rows(400, 1000), accuracy)
+    choice = choose_data(SOURCE, rows(400, 1000), judge)
 
     assert set(judged_on) == {(1300, 100)}
     assert int(choice.data.rows.values[0][-1]) == 1399
@@ -81,11 +102,11 @@ def test_the_newest_rows_judge_and_are_fitted_on_in_the_end() -> None:
 def test_no_more_rows_judge_than_a_changed_world_has_shown() -> None:
     sizes = []
 
-    def accuracy(_candidate: LabelledRows, newest: LabelledRows) -> float:
+    def judge(_candidate: LabelledRows, newest: LabelledRows) -> Score:
         sizes.append(len(newest))
-        return 0.5
+        return Score(0.5)
 
-    choose_data(SOURCE, rows(4000, 1000), accuracy)
+    choose_data(SOURCE, rows(4000, 1000), judge)
 
     assert set(sizes) == {400}
 
@@ -101,11 +122,11 @@ def test_no_more_rows_judge_than_a_changed_world_has_shown() -> None:
 def test_after_an_alarm_windows_lie_around_the_change(since_change: int, judged_on: int, starts: list[int]) -> None:
     tried: list[tuple[int, int]] = []
 
-    def accuracy(candidate: LabelledRows, newest: LabelledRows) -> float:
+    def judge(candidate: LabelledRows, newest: LabelledRows) -> Score:
         tried.append((oldest(candidate) - 1000, len(newest)))
-        return 0.5
+        return Score(0.5)
 
-    choice = choose_data(SOURCE, rows(4_000, 1_000), accuracy, since_change)
+    choice = choose_data(SOURCE, rows(4_000, 1_000), judge, since_change)
 
     assert tried == [(-1_000, judged_on), *((start, judged_on) for start in starts)]
     assert choice.tried == len(tried)

@@ -36,8 +36,8 @@ from evermodel_runtime.data.source import read_data
 from evermodel_runtime.data.table import Table
 from evermodel_runtime.train.defaults import default_steps, described
 from evermodel_runtime.train.ladder import with_strategy
-from evermodel_runtime.train.objective import goodness, value_of
-from evermodel_runtime.train.windows import Choice, LabelledRows, Window, choose_data
+from evermodel_runtime.train.objective import goodness, losses_of, value_of
+from evermodel_runtime.train.windows import Choice, LabelledRows, Score, Window, choose_data
 
 if TYPE_CHECKING:
     from evermodel_runtime.train.packing import Packed  # with scikit-learn, for which bad data need not wait
@@ -257,7 +257,7 @@ def fit(
 
         settings_of(run, run.search)  # wrong parameters are told before anything is fitted
 
-    def tried(candidate: LabelledRows, newest: LabelledRows) -> float | None:
+    def tried(candidate: LabelledRows, newest: LabelledRows) -> Score | None:
         try:
             predicted = recipe.fit(candidate.rows, candidate.labels).predict(table(newest.rows))
         except JobError as error:  # a short window may have too few rows for these parameters
@@ -268,7 +268,7 @@ def fit(
             say(f"validation: {run.objective} has no value on the newest {len(newest):,} rows")
             return None
         say(f"validation: fitted on {len(candidate):,} rows, {run.objective} {score:.4g} on the newest {len(newest):,}")
-        return goodness(run.objective, score)
+        return Score(goodness(run.objective, score), losses_of(run.objective, newest.labels, predicted))
 
     choice = choose_data(source, feedback.data, tried, feedback.since_change)
     if choice.validation is not None:

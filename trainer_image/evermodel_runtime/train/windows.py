@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evermodel_runtime.data.rows import FeatureRows, Labels
 
@@ -17,6 +19,8 @@ LARGEST_VALIDATION = 400
 """Newest rows that judge. More would reach back behind a change of the world that few labels have shown so far."""
 SMALLEST_VALIDATION = 20
 SMALLEST_WINDOW = 50
+DOUBT = 0.5
+"""Standard errors by which a window must be better than all data."""
 AROUND_CHANGE = (4.0, 2.0, 1.0, 0.5, 0.25)
 """Windows after an alarm, in lengths of what has come since the change: its estimate may be off either way, and a world
 that goes on changing is best learnt from the newest rows."""
@@ -55,7 +59,7 @@ class Choice:
     Attributes
     ----------
     validation : float or None
-        Accuracy of this choice on the newest rows, fitted on the others; None when there were too few to tell.
+        Goodness of this choice on the newest rows, fitted on the others; None when there were too few to tell.
     tried : int
         Candidates that were fitted to choose.
     """
@@ -67,13 +71,27 @@ class Choice:
     tried: int = 0
 
 
-Accuracy = Callable[[LabelledRows, LabelledRows], float | None]
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How good a candidate is on the newest rows.
+
+    Attributes
+    ----------
+    goodness : float
+        The objective's metric, of which more is better: a share, or a negative error.
+    losses : array of float or None
+        Of errors, what each row adds to them.
+    """
+
+    goodness: float
+    losses: NDArray[np.float64] | None = None
+
+
+Judge = Callable[[LabelledRows, LabelledRows], Score | None]
 """Fits on the first and scores on the second; None when the first cannot be fitted on."""
 
 
-def choose_data(
-    source: LabelledRows, feedback: LabelledRows, accuracy: Accuracy, since_change: int | None = None
-) -> Choice:
+def choose_data(source: LabelledRows, feedback: LabelledRows, judge: Judge, since_change: int | None = None) -> Choice:
     """Choose between all data and recent windows of the feedback.
 
     Parameters
@@ -82,7 +100,7 @@ def choose_data(
         Training part of the source.
     feedback : LabelledRows
         Labelled production rows, oldest first.
-    accuracy : callable
+    judge : callable
         Fits a candidate and scores it on the newest feedback.
     since_change : int or None
         How many of the newest feedback rows have come since the change that an alarm found; None without an alarm.
@@ -97,27 +115,31 @@ def choose_data(
     if len(feedback) - split < SMALLEST_VALIDATION:
         return Choice(everything, Window.ALL, len(feedback), None)
     newest = feedback.between(split, len(feedback))
-    best = Choice(
-        everything, Window.ALL, len(feedback), accuracy(source.followed_by(feedback.between(0, split)), newest)
-    )
-    tried = 1
+    leading = judge(source.followed_by(feedback.between(0, split)), newest)
+    best, tried = Choice(everything, Window.ALL, len(feedback), _goodness(leading)), 1
     for start in _window_starts(len(feedback), split, since_change):
         candidate = feedback.between(start, split)
         if len(np.unique(candidate.labels)) < 2:  # noqa: PLR2004 - two classes
             continue
-        score = accuracy(candidate, newest)
+        score = judge(candidate, newest)
         tried += 1
-        if score is not None and (best.validation is None or score > best.validation + _doubt(best, len(newest))):
+        if score is not None and (leading is None or _is_better(score, leading, len(newest))):
             data = feedback.between(start, len(feedback))
-            best = Choice(data, Window.RECENT, len(data), score)
+            leading, best = score, Choice(data, Window.RECENT, len(data), score.goodness)
     return replace(best, tried=tried)
 
 
-def _doubt(best: Choice, rows: int) -> float:
-    """Return by how much a window must be better than all data: by what chance alone easily makes of so few rows."""
-    if best.validation is None:
-        return 0.0
-    return 0.5 * float(np.sqrt(max(best.validation * (1 - best.validation), 0.0) / rows))
+def _goodness(score: Score | None) -> float | None:
+    return None if score is None else score.goodness
+
+
+def _is_better(score: Score, leading: Score, rows: int) -> bool:
+    """Tell whether a window is better than the best so far by more than chance alone easily makes of so few rows."""
+    if score.losses is None or leading.losses is None:
+        spread = sqrt(max(leading.goodness * (1 - leading.goodness), 0.0))
+        return score.goodness > leading.goodness + DOUBT * spread / sqrt(rows)
+    gains = leading.losses - score.losses  # row by row, for a hard row is hard for both
+    return float(gains.mean()) > DOUBT * float(gains.std(ddof=1)) / sqrt(rows)
 
 
 def _judging(rows: int, since_change: int | None) -> int:
