@@ -283,6 +283,16 @@ class Strategy(StrEnum):
     ENSEMBLE = "Ensemble"
 
 
+class Learnt(Message, frozen=True, kw_only=True):
+    """What a version was made from."""
+
+    version: int
+    data_sha256: str
+    """Digest of its source."""
+    feedback_through: int | None = None
+    """Ledger number up to which labelled captured records were merged with it."""
+
+
 class TrainRun(Message, tag_field="kind", tag="train", frozen=True, kw_only=True):
     """Everything a training Job needs to know."""
 
@@ -317,6 +327,8 @@ class TrainRun(Message, tag_field="kind", tag="train", frozen=True, kw_only=True
     """A model that is taken over instead of trained; None: one is trained."""
     warm_start: WarmStart | None = None
     """Which model the training starts from; None: from nothing."""
+    known: tuple[Learnt, ...] = ()
+    """Where there is nothing that one of these has not learnt from, nothing is trained."""
     seed: int = 0
 
 
@@ -547,6 +559,14 @@ class EvaluationReport(Message, tag_field="kind", tag="evaluated", frozen=True, 
     seconds: float
 
 
+class NothingNewReport(Message, tag_field="kind", tag="nothingNew", frozen=True, kw_only=True):
+    """A training Job found nothing that a version has not learnt from already, and fitted nothing."""
+
+    data_sha256: str
+    message: str
+    """Which version that is, in a sentence."""
+
+
 class FailureReport(Message, tag_field="kind", tag="failed", frozen=True, kw_only=True):
     """Why a Job gave up, in words for the person who wrote the ModelDeployment."""
 
@@ -554,7 +574,7 @@ class FailureReport(Message, tag_field="kind", tag="failed", frozen=True, kw_onl
     message: str
 
 
-RunReport = TrainReport | EvaluationReport | FailureReport
+RunReport = TrainReport | NothingNewReport | EvaluationReport | FailureReport
 
 
 # --- serving ----------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from evermodel.contract import (
     EvaluationReport,
     FailureReason,
     FailureReport,
+    NothingNewReport,
     PairedScore,
     RunConfig,
     RunReport,
@@ -97,8 +98,14 @@ def fails(reason: FailureReason, message: str) -> Deciding:
 
 
 def trains(pod: Pod) -> Fate:
-    """End a training with the report of a model."""
-    return ends(train_report(pod))
+    """End a training with the report of a model; where a version that it is told of learnt from the same, of none."""
+    report, run = train_report(pod), run_of(pod)
+    assert isinstance(run, TrainRun)
+    for known in run.known:
+        if known.data_sha256 == report.data_sha256 and (run.feedback_through or 0) <= (known.feedback_through or 0):
+            message = f"It is as version {known.version} learnt from it."
+            return ends(NothingNewReport(data_sha256=report.data_sha256, message=message))
+    return ends(report)
 
 
 def train_report(pod: Pod) -> TrainReport:

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.cluster
 
 LOOK_SECONDS = 2.0
 NAMES = ("pinned", "mispinned", "paused", "asked", "phoenix", "other")
+EVERY_MINUTE: dict[str, Any] = {"triggers": ["Schedule"], "schedule": "* * * * *"}
 CHANGED: dict[str, Any] = {"training": {"parameters": {"max_iter": 2000}}}
 
 
@@ -121,10 +122,27 @@ def delete(world: World, name: str) -> None:
 
 
 def test_a_schedule_begins_a_run_by_itself(world: World) -> None:
-    world.declare("clocked", {"retraining": {"triggers": ["Schedule"], "schedule": "* * * * *"}})
+    world.declare("clocked", {"data.train.uri": "hub://rows.csv", "retraining": EVERY_MINUTE})
+    world.declare("still", {"retraining": EVERY_MINUTE})
     world.wait_for_champion("clocked", 1)
+    world.wait_for_champion("still", 1)
     until("a second version is made", lambda: 2 in world.phases("clocked"), otherwise=lambda: world.summary("clocked"))
     trigger = world.version("clocked", 2)["spec"]["trigger"]
     assert (trigger["reason"], trigger["message"]) == ("Scheduled", "The schedule * * * * * is due.")
     assert world.model("clocked")["status"]["retraining"]["nextScheduledTime"].endswith(":00Z")
+    _the_unchanged_source_is_not_fitted_again(world)
     world.change("clocked", {"retraining": {"triggers": None, "schedule": None}})
+
+
+def _the_unchanged_source_is_not_fitted_again(world: World) -> None:
+    """Wait for the second such run: of the first, nothing is left."""
+    expected = {1: "Champion", 3: "Rejected"}
+    until("one is kept", lambda: world.phases("clocked") == expected, otherwise=lambda: world.summary("clocked"))
+    made = world.version("clocked", 3)["status"]
+    assert (made["failure"]["reason"], made.get("manifest"), made.get("reference")) == ("NothingNew", None, None)
+    status = world.model("clocked")["status"]
+    conditions = {one["type"]: (one["status"], one["reason"]) for one in status["conditions"]}
+    assert conditions["Trained"] == ("True", "Promoted")
+    assert status["retraining"]["nothingNew"] == "It is as version 1 learnt from it."
+    assert world.phases("still") == {1: "Champion"}
+    assert "which cannot change" in world.model("still")["status"]["retraining"]["nothingNew"]

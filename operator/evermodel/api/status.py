@@ -83,6 +83,8 @@ class RetrainingStatus(Resource, frozen=True, kw_only=True):
     """When an alarm may start the next one."""
     next_scheduled_time: Time | None = None
     """When the schedule calls for the next run."""
+    nothing_new: Message = ""
+    """Why the schedule starts no run, or why its last one trained nothing; empty where there is something to learn."""
     handled_request: Token = ""
     """Token of the last evermodel.dev/retrain annotation that was acted on."""
 

@@ -9,6 +9,7 @@ from evermodel.core import facts
 from evermodel.core.actions import Event, EventType
 from evermodel.core.conditions import find
 from evermodel.core.observed import Observed
+from evermodel.core.phases import scheduling
 
 _TURNING_POINTS = frozenset(
     {Reason.WOULD_RETRAIN, Reason.RETRAINING_EXHAUSTED, Reason.NOTHING_NEW, Reason.NO_ESTIMATOR}
@@ -76,7 +77,7 @@ def _would_have_begun(observed: Observed, known: ModelDeploymentStatus, status: 
     retraining = observed.model.spec.retraining
     same_spec = known.observed_generation == status.observed_generation
     passed = same_spec and before is not None and after is not None and before < after
-    if not passed or retraining.mode is not RetrainingMode.OBSERVE:
+    if not passed or retraining.mode is not RetrainingMode.OBSERVE or scheduling.nothing_can_be_new(observed):
         return None
     message = f"The schedule {retraining.schedule} called for a run at {before}: mode Observe keeps it from starting."
     return _event(EventType.NORMAL, Reason.WOULD_RETRAIN, message)

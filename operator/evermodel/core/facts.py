@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from evermodel.api.conditions import Reason
 from evermodel.api.modeldeployment import ModelDeploymentSpec, RetrainingTrigger
 from evermodel.api.modelversion import ACTIVE_PHASES, SERVABLE_PHASES, VersionPhase
-from evermodel.contract import FailureReason, LineageEntry
+from evermodel.contract import FailureReason, LineageEntry, Strategy
 from evermodel.core import names
 from evermodel.core.durations import parse_duration
 from evermodel.core.hashing import training_hash
@@ -111,9 +111,16 @@ def newest_run(observed: Observed) -> VersionView | None:
 
 
 def last_ended(observed: Observed) -> VersionView | None:
-    """Return the newest version whose run ended in a model or in a failure."""
+    """Return the newest version whose run ended in a model or in a failure.
+
+    A failure after which a run could read all there is, and found nothing new, is over: the champion stands.
+    """
     ended = [version for version in observed.versions if is_promoted(version) or has_no_model(version)]
-    return ended[-1] if ended else None
+    newest = newest_run(observed)
+    if not ended or newest is None:
+        return None
+    cured = ended[-1].status.phase is VersionPhase.FAILED and found_nothing_new(newest)
+    return (champion(observed) if cured else None) or ended[-1]
 
 
 def is_promoted(version: VersionView) -> bool:
@@ -122,8 +129,34 @@ def is_promoted(version: VersionView) -> bool:
 
 
 def has_no_model(version: VersionView) -> bool:
-    """Tell whether the run failed or was judged not good enough."""
-    return version.status.phase in _ENDED_WITHOUT_A_MODEL
+    """Tell whether the run failed or was judged not good enough; one that found nothing new is neither."""
+    return version.status.phase in _ENDED_WITHOUT_A_MODEL and not found_nothing_new(version)
+
+
+def found_nothing_new(version: VersionView) -> bool:
+    """Tell whether the run ended without a fit, since there was nothing new to learn from."""
+    failure = version.status.failure
+    rejected = version.status.phase is VersionPhase.REJECTED
+    return rejected and failure is not None and failure.reason == Reason.NOTHING_NEW
+
+
+def newest_fitted(observed: Observed) -> VersionView | None:
+    """Return the newest version whose run was neither broken off nor ended with nothing new."""
+    kept = [version for version in observed.versions if version.status.phase is not VersionPhase.SUPERSEDED]
+    runs = [version for version in kept if not found_nothing_new(version)]
+    return runs[-1] if runs else None
+
+
+def is_refused_refit(version: VersionView) -> bool:
+    """Tell whether what is declared was fitted and judged not good enough."""
+    refused = version.status.phase is VersionPhase.REJECTED and has_no_model(version)
+    return refused and version.spec.trigger.strategy in {None, Strategy.REFIT}
+
+
+def was_fitted(observed: Observed, version: VersionView) -> bool:
+    """Tell whether a version learnt from its data: an imported one did not, and an adopted one may be imported."""
+    adopted = version.spec.adopted_manifest is not None
+    return version.spec.model is None and not (adopted and observed.model.spec.model is not None)
 
 
 def next_number(observed: Observed) -> int:

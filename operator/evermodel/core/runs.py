@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from evermodel.api.conditions import Reason
 from evermodel.api.evaluation import Constraint, EvaluationMetric
 from evermodel.api.modeldeployment import CHAMPION
 from evermodel.api.modelversion import ReportDigests, SetScore
@@ -19,6 +20,7 @@ from evermodel.contract import (
     EvaluationReport,
     FreshRange,
     ImportedModel,
+    Learnt,
     Measure,
     PairedScore,
     Slice,
@@ -71,6 +73,24 @@ def train_run(observed: Observed, version: VersionView) -> TrainRun:
         warm_start=_warm_start(observed, version),
         search=recipes.search(training),
         strategy=version.spec.trigger.strategy,
+        known=_known(observed, version),
+    )
+
+
+def _known(observed: Observed, version: VersionView) -> tuple[Learnt, ...]:
+    """Return what need not be learnt again by the clock: that which the champion, or a rejected run since, was made of.
+
+    A container of the user's own may learn from more than its rows, and one that asks for a run gets one.
+    """
+    champion = facts.champion(observed)
+    if champion is None or version.spec.trigger.reason != Reason.SCHEDULED or _container(version):
+        return ()
+    return tuple(
+        Learnt(version=one.number, data_sha256=one.status.data_sha256, feedback_through=one.spec.feedback_through)
+        for one in observed.versions
+        if one == champion or (one.number > champion.number and facts.is_refused_refit(one))
+        if one.spec.training_hash == version.spec.training_hash and facts.was_fitted(observed, one)
+        if one.status.data_sha256 is not None
     )
 
 

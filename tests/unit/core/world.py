@@ -24,7 +24,9 @@ from evermodel.contract import (
     EvaluateRun,
     EvaluationReport,
     FailureReport,
+    Learnt,
     LineageEntry,
+    NothingNewReport,
     PairedScore,
     Quality,
     QualityQuery,
@@ -158,6 +160,8 @@ class World:
         """Runs that an alarm began since a person last changed anything."""
         self.writes: Counter[str] = Counter()
         self.events: list[Event] = []
+        self.source = "data"
+        """Digest of what is there to be learnt from."""
         self.due: timedelta | None = None
         self._numbers = itertools.count(1)
 
@@ -457,9 +461,11 @@ class World:
 
     def _report(self, job: Job, model: Model) -> RunReport:
         if isinstance(job.run, TrainRun):
+            if any(known.data_sha256 == self.source and self._came(known, job.run) == 0 for known in job.run.known):
+                return NothingNewReport(data_sha256=self.source, message="Nothing was trained.")
             return TrainReport(
                 manifest=f"manifest-{job.version}",
-                data_sha256="data",
+                data_sha256=self.source,
                 rows=1200,
                 feedback_rows=len(self.hub.records) if job.run.feedback_through else 0,
                 window="all",
@@ -473,6 +479,11 @@ class World:
         rows = self._fresh_rows(job.run)
         fresh = _score(model, rows=rows, run=job.run, use=1) if rows else None
         return EvaluationReport(reference=reference, fresh=fresh, seconds=1.0)
+
+    def _came(self, known: Learnt, run: TrainRun) -> int:
+        """Return how many records of the run a version has not learnt from."""
+        after, through = known.feedback_through or 0, run.feedback_through or 0
+        return sum(after < seq <= through for seq, _ in self.hub.records)
 
     def _fresh_rows(self, run: EvaluateRun) -> int:
         wanted = run.fresh

@@ -19,7 +19,7 @@ from evermodel.contract import (
     FailureReport,
     RunReport,
 )
-from evermodel_runtime.data.failure import JobError
+from evermodel_runtime.data.failure import JobError, NothingNew
 
 CRASH_EXIT_CODE = 1
 """A Job that ends so failed through something outside: another run, after a pause, may do better."""
@@ -67,6 +67,9 @@ def attempt(work: Callable[[], RunReport | None]) -> Outcome:
     """Do something that ends in a report, whatever happens."""
     try:
         return Outcome(work(), 0)
+    except NothingNew as ended:
+        print(ended.report.message, flush=True)
+        return Outcome(ended.report, 0)
     except JobError as error:
         print(f"{error.reason}: {error.message}", file=sys.stderr, flush=True)
         return _failed(error.reason, error.message, AWAY.get(error.reason, DATA_ERROR_EXIT_CODE))

@@ -1,11 +1,11 @@
-"""Why a Job gives up, in words for the person who wrote the ModelDeployment."""
+"""Why a Job gives up, or trains nothing, in words for the person who wrote the ModelDeployment."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Sequence
 
-from evermodel.contract import FailureReason
+from evermodel.contract import FailureReason, NothingNewReport
 
 SHOWN = 5
 """How many rows or names a message lists before it only counts."""
@@ -18,6 +18,14 @@ class JobError(Exception):
         super().__init__(message)
         self.reason = reason
         self.message = message
+
+
+class NothingNew(Exception):  # noqa: N818 - a Job that ends so did what it should
+    """Nothing to train; becomes the Job's report."""
+
+    def __init__(self, report: NothingNewReport) -> None:
+        super().__init__(report.message)
+        self.report = report
 
 
 def data_error(message: str) -> JobError:

@@ -18,6 +18,7 @@ from evermodel.contract import (
     LearningCurve,
     Manifest,
     Metric,
+    NothingNewReport,
     Scalar,
     Task,
     TrainReport,
@@ -28,7 +29,7 @@ from evermodel_runtime.artifacts.job import Hub, Progress, Surroundings, run_job
 from evermodel_runtime.artifacts.manifests import encode_manifest, read_manifest
 from evermodel_runtime.artifacts.tensorboard import Scalars, event_file
 from evermodel_runtime.data.dataset import Dataset, TrainingPart, read_dataset, training_part, whole_where_encoded
-from evermodel_runtime.data.failure import JobError, listed
+from evermodel_runtime.data.failure import JobError, NothingNew, listed
 from evermodel_runtime.data.feedback import read_feedback
 from evermodel_runtime.data.memory import hand_back
 from evermodel_runtime.data.rows import Hashes, encode_hashes, row_hashes
@@ -90,6 +91,7 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
     dataset = dataset.held_out()  # the others are in the training part: twice would be too much
     source = LabelledRows(part.features, part.target.labels)
     feedback = usable_feedback(run, hub, dataset, part, say)
+    end_if_nothing_new(run, digest, feedback)
     recipe, base = None, None
     if run.warm_start is not None:
         from evermodel_runtime.train.warm_start import find_start  # noqa: PLC0415 - with scikit-learn, as below
@@ -125,6 +127,23 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
         started_from=started_from,
         search=None if fitted.found is None else fitted.found.summary,
     )
+
+
+def end_if_nothing_new(run: TrainRun, digest: str, feedback: UsableFeedback) -> None:
+    """End the Job where a version that the operator names learnt from the same source and records.
+
+    Raises
+    ------
+    NothingNew
+        Then a fit would make the same model again, and judging it would cost a use of the held-out rows.
+    """
+    for known in run.known:
+        if known.data_sha256 == digest and feedback.through <= (known.feedback_through or 0):
+            records = (
+                "" if run.feedback_through is None else ", and no labelled record has come that can be learnt from"
+            )
+            message = f"{run.data.uri} is as version {known.version} learnt from it{records}: nothing was trained."
+            raise NothingNew(NothingNewReport(data_sha256=digest, message=message))
 
 
 def ignored_columns(file: Table, run: TrainRun, dataset: Dataset) -> list[str]:
@@ -203,14 +222,18 @@ class UsableFeedback:
     ----------
     since_change : int or None
         How many of the newest are of the shortfall that an alarm found; None without an alarm.
+    through : int
+        Ledger number of the newest.
     """
 
     data: LabelledRows
     since_change: int | None
+    through: int
 
     def left(self, data: LabelledRows) -> UsableFeedback:
         """Return those of it that a model has not learnt from before: the oldest are known first."""
-        return UsableFeedback(data, None if self.since_change is None else min(self.since_change, len(data)))
+        since_change = None if self.since_change is None else min(self.since_change, len(data))
+        return UsableFeedback(data, since_change, self.through)
 
 
 def usable_feedback(run: TrainRun, hub: Hub, dataset: Dataset, part: TrainingPart, say: Progress) -> UsableFeedback:
@@ -233,7 +256,7 @@ def usable_feedback(run: TrainRun, hub: Hub, dataset: Dataset, part: TrainingPar
     usable = [label for index in chosen if (label := labels[index]) is not None]
     data = LabelledRows(feedback.rows[chosen], part.target.array(usable))
     since_change = None if run.changed_after is None else int((feedback.seqs[chosen] > run.changed_after).sum())
-    return UsableFeedback(data, since_change)
+    return UsableFeedback(data, since_change, int(feedback.seqs[chosen].max(initial=0)))
 
 
 def fit(

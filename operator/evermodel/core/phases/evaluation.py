@@ -95,7 +95,7 @@ def step(observed: Observed, version: VersionView, now: datetime) -> Step:
 
 def judge_again(observed: Observed) -> Step:
     """Let a changed threshold or constraint change the verdict on recorded scores: it starts no Job."""
-    version = facts.newest_run(observed)
+    version = facts.newest_fitted(observed)
     if version is None or version.status.phase is not VersionPhase.REJECTED or facts.active(observed) is not None:
         return NOTHING
     champion = facts.champion(observed)

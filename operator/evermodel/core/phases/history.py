@@ -10,15 +10,20 @@ from evermodel.core.step import NOTHING, Step
 
 
 def step(observed: Observed) -> Step:
-    """Delete the oldest ended versions beyond revisionHistoryLimit, except those that later decisions look at."""
+    """Delete the oldest ended versions beyond revisionHistoryLimit, except those that later decisions look at.
+
+    Of the runs that found nothing new, the newest is kept: a schedule makes many.
+    """
     ended = [version for version in observed.versions if version.status.phase not in ACTIVE_PHASES]
     ended = [version for version in ended if version.status.phase is not VersionPhase.CHAMPION]
-    surplus = len(ended) - observed.model.spec.revision_history_limit
-    if surplus <= 0:
+    unchanged = [version for version in ended if facts.found_nothing_new(version)][:-1]
+    kept = [version for version in ended if version not in unchanged]
+    surplus = max(len(kept) - observed.model.spec.revision_history_limit, 0)
+    if not (unchanged or surplus):
         return NOTHING
     needed = _needed(observed)
-    oldest = [version for version in ended[:surplus] if version.number not in needed and not version.deleting]
-    return Step(actions=tuple(DeleteVersion(name=version.name) for version in oldest))
+    oldest = [version for version in (*unchanged, *kept[:surplus]) if version.number not in needed]
+    return Step(actions=tuple(DeleteVersion(name=version.name) for version in oldest if not version.deleting))
 
 
 def _needed(observed: Observed) -> set[int]:

@@ -13,6 +13,7 @@ from evermodel.contract import (
     EvaluationReport,
     FailureReason,
     FailureReport,
+    NothingNewReport,
     TrainReport,
 )
 from evermodel.core.actions import EnsureSecrets, WriteVersionStatus
@@ -22,13 +23,15 @@ from evermodel.core.observed import JobState, JobView, VersionView
 from evermodel.core.step import Step
 from evermodel.core.timestamps import rfc3339
 
+Result = TrainReport | NothingNewReport | EvaluationReport
+"""What a Job says that did not fail."""
 REPORT_PATIENCE = timedelta(minutes=5)
 """How long a report is looked for after its Job succeeded: training again for it would waste the work."""
 SOON = timedelta(seconds=2)
 """When to look again at what should change any moment."""
 
 
-def result(version: VersionView, job: JobView, now: datetime) -> TrainReport | EvaluationReport | Step:
+def result(version: VersionView, job: JobView, now: datetime) -> Result | Step:
     """Return what a Job reports, or what to do as long as it reports nothing."""
     if job.deleting or job.owner_uid != version.uid:  # of an earlier version of this name: it goes away by itself
         return Step(due=now + SOON)
@@ -101,7 +104,7 @@ def _failed_job(version: VersionView, job: JobView, now: datetime) -> Step:
     return failure(version, FailureReason.CRASHED, job.message, now, job.exit_code)
 
 
-def _succeeded(version: VersionView, job: JobView, now: datetime) -> TrainReport | EvaluationReport | Step:
+def _succeeded(version: VersionView, job: JobView, now: datetime) -> Result | Step:
     if isinstance(job.report, FailureReport):
         return failure(version, job.report.reason, job.report.message, now, job.exit_code)
     if job.report is not None:

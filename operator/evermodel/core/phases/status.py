@@ -145,6 +145,7 @@ def _retraining(observed: Observed, now: datetime) -> RetrainingStatus:
         last_time=rfc3339(newest.created_at) if newest is not None else known.last_time,
         next_eligible_time=_next_eligible(observed),
         next_scheduled_time=rfc3339(scheduled) if scheduled is not None else None,
+        nothing_new=shortened(scheduling.why_nothing_runs(observed)),
         handled_request=requested if handled else known.handled_request,
     )
 

@@ -6,8 +6,9 @@ from datetime import datetime
 
 import msgspec
 
-from evermodel.api.modelversion import EpochsRun, SearchRun, VersionPhase
-from evermodel.contract import FailureReason, TrainReport
+from evermodel.api.conditions import Reason
+from evermodel.api.modelversion import EpochsRun, SearchRun, VersionFailure, VersionPhase
+from evermodel.contract import EvaluationReport, FailureReason, NothingNewReport, TrainReport
 from evermodel.core import facts, names
 from evermodel.core.actions import Action, CreateJob, EnsureSecrets
 from evermodel.core.observed import Observed, VersionView
@@ -30,9 +31,7 @@ def step(observed: Observed, version: VersionView, now: datetime) -> Step:
     if isinstance(report, Step):
         return progress.show(observed, version, now) if running_job(observed) is not None else report
     if not isinstance(report, TrainReport):
-        return jobs.failure(
-            version, FailureReason.CRASHED, f"Job {job.name} left the report of another kind of run.", now
-        )
+        return _without_a_model(version, job.name, report, now)
     trained = msgspec.structs.replace(
         version.status,
         manifest=report.manifest,
@@ -65,6 +64,25 @@ def _start(observed: Observed, version: VersionView) -> Step:
         started = msgspec.structs.replace(version.status, started_at=rfc3339(version.created_at))
         actions.append(jobs.write(version, started))
     return Step(actions=tuple(actions))
+
+
+def _without_a_model(
+    version: VersionView, job: str, report: NothingNewReport | EvaluationReport, now: datetime
+) -> Step:
+    """End a run that fitted nothing: where there was nothing new, it failed in nothing, and nothing is judged."""
+    if isinstance(report, EvaluationReport):
+        return jobs.failure(version, FailureReason.CRASHED, f"Job {job} left the report of another kind of run.", now)
+    status = msgspec.structs.replace(
+        version.status,
+        phase=VersionPhase.REJECTED,
+        message=report.message,
+        failure=VersionFailure(reason=Reason.NOTHING_NEW.value, message=report.message),
+        data_sha256=report.data_sha256,
+        progress=None,
+        started_at=version.status.started_at or rfc3339(version.created_at),
+        finished_at=rfc3339(now),
+    )
+    return Step(actions=(jobs.write(version, status),))
 
 
 def _adopt(observed: Observed, version: VersionView, now: datetime) -> Step:
