@@ -148,3 +148,27 @@ def test_another_target_is_found_by_name() -> None:
     assert open_stream(made, "y").target == "y"
     with pytest.raises(JobError, match="no column 'z', which --target names"):
         open_stream(made, "z")
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        pytest.param([place / 7 for place in range(600)], id="fractions"),
+        pytest.param([float(place % 101) for place in range(600)], id="whole numbers"),
+    ],
+)
+def test_a_target_that_is_a_quantity_is_refused(numbers: list[float]) -> None:
+    with pytest.raises(JobError, match=r"'y' has \d+ different numbers.* replays classes only"):
+        open_stream(table({"x": [1.0, 2.0] * 300, "y": numbers}))
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        pytest.param([float(place % 100) for place in range(600)], id="a hundred numbers"),
+        pytest.param([f"street {place % 150}" for place in range(600)], id="many words"),
+        pytest.param(["none", *(str(place % 150) for place in range(599))], id="not all of them numbers"),
+    ],
+)
+def test_a_target_of_many_classes_is_none(classes: list[float] | list[str]) -> None:
+    assert len(open_stream(table({"x": [1.0, 2.0] * 300, "y": classes}))) == 600

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from evermodel.contract import Column, ColumnKind, LabelledRecord, Scalar
-from evermodel_runtime.data.columns import survey, texts_of
+from evermodel_runtime.data.columns import spelled, survey, texts_of
 from evermodel_runtime.data.dataset import read_features
 from evermodel_runtime.data.failure import data_error
-from evermodel_runtime.data.labels import as_texts, read_target
+from evermodel_runtime.data.labels import UNLABELLED, as_number, as_texts, read_target
 from evermodel_runtime.data.rows import ColumnValues, FeatureRows, Labels
 from evermodel_runtime.data.table import Table
 from evermodel_runtime.evaluate.answers import Texts
@@ -24,6 +24,10 @@ FIRST_SHARE = 0.1
 MOST_FIRST = 2_000
 FEWEST_ROWS = 400
 """Of a shorter stream a tenth is nothing to train on."""
+
+
+MOST_NUMBERS = 100
+"""Different numbers up to which a target may hold classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,21 @@ def open_stream(file: Table, target: str | None = None) -> Stream:
     file.require((target,), "--target")
     if len(file) < FEWEST_ROWS:
         raise data_error(f"{file.name} has {len(file):,} rows; a stream of at least {FEWEST_ROWS} is needed to replay.")
+    _refuse_quantity(file, target)
     return Stream(file, target, min(int(len(file) * FIRST_SHARE), MOST_FIRST))
+
+
+def _refuse_quantity(file: Table, target: str) -> None:
+    """Refuse a target of so many different numbers that it measures something."""
+    _, words = spelled(file, target)
+    labels = {word.strip() for word in words if word.strip().lower() not in UNLABELLED}
+    numbers = {as_number(label) for label in labels}
+    if len(numbers) > MOST_NUMBERS and None not in numbers:
+        raise data_error(
+            f"{file.name}: the target {target!r} has {len(numbers):,} different numbers, so it is a quantity, and the "
+            "backtest replays classes only. Name the column that holds the classes by --target, or write the quantity "
+            "in classes, such as low and high."
+        )
 
 
 def usable_features(stream: Stream) -> tuple[str, ...]:
