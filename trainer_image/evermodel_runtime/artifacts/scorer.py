@@ -73,6 +73,11 @@ LOADING_ERRORS = (
 """What the bytes of a model raise that cannot be loaded."""
 
 
+def first_line(error: Exception) -> str:
+    """Return what an error says first, without its full stop, to go on with in a sentence."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
 def load_scorer(content: bytes, manifest: Manifest) -> Scorer:
     """Load a model whose digest the caller has verified. Only one that is stored by skops needs scikit-learn."""
     if manifest.format is ModelFormat.ONNX:

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from evermodel.contract import Column, ColumnKind, Manifest
-from evermodel_runtime.artifacts.scorer import LOADING_ERRORS, SCORING_ERRORS, OnnxScorer
+from evermodel_runtime.artifacts.scorer import LOADING_ERRORS, SCORING_ERRORS, OnnxScorer, first_line
 from evermodel_runtime.custom.output import model_error
 from evermodel_runtime.data.failure import listed
 from evermodel_runtime.data.rows import FeatureRows, Labels, Matrix
@@ -34,7 +34,7 @@ def load_checked(content: bytes, manifest: Manifest, rows: FeatureRows) -> Manif
     try:
         scorer = OnnxScorer.load(content, manifest)
     except LOADING_ERRORS as error:
-        raise model_error(f"ONNX Runtime does not load the model: {_first_line(error)}") from error
+        raise model_error(f"ONNX Runtime does not load the model: {first_line(error)}") from error
     manifest = msgspec.structs.replace(manifest, onnx_inputs=_layout(scorer.inputs, manifest.columns))
     _check_outputs(scorer.outputs, manifest)
     scorer = OnnxScorer.load(content, manifest)
@@ -91,7 +91,7 @@ def _asked(scorer: OnnxScorer, rows: FeatureRows) -> tuple[Labels, Matrix | None
         return scorer.predict_with_probabilities(rows.inputs())
     except SCORING_ERRORS as error:
         raise model_error(
-            f"The model does not answer {len(rows):,} rows that it was to learn from: {_first_line(error)}"
+            f"The model does not answer {len(rows):,} rows that it was to learn from: {first_line(error)}"
         ) from error
 
 
@@ -140,7 +140,3 @@ def _check_alone(scorer: OnnxScorer, rows: FeatureRows, labels: Labels, probabil
                 "The model answers a row otherwise when it is asked about it alone. Each row must be answered by "
                 "itself, and chance left out: export the model for inference."
             )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -9,7 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from evermodel.contract import ColumnKind, Manifest, ModelFormat, Scalar, Task, label_text
-from evermodel_runtime.artifacts.scorer import ModelFileError, RowsRefusedError, Scorer, load_scorer
+from evermodel_runtime.artifacts.scorer import ModelFileError, RowsRefusedError, Scorer, first_line, load_scorer
 from evermodel_runtime.data.rows import Inputs, Labels
 from evermodel_runtime.serve.protocol import Datatype
 from evermodel_runtime.serve.rows import Rows, Schema
@@ -84,11 +84,11 @@ class ServedModel:
         try:
             labels, probabilities = self._scorer.predict_with_probabilities(_inputs(rows))
         except RowsRefusedError as error:
-            raise RowsNotAnsweredError(_first_line(error)) from error
+            raise RowsNotAnsweredError(first_line(error)) from error
         except _ROW_ERRORS as error:
-            raise ModelRunError(_first_line(error)) from error
+            raise ModelRunError(first_line(error)) from error
         except _SHAPE_ERRORS as error:
-            raise ModelMismatchError(_first_line(error)) from error
+            raise ModelMismatchError(first_line(error)) from error
         if self.predicts_numbers:
             return _numbers(labels)
         pairs = [self._label(raw) for raw in labels.tolist()]
@@ -124,7 +124,7 @@ def load_model(content: bytes, manifest: Manifest) -> ServedModel:
     try:
         return ServedModel(load_scorer(content, manifest))
     except _LOAD_ERRORS as error:
-        raise ModelLoadError(f"the {FILES[manifest.format]} cannot be loaded: {_first_line(error)}") from error
+        raise ModelLoadError(f"the {FILES[manifest.format]} cannot be loaded: {first_line(error)}") from error
 
 
 def _numbers(answers: Labels) -> Prediction:
@@ -146,10 +146,6 @@ def _inputs(rows: Rows) -> Inputs:
         next(numbers) if kind is ColumnKind.NUMBER else np.array(next(texts), dtype=object)
         for kind in rows.schema.kinds
     ]
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _label_type(classes: Sequence[Scalar]) -> Datatype:

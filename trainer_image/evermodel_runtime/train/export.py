@@ -18,7 +18,7 @@ from sklearn.base import is_regressor
 from sklearn.compose import ColumnTransformer
 
 from evermodel.contract import Column, ColumnKind
-from evermodel_runtime.artifacts.scorer import MATRIX_INPUT, SCORING_ERRORS, Scorer
+from evermodel_runtime.artifacts.scorer import MATRIX_INPUT, SCORING_ERRORS, Scorer, first_line
 from evermodel_runtime.data.rows import FeatureRows, Labels
 from evermodel_runtime.train import converters
 from evermodel_runtime.train.pipeline import table
@@ -75,7 +75,7 @@ def export(pipeline: Any, columns: tuple[Column, ...], name: str) -> bytes:
             custom_parsers={ColumnTransformer: _parse_spread},
         )
     except CONVERSION_ERRORS as error:
-        raise NoOnnxError(f"it cannot be exported: {_first_line(error)}") from error
+        raise NoOnnxError(f"it cannot be exported: {first_line(error)}") from error
     if not hasattr(pipeline, "predict_proba"):
         del model.graph.output[1:]  # scores of a decision function, which are no probabilities
     content: bytes = model.SerializeToString(deterministic=True)
@@ -152,7 +152,7 @@ def check_parity(pipeline: Any, scorer: Scorer, rows: FeatureRows) -> Parity:
     try:
         parity = compare(pipeline, scorer, rows)
     except SCORING_ERRORS as error:
-        raise NoOnnxError(f"the export does not answer: {_first_line(error)}") from error
+        raise NoOnnxError(f"the export does not answer: {first_line(error)}") from error
     if not parity.holds:
         raise NoOnnxError(
             f"the export does not answer as the trained model does: {parity}; at least {PARITY_SHARE:.1%} and at most "
@@ -166,10 +166,6 @@ def _differences(answers: NDArray[Any], expected: NDArray[Any]) -> NDArray[np.fl
     gaps = np.abs(np.asarray(answers, np.float64) - np.asarray(expected, np.float64))
     gaps[np.isnan(answers) & np.isnan(expected)] = 0.0
     return gaps
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def _parse_spread(scope: Any, model: Any, inputs: list[Any], custom_parsers: Any = None) -> Any:
