@@ -64,6 +64,11 @@ def test_a_window_must_be_better_by_more_than_a_little(gain: float, window: Wind
     assert choice.window is window
 
 
+def test_after_an_alarm_any_gain_will_do_for_the_world_has_changed() -> None:
+    choice = choose_data(SOURCE, rows(400, 1000), lambda candidate, _: Score(0.8 + 0.02 * (len(candidate) < 1000)), 200)
+    assert choice.window is Window.RECENT
+
+
 @pytest.mark.parametrize("scale", [0.001, 1.0, 1000.0])
 @pytest.mark.parametrize(
     ("gain", "window"),

@@ -20,7 +20,7 @@ LARGEST_VALIDATION = 400
 SMALLEST_VALIDATION = 20
 SMALLEST_WINDOW = 50
 DOUBT = 0.5
-"""Standard errors by which a window must be better than all data."""
+"""Standard errors by which a window must be better than all data, where no alarm says that the world has changed."""
 AROUND_CHANGE = (4.0, 2.0, 1.0, 0.5, 0.25)
 """Windows after an alarm, in lengths of what has come since the change: its estimate may be off either way, and a world
 that goes on changing is best learnt from the newest rows."""
@@ -115,6 +115,7 @@ def choose_data(source: LabelledRows, feedback: LabelledRows, judge: Judge, sinc
     if len(feedback) - split < SMALLEST_VALIDATION:
         return Choice(everything, Window.ALL, len(feedback), None)
     newest = feedback.between(split, len(feedback))
+    doubt = DOUBT if since_change is None else 0.0
     leading = judge(source.followed_by(feedback.between(0, split)), newest)
     best, tried = Choice(everything, Window.ALL, len(feedback), _goodness(leading)), 1
     for start in _window_starts(len(feedback), split, since_change):
@@ -123,7 +124,7 @@ def choose_data(source: LabelledRows, feedback: LabelledRows, judge: Judge, sinc
             continue
         score = judge(candidate, newest)
         tried += 1
-        if score is not None and (leading is None or _is_better(score, leading, len(newest))):
+        if score is not None and (leading is None or _is_better(score, leading, len(newest), doubt)):
             data = feedback.between(start, len(feedback))
             leading, best = score, Choice(data, Window.RECENT, len(data), score.goodness)
     return replace(best, tried=tried)
@@ -133,13 +134,13 @@ def _goodness(score: Score | None) -> float | None:
     return None if score is None else score.goodness
 
 
-def _is_better(score: Score, leading: Score, rows: int) -> bool:
-    """Tell whether a window is better than the best so far by more than chance alone easily makes of so few rows."""
+def _is_better(score: Score, leading: Score, rows: int, doubt: float) -> bool:
+    """Tell whether a window is better than the best so far by so many standard errors."""
     if score.losses is None or leading.losses is None:
         spread = sqrt(max(leading.goodness * (1 - leading.goodness), 0.0))
-        return score.goodness > leading.goodness + DOUBT * spread / sqrt(rows)
+        return score.goodness > leading.goodness + doubt * spread / sqrt(rows)
     gains = leading.losses - score.losses  # row by row, for a hard row is hard for both
-    return float(gains.mean()) > DOUBT * float(gains.std(ddof=1)) / sqrt(rows)
+    return float(gains.mean()) > doubt * float(gains.std(ddof=1)) / sqrt(rows)
 
 
 def _judging(rows: int, since_change: int | None) -> int:
