@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +28,6 @@ from evermodel.contract import (
 
 SAMPLE = Path(__file__).parents[2] / "manifests" / "samples" / "custom-training.yaml"
 FOLDERS = (INPUT_ENV, OUTPUT_ENV, STATE_ENV)
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    made = Hub(tmp_path / "hub")
-    made.folder.mkdir()
-    made.start()
-    yield made
-    made.stop()
 
 
 @pytest.fixture

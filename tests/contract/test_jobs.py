@@ -6,7 +6,6 @@ import hashlib
 import re
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -49,15 +48,6 @@ from evermodel_runtime.artifacts.job import Hub as JobHub
 DIGITS = make_source(uri="sklearn://digits?rows=:700", target="target")
 TRIAL = re.compile(rb"  trial (\d+) of 12: ")
 FOREST = {"estimator": "RandomForestClassifier", "parameters": {"n_estimators": 30}}
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    made = Hub(tmp_path / "hub")
-    made.folder.mkdir()
-    made.start()
-    yield made
-    made.stop()
 
 
 @pytest.fixture

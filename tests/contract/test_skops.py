@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +20,6 @@ CANBERRA = {"estimator": "KNeighborsClassifier", "parameters": {"metric": "canbe
 ENCODE = PreprocessingStep(transformer="OneHotEncoder", columns=("colour",))
 SOURCE = make_source(id_column="id")
 START_SECONDS = 60.0
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    made = Hub(tmp_path / "hub")
-    made.folder.mkdir()
-    made.start()
-    yield made
-    made.stop()
 
 
 def serve(hub: Hub, manifest: str) -> tuple[subprocess.Popen[bytes], str]:

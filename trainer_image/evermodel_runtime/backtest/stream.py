@@ -14,10 +14,11 @@ from evermodel.contract import Column, ColumnKind, LabelledRecord, Scalar
 from evermodel_runtime.data.columns import spelled, survey, texts_of
 from evermodel_runtime.data.dataset import read_features
 from evermodel_runtime.data.failure import data_error
-from evermodel_runtime.data.labels import UNLABELLED, as_number, as_texts, read_target
+from evermodel_runtime.data.labels import UNLABELLED, as_texts, read_target
 from evermodel_runtime.data.rows import ColumnValues, FeatureRows, Labels
 from evermodel_runtime.data.table import Table
 from evermodel_runtime.evaluate.answers import Texts
+from evermodel_runtime.quality.outcomes import as_number
 from evermodel_runtime.train.defaults import MOST_CATEGORIES
 
 FIRST_SHARE = 0.1

@@ -25,7 +25,8 @@ from evermodel_runtime.custom.rows_file import write_csv, write_sample
 from evermodel_runtime.data.dataset import read_dataset, training_part
 from evermodel_runtime.data.rows import encode_hashes, row_hashes
 from evermodel_runtime.data.source import read_data
-from evermodel_runtime.train.job import ignored_columns, usable_feedback, warnings_of
+from evermodel_runtime.train.job import usable_feedback
+from evermodel_runtime.train.notes import ignored_columns, warnings_of
 from evermodel_runtime.train.windows import LabelledRows
 
 SAMPLE_ROWS = 5000

@@ -17,7 +17,7 @@ from evermodel_runtime.custom.answers import load_checked
 from evermodel_runtime.custom.folders import HASHES_FILE, MODEL_FILE, PREPARED_FILE, SAMPLE_FILE, Folders, Prepared
 from evermodel_runtime.custom.output import model_error, read_model, read_notes
 from evermodel_runtime.custom.rows_file import read_sample
-from evermodel_runtime.train.job import LONGEST_NOTE
+from evermodel_runtime.train.notes import LONGEST_NOTE
 from evermodel_runtime.train.windows import Window
 
 LIBRARIES = ("numpy", "onnx", "onnxruntime")

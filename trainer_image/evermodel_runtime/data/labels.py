@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from evermodel.contract import Scalar, Task, label_text
-from evermodel_runtime.data.columns import LARGEST, Places, spelled
+from evermodel_runtime.data.columns import Places, spelled
 from evermodel_runtime.data.failure import data_error, listed
 from evermodel_runtime.data.rows import Labels
 from evermodel_runtime.data.table import Table
+from evermodel_runtime.quality.outcomes import as_number
 
 INT64 = 2**63
 UNLABELLED = frozenset({"", "na", "n/a", "nan", "null"})
@@ -113,15 +114,6 @@ def _read_classes(file: Table, name: str) -> Target:
             "no class. Is spec.data.target the right column? To predict a number, set spec.task to Regression."
         )
     return target
-
-
-def as_number(text: str) -> float | None:
-    """Return the finite number that a text spells, within what 32-bit floats hold; None where it is none."""
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if abs(number) <= LARGEST else None  # NaN is not
 
 
 def _check_spellings(file: Table, name: str, codes: Places, words: list[str]) -> None:

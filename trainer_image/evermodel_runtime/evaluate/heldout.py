@@ -12,11 +12,12 @@ from evermodel_runtime.artifacts.manifests import StoredModel
 from evermodel_runtime.data.dataset import read_features, split_rows
 from evermodel_runtime.data.failure import JobError
 from evermodel_runtime.data.feedback import read_feedback
-from evermodel_runtime.data.labels import as_number, as_texts, read_target
+from evermodel_runtime.data.labels import as_texts, read_target
 from evermodel_runtime.data.rows import FeatureRows, Labels, row_hashes
 from evermodel_runtime.data.table import Table
 from evermodel_runtime.evaluate.comparison import HeldOut
 from evermodel_runtime.evaluate.slices import slice_columns
+from evermodel_runtime.quality.outcomes import as_number
 
 
 def check_digest(run: EvaluateRun, found: str) -> None:

@@ -17,26 +17,24 @@ from evermodel.contract import (
     FreshRange,
     LearningCurve,
     Manifest,
-    Metric,
     NothingNewReport,
     Scalar,
     Task,
     TrainReport,
     TrainRun,
-    label_text,
 )
 from evermodel_runtime.artifacts.job import Hub, Progress, Surroundings, run_job
 from evermodel_runtime.artifacts.manifests import encode_manifest, read_manifest
 from evermodel_runtime.artifacts.tensorboard import Scalars, event_file
 from evermodel_runtime.data.dataset import Dataset, TrainingPart, read_dataset, training_part, whole_where_encoded
-from evermodel_runtime.data.failure import JobError, NothingNew, listed
+from evermodel_runtime.data.failure import JobError, NothingNew
 from evermodel_runtime.data.feedback import read_feedback
 from evermodel_runtime.data.memory import hand_back
 from evermodel_runtime.data.rows import Hashes, encode_hashes, row_hashes
 from evermodel_runtime.data.source import read_data
-from evermodel_runtime.data.table import Table
 from evermodel_runtime.train.defaults import default_steps, described
 from evermodel_runtime.train.ladder import with_strategy
+from evermodel_runtime.train.notes import LONGEST_NOTE, ignored_columns, warnings_of
 from evermodel_runtime.train.objective import goodness, losses_of, value_of
 from evermodel_runtime.train.windows import Choice, LabelledRows, Score, Window, choose_data
 
@@ -46,10 +44,6 @@ if TYPE_CHECKING:
     from evermodel_runtime.train.search import Found
 
 LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "scipy", "skl2onnx", "skops")
-LONGEST_NOTE = 240
-"""Characters of a note in the report, of which a termination message holds three; the log has them whole."""
-IMBALANCE = 0.9
-"""Share of the largest class above which accuracy says little."""
 LONGEST_REASON = 600
 """Characters of what scikit-learn or skl2onnx said, so that the report fits into a termination message."""
 
@@ -144,55 +138,6 @@ def end_if_nothing_new(run: TrainRun, digest: str, feedback: UsableFeedback) -> 
             )
             message = f"{run.data.uri} is as version {known.version} learnt from it{records}: nothing was trained."
             raise NothingNew(NothingNewReport(data_sha256=digest, message=message))
-
-
-def ignored_columns(file: Table, run: TrainRun, dataset: Dataset) -> list[str]:
-    """Say which columns are new since the champion was trained: requests do not have them, so they are left out."""
-    taken = {run.data.target, run.data.id_column, *(column.name for column in dataset.features.columns)}
-    new = [name for name in file.header if name not in taken]
-    if run.champion is None or run.data.features or not new:
-        return []
-    return [
-        (
-            f"Columns {listed(new)} are new since the champion was trained and are not learnt from, since requests "
-            "lack them: name them in spec.data.features to take them up."
-        )
-    ]
-
-
-def warnings_of(run: TrainRun, dataset: Dataset) -> list[str]:
-    """Say what the metric hides or cannot measure."""
-    if run.task is Task.REGRESSION:
-        return _zeros_under_mape(run, dataset)
-    return _imbalance(dataset)
-
-
-def _zeros_under_mape(run: TrainRun, dataset: Dataset) -> list[str]:
-    zeros = int(np.count_nonzero(dataset.target.labels == 0))
-    if run.objective.metric is not Metric.MAPE or not zeros:
-        return []
-    return [
-        (
-            f"Warning: the target is 0 in {zeros:,} of {len(dataset.target.labels):,} rows, where a relative error is "
-            "beyond all bounds, so that mape says nothing. Choose mae or rmse in spec.objective.metric."
-        )
-    ]
-
-
-def _imbalance(dataset: Dataset) -> list[str]:
-    """Say that accuracy hides the smaller classes when nearly all rows are of one."""
-    classes, counts = np.unique(dataset.target.labels, return_counts=True)
-    share = float(counts.max() / counts.sum())
-    if share <= IMBALANCE:
-        return []
-    largest = label_text(classes[counts.argmax()].item() if classes.dtype != np.object_ else classes[counts.argmax()])
-    return [
-        (
-            f"Warning: {share:.1%} of the labels are {largest!r}, so a model that always says so has an accuracy of "
-            f"{share:.3f}, which hides how it does on the others. Look at precision and recall, and try class_weight: "
-            "balanced in spec.training.parameters."
-        )
-    ]
 
 
 @dataclass(frozen=True, slots=True)

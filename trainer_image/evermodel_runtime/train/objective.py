@@ -35,4 +35,4 @@ def losses_of(objective: Measure, truth: Labels, predicted: Any) -> Floats | Non
 
 def goodness(objective: Measure, value: float) -> float:
     """Return the value, or its negative where less is better: of goodness, more always is. Twice is as it was."""
-    return -value if objective.metric.lower_is_better else value
+    return objective.gain(value, over=0.0)

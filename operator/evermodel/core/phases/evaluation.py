@@ -144,7 +144,7 @@ def judged(observed: Observed, version: VersionView, scored: ModelVersionStatus)
         phase=phase,
         message=message,
         failure=failure,
-        holdout=rounded(observed.model.spec.objective, verdict.holdout, 4) if verdict.holdout is not None else None,
+        holdout=rounded(spec.objective, verdict.holdout, 4) if verdict.holdout is not None else None,
         holdout_set=verdict.decided_on,
     )
 
