@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 from tests.contract.job_processes import MODEL, Ended, Hub, Jobs
@@ -22,6 +23,9 @@ from evermodel.contract import (
     EvaluationReport,
     FailureReason,
     FailureReport,
+    Measure,
+    Metric,
+    Task,
     TrainReport,
     TrainRun,
 )
@@ -89,6 +93,52 @@ def test_the_script_of_the_sample_makes_a_model_that_meets_its_threshold(hub: Hu
     assert isinstance(judged, EvaluationReport)
     assert judged.reference is not None
     assert judged.reference.candidate > spec["objective"]["threshold"] + 0.05
+
+
+LINE = """
+import json, os
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+table = np.loadtxt(os.environ["EVERMODEL_INPUT"] + "/train.csv", delimiter=",", skiprows=1)
+rows = np.column_stack([table[:, :-1], np.ones(len(table))])
+slope = np.linalg.lstsq(rows, table[:, -1], rcond=None)[0].astype(np.float32)
+weights = [numpy_helper.from_array(slope[:-1, None], "W"), numpy_helper.from_array(slope[-1:], "B")]
+columns = len(slope) - 1
+graph = helper.make_graph(
+    [helper.make_node("Gemm", ["X", "W", "B"], ["number"])],
+    "line",
+    [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, columns])],
+    [helper.make_tensor_value_info("number", TensorProto.FLOAT, [None, 1])],
+    weights,
+)
+model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+open(os.environ["EVERMODEL_OUTPUT"] + "/model.onnx", "wb").write(model.SerializeToString())
+"""
+
+
+def test_a_container_that_predicts_numbers_is_judged_as_any_regressor(hub: Hub, jobs: Jobs, spec: Any) -> None:
+    spec["data"] = {"train": {"uri": "sklearn://diabetes"}, "target": "target"}
+    spec["training"]["container"]["args"] = [LINE]
+    run = msgspec.structs.replace(run_of(spec, hub), task=Task.REGRESSION)
+    assert prepare(jobs, run) == 0
+    trained = train(jobs, spec)
+    assert trained.returncode == 0, trained.stderr
+    published = jobs.run("publish", run)
+    assert isinstance(published.report, TrainReport), published.errors
+    evaluation = make_evaluate_run(
+        published.report.manifest,
+        published.report.data_sha256,
+        model=MODEL,
+        hub_url=hub.url,
+        data=run.data,
+        version=1,
+        objective=Measure(metric=Metric.RMSE),
+    )
+    judged = jobs.run("evaluate", evaluation).report
+    assert isinstance(judged, EvaluationReport)
+    assert judged.reference is not None
+    assert judged.reference.candidate < 65 < judged.reference.dummy
 
 
 def test_the_script_is_as_short_as_the_manual_says(spec: Any) -> None:

@@ -212,12 +212,6 @@ MISTAKES = (
         says="leave preprocessing, epochs, warmStart and search out",
     ),
     Mistake(
-        what="a container for numbers",
-        spec=REGRESSION | {"training.estimator": None, "training.container": {"image": "own:1"}},
-        at="spec.training.container",
-        says="a container makes classifiers so far",
-    ),
-    Mistake(
         what="a variable of the operator in a container",
         spec={"training": {"container": {"image": "own:1", "env": [{"name": "EVERMODEL_INPUT", "value": "/"}]}}},
         at="spec.training.container.env[0].name",

@@ -119,6 +119,14 @@ def test_refuses(cluster: Cluster, mistake: Mistake) -> None:
             },
             id="32 steps over 4,096 columns",
         ),
+        pytest.param(
+            {
+                "task": "Regression",
+                "objective": {"metric": "rmse", "threshold": 9},
+                "training": {"container": {"image": "own:1"}},
+            },
+            id="a container that predicts numbers",
+        ),
         pytest.param({"version": 7, "paused": True}, id="pinned and paused"),
     ],
 )

@@ -516,11 +516,6 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
             field_path=".training.ensemble.voting",
         ),
         Rule(
-            rule="!has(self.training.container) || self.task != 'Regression'",
-            message="a container makes classifiers so far: declare an estimator for the task Regression",
-            field_path=".training.container",
-        ),
-        Rule(
             rule=f"self.task == 'Regression' || !(self.objective.metric in {_OF_REGRESSION})",
             message="is about numbers: set spec.task to Regression, or choose a metric of classes such as accuracy",
             field_path=".objective.metric",

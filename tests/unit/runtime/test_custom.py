@@ -18,7 +18,7 @@ from tests.unit.runtime import made_onnx
 from tests.unit.runtime.made_runs import as_csv, make_numbers, make_source, make_table, make_train_run
 from tests.unit.runtime.memory_hub import MemoryHub, as_records, surroundings
 
-from evermodel.contract import DATA_ERROR_EXIT_CODE, FailureReason, FailureReport, TrainRun
+from evermodel.contract import DATA_ERROR_EXIT_CODE, FailureReason, FailureReport, Task, TrainRun
 from evermodel_runtime.artifacts.manifests import load_model
 from evermodel_runtime.artifacts.outcome import conclude
 from evermodel_runtime.custom.folders import HASHES_FILE, Folders
@@ -94,6 +94,7 @@ def test_the_schema_says_what_the_rows_are_and_what_the_model_is_to_answer(pod: 
     assert pod.schema == {
         "model": "flowers",
         "version": 1,
+        "task": "Classification",
         "target": "kind",
         "columns": numbers,
         "classes": ["rose", "tulip"],
@@ -285,7 +286,7 @@ HOSTILE = [
     pytest.param(
         wrote(made_onnx.written(nodes=changed_last(helper.make_node("Gather", ["C", "one"], ["label"])),
             constants=made_onnx.weights() | {"one": np.array([0])})),
-        "answers 1 labels; it must be one for each",
+        "gives 1 answers; it must be one each",
         id="one label for all rows",
     ),
     pytest.param(
@@ -315,6 +316,10 @@ HOSTILE = [
 @pytest.mark.parametrize(("write", "words"), HOSTILE)
 def test_what_a_container_may_not_write(write: Callable[[Path], None], words: str, pod: Pod, tmp_path: Path) -> None:
     write(pod.folders.output / "model.onnx")
+    assert_refused(pod, words, tmp_path)
+
+
+def assert_refused(pod: Pod, words: str, tmp_path: Path) -> None:
     log = tmp_path / "termination-log"
     exit_code = conclude(pod.publish, pod.hub, version=1, stage="train", termination_log=log)
     told = msgspec.json.decode(log.read_bytes(), type=FailureReport)
@@ -329,3 +334,75 @@ def test_notes_that_are_a_link_are_refused_too(pod: Pod) -> None:
     linked(pod.folders.output / "notes.txt")
     with pytest.raises(Exception, match=r"notes\.txt cannot be read, or is a link"):
         pod.publish()
+
+
+@pytest.fixture
+def numbers_pod(tmp_path: Path) -> Pod:
+    """A pod whose container is to predict a number."""
+    table = [{"height": row["height"], "width": row["width"], "price": 3.5 * row["height"] + 1e6} for row in NUMBERS]
+    made = make_pod(tmp_path, table, data=make_source(target="price"), task=Task.REGRESSION)
+    made.prepare()
+    return made
+
+
+def number(*nodes: Any, kind: int = FLOAT, **constants: Any) -> bytes:
+    """A model that answers height + 2 * width, unless nodes of its own make an answer of ``sum``."""
+    weighed = {"W": np.array([[1], [2]], np.float32), "B": np.zeros(1, np.float32)} | constants
+    return made_onnx.written(
+        nodes=[helper.make_node("Gemm", ["X", "W", "B"], ["sum"]), *nodes],
+        outputs=[made_onnx.value(nodes[-1].output[0] if nodes else "sum", kind, None, 1)],
+        constants=weighed,
+    )
+
+
+DOUBLE = TensorProto.DOUBLE
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(number(), id="32 bits"),
+        pytest.param(number(helper.make_node("Cast", ["sum"], ["price"], to=DOUBLE), kind=DOUBLE), id="64 bits"),
+    ],
+)
+def test_a_container_may_make_a_model_of_numbers(model: bytes, numbers_pod: Pod) -> None:
+    assert (numbers_pod.schema["task"], numbers_pod.schema["classes"]) == ("Regression", [])
+    prices = [float(row["price"]) for row in numbers_pod.rows]
+    (numbers_pod.folders.output / "model.onnx").write_bytes(model)
+    report = numbers_pod.publish()
+    published = load_model(numbers_pod.hub, report.manifest)
+    assert published.scorer.predict(np.array([[1, 2]], np.float32)).tolist() == [5]
+    manifest = published.manifest
+    assert (manifest.task, manifest.classes, manifest.majority, report.classes) == (Task.REGRESSION, (), None, 0)
+    assert (manifest.mean, manifest.median) == pytest.approx((np.mean(prices), np.median(prices)))
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        pytest.param(made_onnx.written(), "it must answer a tensor(float) or a tensor(double)", id="classes"),
+        pytest.param(
+            number(helper.make_node("Log", ["sum"], ["price"])), "no finite number, such as nan", id="NaN for some"
+        ),
+        pytest.param(
+            number(helper.make_node("ReduceMean", ["sum"], ["price"], keepdims=1)), "it must be one each", id="a mean"
+        ),
+        pytest.param(
+            number(
+                helper.make_node("ReduceMean", ["sum", "rows"], ["mean"], keepdims=1),
+                helper.make_node("Sub", ["sum", "mean"], ["price"]),
+                rows=np.array([0]),
+            ),
+            "otherwise when it is asked about it alone",
+            id="rows that depend on each other",
+        ),
+        pytest.param(
+            number(helper.make_node("Concat", ["sum", "sum"], ["price"], axis=1)),
+            "answers; it must be one each",
+            id="two numbers a row",
+        ),
+    ],
+)
+def test_a_model_of_numbers_that_nobody_could_use(model: bytes, words: str, numbers_pod: Pod, tmp_path: Path) -> None:
+    (numbers_pod.folders.output / "model.onnx").write_bytes(model)
+    assert_refused(numbers_pod, words, tmp_path)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from evermodel.contract import Column, ColumnKind, Manifest
+from evermodel.contract import Column, ColumnKind, Manifest, Task
 from evermodel_runtime.artifacts.scorer import LOADING_ERRORS, SCORING_ERRORS, OnnxScorer, first_line
 from evermodel_runtime.custom.output import model_error
 from evermodel_runtime.data.failure import listed
@@ -16,10 +16,12 @@ from evermodel_runtime.serve.model import ModelLoadError, ModelMismatchError, Mo
 
 TYPES = {ColumnKind.NUMBER: "tensor(float)", ColumnKind.TEXT: "tensor(string)"}
 FLOATS = "tensor(float)"
+DOUBLES = "tensor(double)"
 ALONE = 8
 """Rows that are asked about one by one, too."""
 CLOSE = 1e-3
-"""How far a sum of probabilities may be from 1, and an answer to a row alone from the one among others."""
+"""How far a sum of probabilities may be from 1, and an answer to a row alone from the one among others: a number's by
+that share of itself, or of the standard deviation of the answers."""
 Layout = Literal["matrix", "columns"]
 
 
@@ -39,7 +41,11 @@ def load_checked(content: bytes, manifest: Manifest, rows: FeatureRows) -> Manif
     _check_outputs(scorer.outputs, manifest)
     scorer = OnnxScorer.load(content, manifest)
     labels, probabilities = _asked(scorer, rows)
-    _check_labels(labels, manifest, len(rows))
+    _check_count(labels, len(rows))
+    if manifest.task is Task.REGRESSION:
+        _check_numbers(labels)
+    else:
+        _check_labels(labels, manifest)
     if probabilities is not None:
         _check_probabilities(probabilities, manifest, len(rows))
     _check_alone(scorer, rows, labels, probabilities)
@@ -79,11 +85,17 @@ def _check_input(one: Any, kind: str, width: int) -> None:
 
 
 def _check_outputs(outputs: Any, manifest: Manifest) -> None:
-    label = "tensor(int64)" if isinstance(manifest.classes[0], int) else "tensor(string)"
-    wanted = f"a {label}, the label, and after it, if it has any, a {FLOATS} with the probability of each class"
-    found = [f"{one.name!r} ({one.type})" for one in outputs]
-    if len(outputs) not in {1, 2} or outputs[0].type != label or (len(outputs) > 1 and outputs[1].type != FLOATS):
-        raise model_error(f"The model answers {listed(found)}; it must answer {wanted}.")
+    found = [one.type for one in outputs]
+    if manifest.task is Task.REGRESSION:
+        fits = found in ([FLOATS], [DOUBLES])
+        wanted = f"a {FLOATS} or a {DOUBLES}, the number, and nothing else"
+    else:
+        label = "tensor(int64)" if isinstance(manifest.classes[0], int) else "tensor(string)"
+        fits = found in ([label], [label, FLOATS])
+        wanted = f"a {label}, the label, and after it, if it has any, a {FLOATS} with the probability of each class"
+    if not fits:
+        told = [f"{one.name!r} ({one.type})" for one in outputs]
+        raise model_error(f"The model answers {listed(told)}; it must answer {wanted}.")
 
 
 def _asked(scorer: OnnxScorer, rows: FeatureRows) -> tuple[Labels, Matrix | None]:
@@ -95,11 +107,21 @@ def _asked(scorer: OnnxScorer, rows: FeatureRows) -> tuple[Labels, Matrix | None
         ) from error
 
 
-def _check_labels(labels: Labels, manifest: Manifest, rows: int) -> None:
-    if len(labels) != rows:
+def _check_count(answers: Labels, rows: int) -> None:
+    if len(answers) != rows:
+        raise model_error(f"Asked about {rows:,} rows, the model gives {len(answers):,} answers; it must be one each.")
+
+
+def _check_numbers(answers: Labels) -> None:
+    finite = np.isfinite(answers)
+    if not finite.all():
         raise model_error(
-            f"Asked about {rows:,} rows, the model answers {len(labels):,} labels; it must be one for each."
+            f"For {int((~finite).sum()):,} of {len(answers):,} rows that it was to learn from, the model answers no "
+            f"finite number, such as {answers[~finite][0]}. Look for missing values, a division by zero and overflow."
         )
+
+
+def _check_labels(labels: Labels, manifest: Manifest) -> None:
     foreign = set(labels.tolist()) - set(manifest.classes)
     if foreign:
         raise model_error(
@@ -128,9 +150,10 @@ def _check_probabilities(probabilities: Matrix, manifest: Manifest, rows: int) -
 
 def _check_alone(scorer: OnnxScorer, rows: FeatureRows, labels: Labels, probabilities: Matrix | None) -> None:
     """Ask about rows alone: production does, and a model that mixes rows or draws lots answers otherwise."""
+    spread = float(np.std(labels, dtype=np.float64)) if labels.dtype.kind == "f" else 0.0
     for row in range(min(ALONE, len(rows))):
         alone, sure = _asked(scorer, rows[row : row + 1])
-        equal = len(alone) == 1 and alone[0] == labels[row]
+        equal = len(alone) == 1 and _close(alone[0], labels[row], spread)
         if probabilities is not None and sure is not None:
             equal &= sure.shape == (1, probabilities.shape[1]) and bool(
                 np.abs(sure[0] - probabilities[row]).max() <= CLOSE
@@ -140,3 +163,9 @@ def _check_alone(scorer: OnnxScorer, rows: FeatureRows, labels: Labels, probabil
                 "The model answers a row otherwise when it is asked about it alone. Each row must be answered by "
                 "itself, and chance left out: export the model for inference."
             )
+
+
+def _close(alone: Any, among: Any, spread: float) -> bool:
+    if not isinstance(among, np.floating):
+        return bool(alone == among)
+    return abs(float(alone) - float(among)) <= CLOSE * max(abs(float(among)), spread)

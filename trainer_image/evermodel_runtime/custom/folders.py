@@ -19,6 +19,7 @@ from evermodel.contract import (
     Column,
     Message,
     Scalar,
+    Task,
 )
 
 ROWS_FILE = "train.csv"
@@ -60,11 +61,12 @@ class TrainingSchema(Message, frozen=True, kw_only=True):
 
     model: str
     version: int
+    task: Task
     target: str
     columns: tuple[Column, ...]
     """Features, in the order of the file and of the model's inputs."""
     classes: tuple[Scalar, ...]
-    """Labels, in the order of the probabilities that the model is to answer."""
+    """Labels, in the order of the probabilities that the model is to answer; none of numbers."""
     rows: int
     feedback_rows: int
     """The last so many rows are labelled production records, oldest first; those before are the source's."""
@@ -79,7 +81,9 @@ class Prepared(Message, frozen=True, kw_only=True):
     data_sha256: str
     columns: tuple[Column, ...]
     classes: tuple[Scalar, ...]
-    majority: Scalar
+    majority: Scalar | None
+    mean: float | None
+    median: float | None
     rows: int
     feedback_rows: int
     notes: tuple[str, ...]

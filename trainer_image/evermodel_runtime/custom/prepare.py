@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 
-from evermodel.contract import Scalar, TrainRun
+from evermodel.contract import Scalar, Task, TrainRun
 from evermodel_runtime.artifacts.job import Surroundings, run_job
 from evermodel_runtime.artifacts.manifests import read_manifest
 from evermodel_runtime.custom.folders import (
@@ -56,13 +56,15 @@ def prepare(run: TrainRun, surroundings: Surroundings, folders: Folders) -> None
         f"{len(feedback):,} of them feedback; {part.excluded:,} are left out as copies of held-out rows"
     )
 
-    counts: Counter[Scalar] = Counter(learnt.labels.tolist())
-    classes: tuple[Scalar, ...] = tuple(np.unique(learnt.labels).tolist())
+    numbers = learnt.labels.astype(np.float64) if run.task is Task.REGRESSION else None
+    counts: Counter[Scalar] = Counter(learnt.labels.tolist() if numbers is None else ())
+    classes = tuple(sorted(counts))
     columns = learnt.rows.columns
     write_csv(learnt.rows, learnt.labels, run.data.target, folders.input / ROWS_FILE)
     schema = TrainingSchema(
         model=run.model,
         version=run.version,
+        task=run.task,
         target=run.data.target,
         columns=columns,
         classes=classes,
@@ -76,7 +78,9 @@ def prepare(run: TrainRun, surroundings: Surroundings, folders: Folders) -> None
         data_sha256=digest,
         columns=columns,
         classes=classes,
-        majority=max(classes, key=lambda label: counts[label]),
+        majority=max(classes, key=lambda label: counts[label], default=None),
+        mean=None if numbers is None else float(numbers.mean()),
+        median=None if numbers is None else float(np.median(numbers)),
         rows=len(learnt),
         feedback_rows=len(feedback),
         notes=tuple(notes),
