@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,32 +69,61 @@ class Sample:
         return found
 
 
-SAMPLES = [Sample(path) for path in sorted((REPO / "manifests" / "samples").glob("*.yaml"))]
+Batch = tuple[Sample, ...]
+AT_ONCE = 12
+"""Samples whose pods two cores have room for beside each other."""
+TOLD_OF = "digits"
+"""The sample that the other tests go on with."""
+SAMPLES = sorted(
+    (Sample(path) for path in (REPO / "manifests" / "samples").glob("*.yaml")),
+    key=lambda sample: (sample.name == TOLD_OF, sample.path),
+)
+BATCHES: list[Batch] = [tuple(SAMPLES[start : start + AT_ONCE]) for start in range(0, len(SAMPLES), AT_ONCE)]
+
+
+def _named(batch: Batch) -> str:
+    return f"{batch[0].path.stem} to {batch[-1].path.stem}"
+
+
+with_the_last_batch = pytest.mark.parametrize("applied", BATCHES[-1:], indirect=True, scope="module", ids=_named)
 
 
 @pytest.fixture(scope="module")
-def applied(installation: Installation, shared_name: str) -> None:
-    """Apply all samples as they are, in one namespace, and wait for each as a person does."""
-    asyncio.run(_apply(installation, shared_name))
+def applied(installation: Installation, shared_name: str, request: pytest.FixtureRequest) -> Iterator[Batch]:
+    """Apply samples as they are, in one namespace, and wait for each as a person does."""
+    batch: Batch = request.param
+    asyncio.run(_apply(installation, shared_name, batch))
+    yield batch
+    asyncio.run(_delete(installation, shared_name, batch))
 
 
-async def _apply(installation: Installation, name: str) -> None:
+async def _apply(installation: Installation, name: str, batch: Batch) -> None:
     async with namespaces.opened(installation, name) as namespace:
-        for sample in SAMPLES:
+        for sample in batch:
             await namespace.apply(*sample.without_pin())
-        await _wait(namespace)
-        for sample in SAMPLES:
+        await _wait(namespace, batch)
+        for sample in batch:
             await namespace.kubectl("apply", "-f", sample.path)
-        await _wait(namespace)
+        await _wait(namespace, batch)
 
 
-async def _wait(namespace: Namespace) -> None:
-    for sample in SAMPLES:
+async def _wait(namespace: Namespace, batch: Batch) -> None:
+    for sample in batch:
         await namespace.kubectl("wait", "--for=condition=Ready", f"model/{sample.name}", MINUTES, within=310)
 
 
+async def _delete(installation: Installation, name: str, batch: Batch) -> None:
+    async with namespaces.opened(installation, name) as namespace:
+        await namespace.kubectl("delete", "--ignore-not-found", *(f"model/{sample.name}" for sample in batch))
+
+
 @pytest.mark.usefixtures("applied")
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.path.stem)
+@pytest.mark.parametrize(
+    ("applied", "sample"),
+    [pytest.param(batch, sample, id=sample.path.stem) for batch in BATCHES for sample in batch],
+    indirect=["applied"],
+    scope="module",
+)
 async def test_a_sample_is_served_by_the_open_inference_protocol(sample: Sample, shared: Namespace) -> None:
     url = f"{await shared.address(sample.name)}/v2/models/{sample.name}"
     async with aiohttp.ClientSession() as session:
@@ -117,8 +147,9 @@ def _tensor(input_: TensorMetadata) -> Object:
     return {"name": input_.name, "shape": [1, len(row)], "datatype": input_.datatype, "data": row}
 
 
-@pytest.mark.usefixtures("applied")
+@with_the_last_batch
 async def test_kubectl_get_models_shows_version_holdout_threshold_and_after_labels_the_live_accuracy(
+    applied: Batch,
     shared: Namespace,
 ) -> None:
     clients = Clients(
@@ -137,8 +168,8 @@ async def test_kubectl_get_models_shows_version_holdout_threshold_and_after_labe
     labelling.cancel()
 
     rows = _table(await shared.kubectl("get", "models"))
-    assert {row["NAME"] for row in rows} == {sample.name for sample in SAMPLES}
-    metrics = {sample.name: sample.model["spec"]["objective"].get("metric", "accuracy") for sample in SAMPLES}
+    assert {row["NAME"] for row in rows} == {sample.name for sample in applied}
+    metrics = {sample.name: sample.model["spec"]["objective"].get("metric", "accuracy") for sample in applied}
     for row in rows:
         metric = metrics[row["NAME"]]
         assert (row["READY"], row["PHASE"], row["VERSION"], row["METRIC"]) == ("True", "Ready", "1", metric)
@@ -160,19 +191,20 @@ def _table(text: str) -> list[dict[str, str]]:
 
 
 @pytest.mark.usefixtures("applied")
+@with_the_last_batch
 async def test_the_namespace_admits_only_restricted_pods(shared: Namespace) -> None:
     """All pods of the samples were admitted here: this shows that others would not have been."""
     with pytest.raises(DemoError, match="violates PodSecurity"):
         await shared.kubectl("run", "root", "--image=any", "--dry-run=server")
 
 
-@pytest.mark.usefixtures("applied")
+@with_the_last_batch
 async def test_a_file_is_uploaded_to_the_hub_as_the_manual_says_and_trained_on(
-    installation: Installation, shared: Namespace, tmp_path: Path, unused_tcp_port: int
+    applied: Batch, installation: Installation, shared: Namespace, tmp_path: Path, unused_tcp_port: int
 ) -> None:
     rows = "\n".join(["age,income,target", *(f"{age},{age * 7 % 60},{int(age > 30)}" for age in range(1, 61))])
     (tmp_path / "customers.csv").write_text(rows, encoding="utf-8")
-    await _make_room(shared)
+    await _make_room(shared, applied)
     answer = await _run_of_the_manual("Give it data", installation, shared.name, tmp_path, unused_tcp_port)
     stored = json.loads(answer)
     assert (stored["name"], stored["size"]) == ("customers.csv", len(rows))
@@ -186,13 +218,14 @@ async def test_a_file_is_uploaded_to_the_hub_as_the_manual_says_and_trained_on(
     assert version.status.data_sha256 == stored["sha256"]
 
 
-async def _make_room(shared: Namespace) -> None:
-    """Delete the samples but the one that is still to be told of: their pods ask for nearly all of two cores."""
-    done = [f"model/{sample.name}" for sample in SAMPLES if sample.name != "digits"]
+async def _make_room(shared: Namespace, batch: Batch) -> None:
+    """Delete the samples but the one that is still to be told of: their pods ask for much of two cores."""
+    done = [f"model/{sample.name}" for sample in batch if sample.name != TOLD_OF]
     await shared.kubectl("delete", "--ignore-not-found", *done)
 
 
 @pytest.mark.usefixtures("applied")
+@with_the_last_batch
 async def test_a_model_recovers_by_itself_and_nothing_that_the_user_wrote_is_changed(
     installation: Installation, shared: Namespace, figure: Figure
 ) -> None:
