@@ -218,6 +218,7 @@ class SearchAlgorithm(StrEnum):
     GRID = "Grid"
     RANDOM = "Random"
     SUCCESSIVE_HALVING = "SuccessiveHalving"
+    TPE = "TPE"
 
 
 class FoldStrategy(StrEnum):

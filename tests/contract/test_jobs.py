@@ -246,16 +246,19 @@ def test_a_job_that_is_told_to_stop_ends_at_once_as_a_disruption(hub: Hub, jobs:
     assert process.wait(20) == 4
 
 
-def test_a_search_that_is_killed_goes_on_where_it_was_and_fits_no_trial_twice(hub: Hub, jobs: Jobs) -> None:
+@pytest.mark.parametrize("algorithm", [SearchAlgorithm.RANDOM, SearchAlgorithm.TPE])
+def test_a_search_that_is_killed_goes_on_where_it_was_and_fits_no_trial_twice(
+    algorithm: SearchAlgorithm, hub: Hub, jobs: Jobs
+) -> None:
     search = Search(
         parameters={"max_depth": {"low": 2, "high": 40, "int": True}, "max_features": [0.1, 0.3]},
-        algorithm=SearchAlgorithm.RANDOM,
-        max_trials=12,
+        algorithm=algorithm,
+        max_trials=24,
         folds=3,
     )
     run = train_run(hub, search=search)
     ended: list[bytes] = []
-    for trials in (3, 7):  # two pods that are gone without a word
+    for trials in (3, 13):  # two pods that are gone without a word
         process = jobs.start("train", run)
         assert process.stdout is not None
         while len(ended) < trials:
@@ -272,11 +275,11 @@ def test_a_search_that_is_killed_goes_on_where_it_was_and_fits_no_trial_twice(hu
     assert last.exit_code == 0, last.errors
     ended += [line for line in last.output.encode().splitlines() if TRIAL.search(line)]
     numbers = [int(found.group(1)) for line in ended if (found := TRIAL.search(line)) is not None]
-    assert numbers == list(range(1, 13))
-    assert "of 12 trials had ended before" in last.output
+    assert numbers == list(range(1, 25))
+    assert "of 24 trials had ended before" in last.output
     table = msgspec.json.decode(hub.client().blob(manifest_of(hub, last).search or ""), type=SearchTable)
-    assert len({msgspec.json.encode(trial.parameters) for trial in table.trials}) == 12
-    assert last.report.search.trials == 12
+    assert len({msgspec.json.encode(trial.parameters) for trial in table.trials}) == 24
+    assert last.report.search.trials == 24
     undisturbed = jobs.run("train", msgspec.structs.replace(run, version=2))
     again = msgspec.structs.replace(manifest_of(hub, undisturbed), version=1)
     assert again == manifest_of(hub, last)

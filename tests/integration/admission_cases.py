@@ -468,9 +468,9 @@ MISTAKES = (
     ),
     Mistake(
         what="an algorithm of another library",
-        spec={"training.search": {"parameters": {"C": [1]}, "algorithm": "TPE"}},
+        spec={"training.search": {"parameters": {"C": [1]}, "algorithm": "Bayes"}},
         at="spec.training.search.algorithm",
-        says='supported values: "Grid", "Random", "SuccessiveHalving"',
+        says='supported values: "Grid", "Random", "SuccessiveHalving", "TPE"',
     ),
     Mistake(
         what="one fold",

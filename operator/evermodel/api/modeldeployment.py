@@ -497,7 +497,8 @@ class Search(Resource, frozen=True, kw_only=True):
         Meta(
             description=(
                 "Grid tries all combinations of the values; Random draws maxTrials settings; SuccessiveHalving draws "
-                "as many, tries them on few rows, and gives three times the rows to the best third, until all rows."
+                "as many, tries them on few rows, and gives three times the rows to the best third, until all rows; "
+                "TPE draws ten, and proposes each further one near the best of those that have ended."
             )
         ),
     ] = SearchAlgorithm.GRID

@@ -229,18 +229,23 @@ def test_a_search_of_which_no_trial_can_be_fitted_fails_with_the_first_reason() 
     assert caught.value.reason is FailureReason.SPEC_INVALID
 
 
-@pytest.mark.parametrize("algorithm", list(SearchAlgorithm))
-@pytest.mark.parametrize("ended", [1, 4])
+@pytest.mark.parametrize(
+    ("algorithm", "parameters", "ended"),
+    [
+        *((algorithm, DEPTHS, ended) for algorithm in SearchAlgorithm for ended in (1, 4)),
+        pytest.param(SearchAlgorithm.TPE, RANGES, 12, id="TPE, when it proposes"),
+    ],
+)
 def test_a_search_that_was_stopped_fits_only_what_had_not_ended(
-    ended: int, algorithm: SearchAlgorithm, monkeypatch: pytest.MonkeyPatch
+    algorithm: SearchAlgorithm, parameters: dict[str, Any], ended: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = as_csv(make_numbers(200))
     whole = hub_with(content)
-    expected = searched(whole, DEPTHS, FOREST, algorithm=algorithm)
+    expected = searched(whole, parameters, FOREST, algorithm=algorithm)
 
     stopped = StoppedHub(datasets={"flowers.csv": content}, stops_after=ended)
     with pytest.raises(KeyboardInterrupt):
-        searched(stopped, DEPTHS, FOREST, algorithm=algorithm)
+        searched(stopped, parameters, FOREST, algorithm=algorithm)
     started_again = MemoryHub(datasets=stopped.datasets, tried=stopped.tried)
     fitted: list[int] = []
     try_before = searching._try
@@ -250,7 +255,7 @@ def test_a_search_that_was_stopped_fits_only_what_had_not_ended(
         return try_before(number, *rest)
 
     monkeypatch.setattr(searching, "_try", counting)
-    report = searched(started_again, DEPTHS, FOREST, algorithm=algorithm)
+    report = searched(started_again, parameters, FOREST, algorithm=algorithm)
 
     total = len(table_of(whole, expected).trials)
     assert fitted == list(range(ended + 1, total + 1))

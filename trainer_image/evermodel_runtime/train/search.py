@@ -1,7 +1,7 @@
 """Find the parameters to fit with: try settings, score each over the folds, and keep what was found.
 
-Each trial is written to the hub when it ends. A search that is started again, in another pod, makes the same trials
-and takes those that have ended from there.
+Each trial is written to the hub when it ends. A search that is started again, in another pod, takes those that have
+ended from there and makes the others as it would have.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from evermodel_runtime.train.epochs import recipe_for
 from evermodel_runtime.train.folds import Fold, folds_of
 from evermodel_runtime.train.objective import goodness, value_of
 from evermodel_runtime.train.pipeline import table
-from evermodel_runtime.train.trials import Setting, settings_of, with_setting
+from evermodel_runtime.train.trials import Setting, choices_of, settings_of, with_setting
 from evermodel_runtime.train.windows import LabelledRows
 
 HALVING = 3
@@ -30,6 +30,8 @@ LONGEST_PARAMETERS = 256
 """Characters of the best parameters in a report."""
 LONGEST_FAILURE = 500
 Say = Callable[[str], None]
+Propose = Callable[[Sequence[Trial]], Setting]
+"""Returns what to try after the trials of a round that have ended."""
 
 
 class Journal(Protocol):
@@ -100,6 +102,7 @@ def find_parameters(run: TrainRun, search: Search, data: LabelledRows, log: Log)
         SpecInvalid when there are too few rows, or when no trial could be fitted.
     """
     settings = settings_of(run, search)
+    proposed = _proposals(run, search, settings)
     folds = folds_of(data, search, run.seed)
     rounds = rounds_of(
         search, len(settings), len(data), classes=1 if run.task is Task.REGRESSION else len(np.unique(data.labels))
@@ -111,10 +114,10 @@ def find_parameters(run: TrainRun, search: Search, data: LabelledRows, log: Log)
     if known:
         say(f"search goes on: {len(known)} of {count} trials had ended before")
 
-    def tried(number: int, setting: Setting, parts: Sequence[Fold]) -> Trial:
-        ended = known.get(number)
-        if ended is not None and ended.parameters == setting:
-            return ended
+    def tried(number: int, before: Sequence[Trial], parts: Sequence[Fold]) -> Trial:
+        if number in known:
+            return known[number]
+        setting = proposed(before)
         trial = _try(number, with_setting(run, setting), setting, data, parts)
         log.journal.put_trial(run.version, log.digest, trial)
         say(f"trial {number} of {count}: {_told(trial, run.objective)}")
@@ -124,10 +127,12 @@ def find_parameters(run: TrainRun, search: Search, data: LabelledRows, log: Log)
     for one in rounds:
         random = np.random.RandomState(run.seed)
         parts = [fold.part(one.share, random) for fold in folds]
-        ended = [tried(len(trials) + place, setting, parts) for place, setting in enumerate(settings, 1)]
+        ended: list[Trial] = []
+        while len(ended) < one.settings:
+            ended.append(tried(len(trials) + len(ended) + 1, ended, parts))
         trials.extend(ended)
         ranked = _ranked(ended, run.objective)
-        settings = [trial.parameters for trial in ranked[: one.kept]]
+        proposed = _in_order([trial.parameters for trial in ranked[: one.kept]])
         if not ranked:
             raise spec_error(f"spec.training.search: none of {len(ended)} trials could be fitted. {ended[0].failure}")
     best = ranked[0]
@@ -141,6 +146,18 @@ def find_parameters(run: TrainRun, search: Search, data: LabelledRows, log: Log)
         best=best.number,
     )
     return Found(with_setting(run, best.parameters), made)
+
+
+def _proposals(run: TrainRun, search: Search, settings: Sequence[Setting]) -> Propose:
+    if search.algorithm is not SearchAlgorithm.TPE:
+        return _in_order(settings)
+    from evermodel_runtime.train.tpe import ParzenProposals  # noqa: PLC0415 - Optuna, which other searches do not need
+
+    return ParzenProposals(choices_of(search), settings, run.objective, run.seed).after
+
+
+def _in_order(settings: Sequence[Setting]) -> Propose:
+    return lambda ended: settings[len(ended)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The settings that a search tries: drawn before anything is fitted, so that a search that is started again knows them.
+"""The settings that a search may try: checked and drawn before anything is fitted, the same each time.
 
 scikit-learn's ParameterGrid and ParameterSampler make them; each setting is a run with other parameters.
 """
@@ -61,18 +61,31 @@ Choices = Mapping[str, list[Any] | Range]
 def settings_of(run: TrainRun, search: Search) -> list[Setting]:
     """Return the settings to try, in order; checked against the estimator before anything is fitted.
 
+    Of a TPE they are those that it falls back to, and as many as there are to be trials.
+
     Raises
     ------
     JobError
         SpecInvalid with the field, the value and what may stand there.
     """
-    choices = {name: _choices(name, declared, search.algorithm) for name, declared in search.parameters.items()}
+    choices = choices_of(search)
     for name, choice in choices.items():
         for value in choice.bounds if isinstance(choice, Range) else choice:
             _check(run, name, value)
     if search.algorithm is SearchAlgorithm.GRID:
         return _grid(choices, search.max_trials)
     return _drawn(choices, search.max_trials, run.seed)
+
+
+def choices_of(search: Search) -> Choices:
+    """Return what each parameter may be.
+
+    Raises
+    ------
+    JobError
+        SpecInvalid where something else than values or a range is declared.
+    """
+    return {name: _choices(name, declared, search.algorithm) for name, declared in search.parameters.items()}
 
 
 def with_setting(run: TrainRun, setting: Setting) -> TrainRun:
