@@ -71,7 +71,12 @@ def test_the_page_shows_the_figures_and_a_name_for_each_picture() -> None:
     text = " ".join(page.text)
     assert f"{done.reference.candidate:.4g}" in text
     pictures = [attributes for tag, attributes in page.elements if tag == "svg"]
-    assert {picture["aria-label"] for picture in pictures} == {"ROC curve", "Precision and recall", "Calibration"}
+    assert {picture["aria-label"] for picture in pictures} == {
+        "ROC curve",
+        "Precision and recall",
+        "Calibration",
+        "Permutation importance",
+    }
     assert {picture["role"] for picture in pictures} == {"img"}
     assert "Slices by nowhere of the reference rows: the data have no such column." in text
     assert "recall of lily on the reference rows: without a value there." in text
@@ -89,6 +94,10 @@ def test_the_report_is_data_as_well() -> None:
     assert sum(map(sum, only.detail.confusion)) == only.score.rows
     assert only.champion_metrics == pytest.approx(only.score.metrics, abs=1e-5)
     assert "recall of tulip" in only.champion_metrics
+    assert only.importance is not None
+    worth = {one.column: one.mean for one in only.importance.features}
+    assert list(worth) == ["height", "width", HOSTILE]
+    assert max(worth.values()) > 0.2
     assert evaluated(metrics=(Measure(metric=Metric.RECALL, positive_class="tulip"),))[1].report == done.report
 
 
@@ -124,4 +133,4 @@ def test_numbers_have_quantiles_and_residuals() -> None:
     labels = {
         attributes.get("aria-label") for tag, attributes in Page(hub.blob(done.report.html)).elements if tag == "svg"
     }
-    assert labels == {"Predicted against actual", "Residuals"}
+    assert labels == {"Predicted against actual", "Residuals", "Permutation importance"}

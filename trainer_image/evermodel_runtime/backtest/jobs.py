@@ -21,7 +21,7 @@ from evermodel_runtime.backtest.hub import SOURCE_URI, ReplayHub
 from evermodel_runtime.data.labels import as_texts
 from evermodel_runtime.data.rows import FeatureRows
 from evermodel_runtime.evaluate.answers import Texts
-from evermodel_runtime.evaluate.job import evaluate
+from evermodel_runtime.evaluate.job import score
 from evermodel_runtime.train.job import train
 
 NO_MOUNT = Path("/nonexistent")
@@ -99,7 +99,7 @@ class Jobs:
 
     def evaluate(self, candidate: Version, champion: Version | None, fresh: FreshRange | None) -> EvaluationReport:
         """Score a candidate, and the champion where there is one."""
-        return evaluate(
+        return score(
             EvaluateRun(
                 namespace=self.run.namespace,
                 model=self.run.model,
@@ -112,7 +112,7 @@ class Jobs:
                 fresh=fresh,
             ),
             self._surroundings(),
-        )
+        ).told()
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(hub=self.hub, mount=NO_MOUNT, progress=Quiet())

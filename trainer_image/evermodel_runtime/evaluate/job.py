@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from evermodel.contract import Column, ColumnKind, EvaluateRun, EvaluationReport, HeldoutUse, ReportDigests
+from evermodel.contract import Column, ColumnKind, EvaluateRun, EvaluationReport, HeldoutUse, PairedScore, ReportDigests
 from evermodel_runtime.artifacts.job import Surroundings, run_job
 from evermodel_runtime.artifacts.manifests import StoredModel, load_model
 from evermodel_runtime.data.source import read_data
 from evermodel_runtime.evaluate.comparison import Comparison, HeldOut
 from evermodel_runtime.evaluate.heldout import check_digest, fresh_rows, reference_rows, rows_key
+from evermodel_runtime.evaluate.importance import left_out, permutation_importance
 from evermodel_runtime.evaluate.page import rendered
 from evermodel_runtime.evaluate.report import MOST_CLASSES, POINTS, Report, SetReport, encoded, set_report
 
@@ -31,8 +32,46 @@ class Case:
     champion: StoredModel | None
 
 
+@dataclass(frozen=True, slots=True)
+class ScoredSet:
+    """A held-out set on which there are scores."""
+
+    name: str
+    compared: Comparison
+    score: PairedScore
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Each held-out set; None for one that could not be scored."""
+
+    case: Case
+    reference: ScoredSet | None
+    fresh: ScoredSet | None
+
+    @property
+    def sets(self) -> tuple[ScoredSet, ...]:
+        """Those with scores."""
+        return tuple(one for one in (self.reference, self.fresh) if one is not None)
+
+    def told(self, report: ReportDigests | None = None) -> EvaluationReport:
+        """Return what the operator judges by."""
+        return EvaluationReport(
+            reference=None if self.reference is None else self.reference.score,
+            fresh=None if self.fresh is None else self.fresh.score,
+            report=report,
+            seconds=self.case.surroundings.progress.seconds,
+        )
+
+
 def evaluate(run: EvaluateRun, surroundings: Surroundings) -> EvaluationReport:
-    """Score the candidate, and the champion where there is one, on each held-out set."""
+    """Score both models, and publish a report that explains the candidate, too."""
+    scored = score(run, surroundings)
+    return scored.told(_publish(scored.case, tuple(_explained(scored.case, one) for one in scored.sets)))
+
+
+def score(run: EvaluateRun, surroundings: Surroundings) -> Scored:
+    """Score the candidate, and the champion where there is one, on each held-out set: all that a gate needs."""
     say, hub = surroundings.progress, surroundings.hub
     say(f"version {run.version} of {run.namespace}/{run.model}: candidate {run.candidate}, champion {run.champion}")
     candidate = load_model(hub, run.candidate)
@@ -42,13 +81,10 @@ def evaluate(run: EvaluateRun, surroundings: Surroundings) -> EvaluationReport:
         say(f"the champion is of the task {champion.manifest.task}: it is not compared, nor are its records used")
         run, champion = msgspec.structs.replace(run, fresh=None), None
     case = Case(run, surroundings, candidate, champion)
-    found = (score_reference(case), score_fresh(case))
-    reference, fresh = (None if one is None else one.score for one in found)
-    report = _publish(case, tuple(one for one in found if one is not None))
-    return EvaluationReport(reference=reference, fresh=fresh, report=report, seconds=say.seconds)
+    return Scored(case, score_reference(case), score_fresh(case))
 
 
-def score_reference(case: Case) -> SetReport | None:
+def score_reference(case: Case) -> ScoredSet | None:
     """Score on the held-out rows of the source."""
     run, hub, say = case.run, case.surroundings.hub, case.surroundings.progress
     columns = case.candidate.manifest.columns + (case.champion.manifest.columns if case.champion else ())
@@ -62,7 +98,7 @@ def score_reference(case: Case) -> SetReport | None:
     return _score(case, rows, HeldoutUse(set="reference", version=run.version, rows_key=rows_key(run.data)))
 
 
-def score_fresh(case: Case) -> SetReport | None:
+def score_fresh(case: Case) -> ScoredSet | None:
     """Score on labelled production records, where the run names some."""
     run, say = case.run, case.surroundings.progress
     if run.fresh is None:
@@ -79,7 +115,7 @@ def score_fresh(case: Case) -> SetReport | None:
     )
 
 
-def _score(case: Case, rows: HeldOut, use: HeldoutUse) -> SetReport | None:
+def _score(case: Case, rows: HeldOut, use: HeldoutUse) -> ScoredSet | None:
     say = case.surroundings.progress
     unseen = rows.unseen(case.candidate, case.champion)
     if len(unseen) < len(rows):
@@ -98,7 +134,14 @@ def _score(case: Case, rows: HeldOut, use: HeldoutUse) -> SetReport | None:
         f"dummy {score.dummy:.4g}; right alone: candidate {score.candidate_only:,}, champion {score.champion_only:,}; "
         f"use {score.use} of these rows"
     )
-    return set_report(use.set, score, compared, case.run)
+    return ScoredSet(use.set, compared, score)
+
+
+def _explained(case: Case, one: ScoredSet) -> SetReport:
+    say, run = case.surroundings.progress, case.run
+    importance = permutation_importance(case.candidate, one.compared, run.objective, lambda: say.seconds)
+    say(f"{one.name}: importance of {len(importance.features):,} features on {importance.rows:,} rows")
+    return set_report(one.name, one.score, one.compared, run, importance)
 
 
 def _publish(case: Case, sets: tuple[SetReport, ...]) -> ReportDigests | None:
@@ -135,4 +178,6 @@ def _left_out(run: EvaluateRun, sets: tuple[SetReport, ...]) -> tuple[str, ...]:
         unknown = [str(measure) for measure in run.metrics if str(measure) not in one.score.metrics]
         if unknown:
             said.append(f"{', '.join(unknown)} on the {one.name} rows: without a value there.")
+        if one.importance is not None:
+            said.extend(left_out(one.name, one.importance))
     return tuple(said)

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from evermodel_runtime.evaluate.bars import STYLE as BAR_STYLE
+from evermodel_runtime.evaluate.bars import Bar, drawn_bars
+from evermodel_runtime.evaluate.importance import Importance
 from evermodel_runtime.evaluate.report import ClassReport, NumberReport, Points, Report, SetReport
 
 WIDTH, HEIGHT, MARGIN = 320, 240, 40
 MOST_CURVES = 6
 """Classes whose curves are drawn; the table has all."""
+MOST_BARS = 20
+"""Features whose importance is drawn; the table has all."""
 _STYLE = """
 :root{color-scheme:light dark}
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
@@ -52,7 +57,7 @@ def rendered(report: Report) -> bytes:
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{title}</title><style>{_STYLE}</style></head><body>{body}</body></html>\n"
+        f"<title>{title}</title><style>{_STYLE}{BAR_STYLE}</style></head><body>{body}</body></html>\n"
     )
     return page.encode()
 
@@ -100,6 +105,8 @@ def _set(one: SetReport) -> str:
             )
         )
     parts.append(_of_classes(one.detail) if isinstance(one.detail, ClassReport) else _of_numbers(one.detail))
+    if one.importance is not None and one.importance.features:
+        parts.append(_importance(one.importance))
     return "".join(parts)
 
 
@@ -162,6 +169,26 @@ def _of_numbers(detail: NumberReport) -> str:
         f"{table}<p>Mean error (predicted less actual) {_number(detail.mean_error)}.</p>"
         + _scatter("Predicted against actual", ("actual", "predicted"), points)
         + _scatter("Residuals", ("actual", "predicted less actual"), residuals)
+    )
+
+
+def _importance(found: Importance) -> str:
+    ranked = sorted(found.features, key=lambda one: -one.mean)
+    table = _table(
+        "Permutation importance",
+        ("column", "mean", "standard deviation"),
+        [(one.column, _number(one.mean), _number(one.deviation)) for one in ranked],
+    )
+    title = "Permutation importance"
+    if len(ranked) > MOST_BARS:
+        title += f" of the first {MOST_BARS} of {len(ranked)}"
+    bars = [Bar(one.column, one.mean, one.deviation) for one in ranked[:MOST_BARS]]
+    return (
+        f"<p>By how much {escape(found.metric)} gets worse, from {_number(found.baseline)}, when the values of one "
+        f"column are shuffled among {found.rows:,} rows: mean and standard deviation of {found.repeats} times. It says "
+        "what this model leans on, not what causes what; columns that tell the same share their importance.</p>"
+        + drawn_bars(title, f"{found.metric} lost", bars)
+        + table
     )
 
 

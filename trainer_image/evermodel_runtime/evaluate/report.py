@@ -9,6 +9,7 @@ import numpy as np
 
 from evermodel.contract import EvaluateRun, Measure, Message, Metric, PairedScore
 from evermodel_runtime.evaluate.answers import Answers, ClassAnswers, NumberAnswers
+from evermodel_runtime.evaluate.importance import Importance
 from evermodel_runtime.evaluate.metrics import Floats, precision_recall_curve, roc_curve
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ class SetReport(Message, frozen=True, kw_only=True):
     champion_interval: tuple[float, float] | None
     champion_metrics: dict[str, float]
     detail: ClassReport | NumberReport
+    importance: Importance | None = None
+    """None in reports of before it was measured."""
 
 
 class Report(Message, frozen=True, kw_only=True):
@@ -107,7 +110,9 @@ def encoded(report: Report) -> bytes:
     return msgspec.json.encode(report, order="deterministic")
 
 
-def set_report(name: str, score: PairedScore, compared: Comparison, run: EvaluateRun) -> SetReport:
+def set_report(
+    name: str, score: PairedScore, compared: Comparison, run: EvaluateRun, importance: Importance
+) -> SetReport:
     """Describe one set in full."""
     theirs = compared.theirs
     return SetReport(
@@ -117,6 +122,7 @@ def set_report(name: str, score: PairedScore, compared: Comparison, run: Evaluat
         champion_interval=None if theirs is None else theirs.interval(run.objective),
         champion_metrics={} if theirs is None else theirs.metrics(run.metrics),
         detail=_detail(compared.ours),
+        importance=importance,
     )
 
 
