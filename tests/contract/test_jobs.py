@@ -46,7 +46,7 @@ from evermodel.tokens import Role, hub_key, role_token
 from evermodel_runtime.artifacts.job import Hub as JobHub
 
 DIGITS = make_source(uri="sklearn://digits?rows=:700", target="target")
-TRIAL = re.compile(rb"  trial (\d+) of 12: ")
+TRIAL = re.compile(rb"  trial (\d+) of 24: ")
 FOREST = {"estimator": "RandomForestClassifier", "parameters": {"n_estimators": 30}}
 
 
@@ -263,7 +263,7 @@ def test_a_search_that_is_killed_goes_on_where_it_was_and_fits_no_trial_twice(
         assert process.stdout is not None
         while len(ended) < trials:
             line = process.stdout.readline()
-            assert line, process.communicate()
+            assert line, (ended, process.communicate(), process.returncode)
             ended += [line] if TRIAL.search(line) else []
         process.kill()
         rest, _ = process.communicate()
