@@ -255,7 +255,9 @@ def _compare(rules: GateRules, name: SetName, score: PairedScore, look: Look) ->
         figures = f"{rules.metric} {shown(score.candidate)} on {score.rows} {name} rows"
         return Verdict(outcome=outcome, decided_on=name, holdout=score.candidate, message=f"{figures} {why}")
 
-    if rules.gain(score.candidate, over=score.dummy) <= 0:
+    # A champion that guessing beats in production is left for one that is better, if no better than a guess.
+    has_to_beat_guessing = name == "reference" or score.champion is None
+    if has_to_beat_guessing and rules.gain(score.candidate, over=score.dummy) <= 0:
         return verdict(Outcome.REJECT, f"is no better than {_DUMMY[rules.metric.metric.task]} ({shown(score.dummy)}).")
     champion_misses = score.champion is not None and rules.misses(score.champion)
     if rules.misses(score.candidate) and not champion_misses:

@@ -105,6 +105,14 @@ def score(base: PairedScore = BETTER, **change: object) -> PairedScore:
             id="and what guessing beats by far",
         ),
         pytest.param(None, score(EQUAL), True, Outcome.REJECT, "fresh", id="the last look does"),
+        pytest.param(
+            None,
+            score(rows=400, champion=0.40, candidate=0.88, dummy=0.90, candidate_only=200, champion_only=8),
+            True,
+            Outcome.PROMOTE,
+            "fresh",
+            id="a champion that guessing beats binds no successor to being better than that",
+        ),
         pytest.param(BETTER, None, True, Outcome.INCONCLUSIVE, None, id="after an alarm no fresh rows, no verdict"),
         pytest.param(
             FORGOT,

@@ -172,3 +172,24 @@ def test_a_target_that_is_a_quantity_is_refused(numbers: list[float]) -> None:
 )
 def test_a_target_of_many_classes_is_none(classes: list[float] | list[str]) -> None:
     assert len(open_stream(table({"x": [1.0, 2.0] * 300, "y": classes}))) == 600
+
+
+def test_a_world_of_few_categories_is_learnt_again_although_its_rows_repeat() -> None:
+    random = np.random.default_rng(0)
+    rows = 2_000
+    colours, shapes, sizes = (random.choice(list(kinds), rows) for kinds in ("rgb", "cst", "SML"))
+    before, after = (colours == "r") & (sizes == "S"), (colours == "g") | (shapes == "c")
+    classes = np.where(np.arange(rows) < rows // 2, before, after)
+    stream = open_stream(
+        table(
+            {
+                "colour": colours.tolist(),
+                "shape": shapes.tolist(),
+                "size": sizes.tolist(),
+                "class": ["yes" if one else "no" for one in classes],
+            }
+        )
+    )
+    result = replay(stream, TREE, unheard)
+    assert result.static < 0.8
+    assert result.loop > 0.9

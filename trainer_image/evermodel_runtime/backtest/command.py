@@ -12,10 +12,10 @@ from pathlib import Path
 from statistics import fmean
 
 from evermodel_runtime.backtest.generated import BUILT_IN, TARGET, generate
+from evermodel_runtime.backtest.reading import read_stream
 from evermodel_runtime.backtest.replay import Replayed, Settings, replay
 from evermodel_runtime.backtest.stream import Stream, open_stream
 from evermodel_runtime.data.failure import JobError
-from evermodel_runtime.data.formats import read_table
 
 STRATEGIES = ("static", "scheduled", "loop", "oracle")
 ESTIMATOR = "RandomForestClassifier"
@@ -47,10 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.file is None:
             return _replay_built_in(settings)
-        return _replay_file(_read(options.file, options.target), settings)
-    except (JobError, OSError) as error:
-        print(getattr(error, "message", error), file=sys.stderr)
-        return BAD_INPUT
+        return _replay_file(read_stream(options.file, options.target, _tell), settings)
+    except JobError as error:
+        print(error.message, file=sys.stderr)
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+    return BAD_INPUT
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,12 +72,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--batch", type=int, default=BATCH, help="labels that come together; default: %(default)s")
     return parser
-
-
-def _read(path: Path, target: str | None) -> Stream:
-    content = path.read_bytes()
-    target = target if target is not None else read_table(content, path.name).header[-1]
-    return open_stream(read_table(content, path.name, texts=(target,)), target)
 
 
 def _replay_file(stream: Stream, settings: Settings) -> int:

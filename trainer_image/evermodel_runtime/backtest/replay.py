@@ -22,6 +22,7 @@ from evermodel_runtime.quality.wilson import wilson_interval
 from evermodel_runtime.train.defaults import default_steps
 
 MIN_SAMPLES = 400
+"""``monitoring.minSamples``, as it is by default; of a short stream as many as the first rows."""
 TOLERANCE = 0.01
 FALSE_ALARM_EVERY = 100_000
 LOWEST_THRESHOLD = 0.05
@@ -84,7 +85,7 @@ def replay(stream: Stream, settings: Settings, tell: Tell) -> Replayed:
     tell(
         0, f"version 1: accuracy {reference.candidate:.3f} on {reference.rows} held-out rows; threshold {threshold:.3f}"
     )
-    rules = GateRules(threshold=threshold, min_samples=MIN_SAMPLES)
+    rules = GateRules(threshold=threshold, min_samples=min(MIN_SAMPLES, stream.first))
     verdict = decide(rules, reference=reference, fresh=None)
     tell(0, f"version 1: {verdict.message}")
     detector = DetectorSettings(threshold=threshold, tolerance=TOLERANCE, false_alarm_every=FALSE_ALARM_EVERY)
@@ -109,6 +110,7 @@ def replay(stream: Stream, settings: Settings, tell: Tell) -> Replayed:
 
 def declared(stream: Stream, settings: Settings, tell: Tell) -> TrainRun:
     """Declare the usable columns, and the default steps for all that they will hold: later rows may lack values."""
+    tell(0, f"the first {stream.first:,} of {len(stream):,} rows are the training data")
     features = usable_features(stream)
     unused = [name for name in stream.file.header if name not in {*features, stream.target}]
     if unused:

@@ -25,7 +25,9 @@ FIRST_SHARE = 0.1
 MOST_FIRST = 2_000
 FEWEST_ROWS = 400
 """Of a shorter stream a tenth is nothing to train on."""
-
+FEWEST_OF_CLASS = 5
+"""Rows of each of two classes among the first: fewer might all be held out."""
+MOST_FIRST_SHARE = 0.5
 
 MOST_NUMBERS = 100
 """Different numbers up to which a target may hold classes."""
@@ -98,7 +100,20 @@ def open_stream(file: Table, target: str | None = None) -> Stream:
     if len(file) < FEWEST_ROWS:
         raise data_error(f"{file.name} has {len(file):,} rows; a stream of at least {FEWEST_ROWS} is needed to replay.")
     _refuse_quantity(file, target)
-    return Stream(file, target, min(int(len(file) * FIRST_SHARE), MOST_FIRST))
+    return Stream(file, target, _first_rows(file, target))
+
+
+def _first_rows(file: Table, target: str) -> int:
+    """Count the rows to begin with: a tenth, and more where these hold hardly more than one class."""
+    codes, _ = spelled(file, target)
+    share = min(int(len(file) * FIRST_SHARE), MOST_FIRST)
+    reached = sorted(
+        int(rows[FEWEST_OF_CLASS - 1])
+        for code in np.unique(codes)
+        if len(rows := np.flatnonzero(codes == code)) >= FEWEST_OF_CLASS
+    )
+    needed = reached[1] + 1 if len(reached) > 1 else 0
+    return max(share, needed) if needed <= len(file) * MOST_FIRST_SHARE else share
 
 
 def _refuse_quantity(file: Table, target: str) -> None:

@@ -22,8 +22,9 @@ from evermodel_runtime.custom.folders import (
     write_message,
 )
 from evermodel_runtime.custom.rows_file import write_csv, write_sample
+from evermodel_runtime.data.cases import hashes_of_records
 from evermodel_runtime.data.dataset import read_dataset, training_part
-from evermodel_runtime.data.rows import encode_hashes, row_hashes
+from evermodel_runtime.data.rows import encode_hashes
 from evermodel_runtime.data.source import read_data
 from evermodel_runtime.train.job import usable_feedback
 from evermodel_runtime.train.notes import ignored_columns, warnings_of
@@ -85,7 +86,7 @@ def prepare(run: TrainRun, surroundings: Surroundings, folders: Folders) -> None
         feedback_rows=len(feedback),
         notes=tuple(notes),
     )
-    hashes = np.concatenate([part.hashes, row_hashes(feedback.rows)])
+    hashes = np.concatenate([part.hashes, hashes_of_records(feedback.rows, repeated=part.repeated)])
     (folders.state / HASHES_FILE).write_bytes(encode_hashes(hashes))
     chosen = np.unique(np.linspace(0, len(learnt) - 1, SAMPLE_ROWS).astype(np.intp))
     write_sample(learnt.rows[chosen], folders.state / SAMPLE_FILE)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 
 from evermodel.contract import Column, ColumnKind, DataSource, PreprocessingStep, Task
+from evermodel_runtime.data.cases import hashes_of_source, rows_repeat
 from evermodel_runtime.data.columns import ColumnSurvey, as_numbers, refuse_missing, spelled, survey, texts_of
 from evermodel_runtime.data.failure import data_error, did_you_mean, listed, spec_error
 from evermodel_runtime.data.labels import Target, read_target
@@ -36,18 +37,27 @@ class Dataset:
     reference : array of bool
         Which rows are held out.
     hashes : array of uint64
-        The hash of each row's features.
+        By what each row is known, from its features.
+    repeated : bool
+        Whether the source holds each row several times.
     """
 
     features: FeatureRows
     target: Target
     reference: Mask
     hashes: Hashes
+    repeated: bool
 
     def held_out(self) -> Dataset:
         """Return the held-out rows alone."""
         kept = self.reference
-        return Dataset(self.features[kept], Target(self.target.labels[kept]), kept[kept], self.hashes[kept])
+        return replace(
+            self,
+            features=self.features[kept],
+            target=Target(self.target.labels[kept]),
+            reference=kept[kept],
+            hashes=self.hashes[kept],
+        )
 
 
 def read_dataset(
@@ -94,11 +104,13 @@ def read_dataset(
             f"{file.name}: every row holds the same values in all features ({listed(names)}), so nothing can be learnt "
             "from them. Add columns that differ, or name others in spec.data.features."
         )
-    return Dataset(features, target, split_rows(file, source, hashes), hashes)
+    repeated = source.id_column is None and rows_repeat(hashes)
+    known_by = hashes_of_source(hashes) if repeated else hashes
+    return Dataset(features, target, split_rows(file, source, known_by), known_by, repeated)
 
 
 def split_rows(file: Table, source: DataSource, hashes: Hashes) -> Mask:
-    """Return which rows are held out: by their id, or by the hash of their features where there is no idColumn."""
+    """Return which rows are held out: by their id, or by what they are known by where there is no idColumn."""
     keys = keys_of_rows(hashes) if source.id_column is None else keys_of_ids(_checked_ids(file, source.id_column))
     reference = held_out(keys, source.holdout_fraction)
     if not reference.any():
@@ -272,12 +284,15 @@ class TrainingPart:
     ----------
     excluded : int
         Rows left out because a held-out row has the same features.
+    repeated : bool
+        Whether the source holds each row several times.
     """
 
     features: FeatureRows
     target: Target
     hashes: Hashes
     excluded: int
+    repeated: bool
 
 
 def training_part(dataset: Dataset) -> TrainingPart:
@@ -291,4 +306,6 @@ def training_part(dataset: Dataset) -> TrainingPart:
             f"copies of held-out rows; the {len(labels):,} left hold fewer than two different targets. Add rows, lower "
             "spec.data.holdout.fraction, or drop spec.data.idColumn so that equal rows are held out together."
         )
-    return TrainingPart(dataset.features[chosen], Target(labels), dataset.hashes[chosen], int(copies.sum()))
+    return TrainingPart(
+        dataset.features[chosen], Target(labels), dataset.hashes[chosen], int(copies.sum()), dataset.repeated
+    )

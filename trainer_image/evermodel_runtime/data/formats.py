@@ -59,7 +59,7 @@ def read_table(
     declared = declared or DataFormat()
     content = _decompressed(content, name, memory)
     refuse_what_is_no_table(content, name)
-    kind = declared.type or _found_type(content, name)
+    kind = declared.type or found_type(content, name)
     _check_kind(content, name, kind)
     match kind:
         case FileType.CSV:
@@ -76,7 +76,8 @@ def read_table(
             return _as_table(_read_arrow(content, name, memory), name, only, None)
 
 
-def _found_type(content: bytes, name: str) -> FileType:
+def found_type(content: bytes, name: str) -> FileType:
+    """Return the type of a file by its first bytes, else by its name."""
     if content.startswith(PARQUET):
         return FileType.PARQUET
     if content.startswith((ARROW_FILE, ARROW_STREAM)):

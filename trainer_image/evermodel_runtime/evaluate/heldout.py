@@ -9,6 +9,7 @@ import numpy as np
 
 from evermodel.contract import Column, DataSource, EvaluateRun, FailureReason, LabelledRecord, Task
 from evermodel_runtime.artifacts.manifests import StoredModel
+from evermodel_runtime.data.cases import hashes_of_source
 from evermodel_runtime.data.dataset import read_features, split_rows
 from evermodel_runtime.data.failure import JobError
 from evermodel_runtime.data.feedback import read_feedback
@@ -41,7 +42,7 @@ def reference_rows(
 ) -> tuple[HeldOut, str]:
     """Return the held-out rows of the source, and why the champion cannot be asked about them, or nothing."""
     features = read_features(file, candidate.manifest.columns)
-    reference = split_rows(file, run.data, row_hashes(features))
+    reference = split_rows(file, run.data, hashes_of_source(row_hashes(features)))
     theirs, obstacle = (None, "") if champion is None else _as_champion_takes(file, features, champion)
     labels = read_target(file, run.data.target, candidate.manifest.task).labels
     truth = labels if candidate.manifest.task is Task.REGRESSION else as_texts(labels.tolist())

@@ -26,6 +26,7 @@ from evermodel.contract import (
 from evermodel_runtime.artifacts.job import Hub, Progress, Surroundings, run_job
 from evermodel_runtime.artifacts.manifests import encode_manifest, read_manifest
 from evermodel_runtime.artifacts.tensorboard import Scalars, event_file
+from evermodel_runtime.data.cases import hashes_of_records
 from evermodel_runtime.data.dataset import Dataset, TrainingPart, read_dataset, training_part, whole_where_encoded
 from evermodel_runtime.data.failure import JobError, NothingNew
 from evermodel_runtime.data.feedback import read_feedback
@@ -266,8 +267,9 @@ def pack_checked(run: TrainRun, fitted: Fitted, dataset: Dataset, learnt: Labell
 def _learnt_hashes(choice: Choice, part: TrainingPart) -> Hashes:
     """Return the hashes of the rows that were fitted on; those of the source are known."""
     if choice.window is not Window.ALL:
-        return row_hashes(choice.data.rows)
-    return np.concatenate([part.hashes, row_hashes(choice.data.rows[len(part.hashes) :])])
+        return hashes_of_records(choice.data.rows, repeated=part.repeated)
+    records = choice.data.rows[len(part.hashes) :]
+    return np.concatenate([part.hashes, hashes_of_records(records, repeated=part.repeated)])
 
 
 def publish(

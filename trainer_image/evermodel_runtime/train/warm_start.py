@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 
 from evermodel.contract import TrainRun, WarmStartMode
 from evermodel_runtime.artifacts.job import Surroundings
+from evermodel_runtime.data.cases import hashes_of_records
 from evermodel_runtime.data.dataset import TrainingPart
-from evermodel_runtime.data.rows import row_hashes
 from evermodel_runtime.train.base import (
     Base,
     CannotStartError,
@@ -103,11 +103,11 @@ def _uncounted(base: Base, part: TrainingPart, feedback: LabelledRows) -> tuple[
     if type(base.estimator).__name__ not in COUNTING:
         return part, feedback
     new = ~np.isin(part.hashes, base.seen)
-    new_feedback = ~np.isin(row_hashes(feedback.rows), base.seen)
+    new_feedback = ~np.isin(hashes_of_records(feedback.rows, repeated=part.repeated), base.seen)
     if not new.any() and not new_feedback.any():
         raise CannotStartError("there is no row that it has not counted")
     target = type(part.target)(part.target.labels[new])
     return (
-        TrainingPart(part.features[new], target, part.hashes[new], part.excluded),
+        replace(part, features=part.features[new], target=target, hashes=part.hashes[new]),
         LabelledRows(feedback.rows[new_feedback], feedback.labels[new_feedback]),
     )
