@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hmac
 import string
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evermodel_runtime.quality.prediction_id import Issued, Refusal, Signer, compact_label
+from evermodel_runtime.quality.prediction_id import MAC_BYTES, Issued, Refusal, Signer, compact_label
 
 TOKEN = "ab" * 32
 AT = 1_785_740_000.123
@@ -38,6 +39,13 @@ def test_a_number_is_signed_to_the_bit(predicted: float) -> None:
     assert isinstance(issued, Issued)
     assert isinstance(issued.predicted, float)
     assert issued.predicted == predicted
+
+
+@given(token=st.text(), predicted=st.text(max_size=300))
+def test_the_signature_is_hmac_sha256_over_what_is_said(token: str, predicted: str) -> None:
+    raw = urlsafe_b64decode((spelled := signer(token).issue(3, AT, predicted, NONCE)) + "=" * (-len(spelled) % 4))
+    key = hmac.digest(token.encode(), b"prediction-id", "sha256")
+    assert raw[:MAC_BYTES] == hmac.digest(key, raw[MAC_BYTES:], "sha256")[:MAC_BYTES]
 
 
 def test_an_id_fits_in_a_url() -> None:

@@ -7,9 +7,9 @@ import pytest
 from tests.unit.serve.asgi_calls import Bench, ToldHub, make_bench, tensor
 from tests.unit.serve.made_models import Made, by_skops, mixed, numeric, serve_config
 
+from evermodel_runtime.data.rows import Inputs
 from evermodel_runtime.serve.artifact import NotLoadedError, load
 from evermodel_runtime.serve.model import ModelLoadError, Prediction
-from evermodel_runtime.serve.rows import Rows
 
 NUMBERS = {"inputs": [tensor("X", [0, 5, 1, 7, 2, 1], [2, 3])]}
 
@@ -51,9 +51,9 @@ def counting(bench: Bench) -> list[int]:
     model, calls = bench.app.inference.model, list[int]()
     predict = model.predict
 
-    def counted(rows: Rows) -> Prediction:
-        calls.append(rows.count)
-        return predict(rows)
+    def counted(inputs: Inputs) -> Prediction:
+        calls.append(len(inputs[0]) if isinstance(inputs, list) else len(inputs))
+        return predict(inputs)
 
     model.predict = counted  # type: ignore[method-assign]  # the model is real, its calls are counted
     return calls

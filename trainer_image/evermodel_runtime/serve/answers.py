@@ -1,6 +1,5 @@
 """HTTP answers as values."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -13,8 +12,7 @@ LONGEST_MESSAGE = 480
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """Status, body and headers of one answer."""
 
     status: int

@@ -26,6 +26,7 @@ NOT_READY_RETRY = "5"
 
 _CLOSE = (b"connection", b"close")
 _PLAIN_ENCODINGS = (b"", b"identity")
+_TELLING = frozenset({b"content-length", b"content-encoding", b"inference-header-content-length"})
 
 log = logging.getLogger(__name__)
 
@@ -90,14 +91,15 @@ class Application:
             log.exception("a request failed", extra={"path": scope["path"]})
             answer = error_answer(500, "internal error: the pod's log has the details")
         self._measures.request(route.name if route is not None else "unknown", answer.status)
-        await _send(send, answer, close=self._readiness.draining)
+        await send(_head(answer, close=self._readiness.draining))
+        await send({"type": "http.response.body", "body": answer.body})
 
     async def _answer(self, route: Route | None, scope: Scope, receive: Receive) -> Answer:
         method = scope["method"]
         if route is None:
             return error_answer(404, self._unknown(scope["path"]))
         if method == "POST" and route.post is not None:
-            answer = route.post(await _body(scope, receive))
+            answer = route.post(await _body(scope["headers"], receive))
             return answer if isinstance(answer, Answer) else await answer
         if method in ("GET", "HEAD") and route.get is not None:
             return route.get()
@@ -148,8 +150,10 @@ def _server_metadata() -> Answer:
     return json_answer(ServerMetadata(name="evermodel", version=evermodel.__version__, extensions=()))
 
 
-async def _body(scope: Scope, receive: Receive) -> bytes:
-    _check_headers(scope["headers"])
+async def _body(headers: Iterable[tuple[bytes, bytes]], receive: Receive) -> bytes:
+    for name, value in headers:
+        if name in _TELLING:
+            _check_header(name, value)
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body", False):
         first: bytes = message.get("body", b"")
@@ -174,14 +178,13 @@ async def _long_body(message: Message, receive: Receive) -> bytes:
         message = await receive()
 
 
-def _check_headers(headers: Iterable[tuple[bytes, bytes]]) -> None:
-    for name, value in headers:
-        if name == b"content-length":
-            _check_size(int(value))
-        if name == b"content-encoding" and value.strip().lower() not in _PLAIN_ENCODINGS:
-            raise RequestError(f"content-encoding {value.decode('latin-1')!r} is not supported: send plain JSON", 415)
-        if name == b"inference-header-content-length":
-            raise RequestError("the binary tensor extension is not supported: send the data as JSON", 415)
+def _check_header(name: bytes, value: bytes) -> None:
+    if name == b"content-length":
+        _check_size(int(value))
+    elif name == b"inference-header-content-length":
+        raise RequestError("the binary tensor extension is not supported: send the data as JSON", 415)
+    elif value.strip().lower() not in _PLAIN_ENCODINGS:
+        raise RequestError(f"content-encoding {value.decode('latin-1')!r} is not supported: send plain JSON", 415)
 
 
 def _check_size(size: int) -> None:
@@ -189,13 +192,12 @@ def _check_size(size: int) -> None:
         raise RequestError(f"the body is larger than {MAX_BODY_BYTES >> 20} MiB: send several requests", 413)
 
 
-async def _send(send: Send, answer: Answer, *, close: bool) -> None:
+def _head(answer: Answer, *, close: bool) -> Message:
     headers = [
         (b"content-type", answer.content_type),
-        (b"content-length", str(len(answer.body)).encode()),
+        (b"content-length", b"%d" % len(answer.body)),
         *answer.headers,
     ]
     if close:
         headers.append(_CLOSE)
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+    return {"type": "http.response.start", "status": answer.status, "headers": headers}

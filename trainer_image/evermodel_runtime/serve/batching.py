@@ -59,7 +59,7 @@ class BatchingInference(Inference):
         if future.done():
             return
         try:
-            future.set_result(self.model.predict(asked.rows))
+            future.set_result(self.model.predict(asked.rows.inputs()))
         except ModelRunError as error:
             future.set_exception(error)
 

@@ -4,13 +4,15 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from evermodel.contract import ServeConfig
 from evermodel_runtime.quality.prediction_id import Signer
 from evermodel_runtime.serve.answers import Answer, error_answer, json_answer
 from evermodel_runtime.serve.captures import CaptureBuffer
+from evermodel_runtime.serve.matrix import read_matrix
 from evermodel_runtime.serve.measures import Measures
 from evermodel_runtime.serve.model import (
     ModelMismatchError,
@@ -22,8 +24,8 @@ from evermodel_runtime.serve.model import (
 from evermodel_runtime.serve.protocol import (
     Datatype,
     InferOutput,
-    InferRequest,
     InferResponse,
+    RequestedOutput,
     RequestError,
     ResponseParameters,
     decode_request,
@@ -63,11 +65,10 @@ class PredictionIds:
         return self._block[start : self._at]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True, gc=False):
     """A request that was read and checked."""
 
-    request: InferRequest
+    id: str | None
     outputs: Sequence[str]
     rows: Rows
     started: float
@@ -100,7 +101,7 @@ class Inference:
         """Answer one request; never raises for what a caller sent."""
         try:
             asked = self._read(body)
-            return self._answered(asked, self.model.predict(asked.rows))
+            return self._answered(asked, self.model.predict(asked.rows.inputs()))
         except RequestError as error:
             return error_answer(error.status, str(error))
         except ModelRunError as error:
@@ -108,9 +109,13 @@ class Inference:
 
     def _read(self, body: bytes) -> Asked:
         started = time.perf_counter()
+        matrix = None if self.model.schema.texts else read_matrix(self.model.schema, body)
+        if matrix is not None:
+            asked, rows = matrix
+            return Asked(asked.id, self._wanted(asked.outputs), rows, started)
         request = decode_request(body)
-        outputs = self._wanted(request)
-        return Asked(request, outputs, read_rows(self.model.schema, request.inputs), started)
+        outputs = self._wanted(request.outputs)
+        return Asked(request.id, outputs, read_rows(self.model.schema, request.inputs), started)
 
     def _answered(self, asked: Asked, prediction: Prediction) -> Answer:
         ids = self._ids.issue(prediction.signed, self._clock())
@@ -119,7 +124,7 @@ class Inference:
         response = InferResponse(
             model_name=self._name,
             model_version=self._version,
-            id=asked.request.id or ids[0],
+            id=asked.id or ids[0],
             parameters=ResponseParameters(ids),
             outputs=[self._output(name, prediction) for name in asked.outputs],
         )
@@ -127,10 +132,10 @@ class Inference:
         self._measures.inference(asked.rows.count, time.perf_counter() - asked.started)
         return answer
 
-    def _wanted(self, request: InferRequest) -> Sequence[str]:
-        if not request.outputs:
+    def _wanted(self, outputs: Sequence[RequestedOutput] | None) -> Sequence[str]:
+        if not outputs:
             return self._all_outputs
-        for output in request.outputs:
+        for output in outputs:
             if output.name not in self._all_outputs:
                 known = " and ".join(repr(name) for name in self._all_outputs)
                 raise RequestError(f"output {output.name!r} is not known: this model answers with {known}")
@@ -138,7 +143,7 @@ class Inference:
                 raise RequestError(
                     f"output {output.name!r} is asked for as binary data, which is not supported: use JSON"
                 )
-        return [output.name for output in request.outputs]
+        return [output.name for output in outputs]
 
     def _output(self, name: str, prediction: Prediction) -> InferOutput:
         count = len(prediction.labels)

@@ -1,6 +1,12 @@
 """What the pod counts, as Prometheus metrics."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
 from evermodel.contract import ServeConfig
 from evermodel_runtime.serve.answers import Answer
@@ -18,17 +24,10 @@ class Measures:
         """Rows answered since the start, as the hub counts them."""
         self.errors = 0
         """Inference requests that failed through no fault of the caller."""
-        self._requests = Counter(
-            "evermodel_server_requests", "Requests by route and status code", ("route", "code"), registry=self.registry
-        )
-        self._by_route_and_code: dict[tuple[str, int], Counter] = {}
-        self._rows = Counter("evermodel_server_prediction_rows", "Rows answered", registry=self.registry)
-        self._latency = Histogram(
-            "evermodel_server_inference_seconds",
-            "Time from the whole request to its answer",
-            buckets=LATENCY_BUCKETS,
-            registry=self.registry,
-        )
+        self._requests: Counter[tuple[str, int]] = Counter()
+        self._latencies = [0] * (len(LATENCY_BUCKETS) + 1)
+        self._seconds = 0.0
+        self.registry.register(self)
         self.captures_dropped = Gauge(
             "evermodel_server_captures_dropped", "Captured rows that never reached the hub", registry=self.registry
         )
@@ -45,17 +44,29 @@ class Measures:
 
     def request(self, route: str, code: int) -> None:
         """Count one answered request."""
-        key = (route, code)
-        counter = self._by_route_and_code.get(key)
-        if counter is None:
-            counter = self._by_route_and_code[key] = self._requests.labels(route, str(code))
-        counter.inc()
+        self._requests[route, code] += 1
 
     def inference(self, rows: int, seconds: float) -> None:
         """Count one answered inference request."""
         self.predictions += rows
-        self._rows.inc(rows)
-        self._latency.observe(seconds)
+        self._latencies[bisect_left(LATENCY_BUCKETS, seconds)] += 1
+        self._seconds += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield what is counted as plain numbers, which costs a request less than a Counter's lock."""
+        requests = CounterMetricFamily(
+            "evermodel_server_requests", "Requests by route and status code", labels=("route", "code")
+        )
+        for (route, code), count in self._requests.items():
+            requests.add_metric((route, str(code)), count)
+        yield requests
+        yield CounterMetricFamily("evermodel_server_prediction_rows", "Rows answered", value=self.predictions)
+        latency = HistogramMetricFamily(
+            "evermodel_server_inference_seconds", "Time from the whole request to its answer"
+        )
+        bounds = [*map(str, LATENCY_BUCKETS), "+Inf"]
+        latency.add_metric((), list(zip(bounds, accumulate(self._latencies), strict=True)), self._seconds)
+        yield latency
 
     def answer(self) -> Answer:
         """Return the metrics as text."""

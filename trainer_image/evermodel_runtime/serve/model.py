@@ -1,18 +1,18 @@
 """One verified model in memory: from checked rows to labels and probabilities, or to numbers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from evermodel.contract import ColumnKind, Manifest, ModelFormat, Scalar, Task, label_text
+from evermodel.contract import Manifest, ModelFormat, Scalar, Task, label_text
 from evermodel_runtime.artifacts.scorer import ModelFileError, RowsRefusedError, Scorer, first_line, load_scorer
 from evermodel_runtime.data.rows import Inputs, Labels
 from evermodel_runtime.serve.protocol import Datatype
-from evermodel_runtime.serve.rows import Rows, Schema
+from evermodel_runtime.serve.rows import Schema, inputs_of
 
 FILES = {ModelFormat.ONNX: "ONNX model", ModelFormat.SKOPS: "skops archive"}
 """What the model's file is called in messages."""
@@ -48,8 +48,7 @@ class ModelMismatchError(ModelRunError):
     """The model is not what its manifest says: no rows will do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(msgspec.Struct, frozen=True, gc=False):
     """Answers for the rows of one request."""
 
     labels: list[Scalar]
@@ -79,10 +78,10 @@ class ServedModel:
         self._by_label = {label: (label, label_text(label)) for label in self.manifest.classes}
         self._by_text = {text: (label, text) for label, text in self._by_label.values()}
 
-    def predict(self, rows: Rows) -> Prediction:
+    def predict(self, inputs: Inputs) -> Prediction:
         """Answer checked rows."""
         try:
-            labels, probabilities = self._scorer.predict_with_probabilities(_inputs(rows))
+            labels, probabilities = self._scorer.predict_with_probabilities(inputs)
         except RowsRefusedError as error:
             raise RowsNotAnsweredError(first_line(error)) from error
         except _ROW_ERRORS as error:
@@ -91,7 +90,8 @@ class ServedModel:
             raise ModelMismatchError(first_line(error)) from error
         if self.predicts_numbers:
             return _numbers(labels)
-        pairs = [self._label(raw) for raw in labels.tolist()]
+        answers = labels.tolist()
+        pairs = [self._by_label.get(answer) or self._label(answer) for answer in answers]
         return Prediction([label for label, _ in pairs], [text for _, text in pairs], probabilities)
 
     def warm_up(self) -> None:
@@ -100,10 +100,9 @@ class ServedModel:
         A model of text columns may rightly refuse a category that it has never seen, and scikit-learn a row of zeros;
         that is no fault.
         """
-        numbers = np.zeros((1, len(self.schema.numbers)))
-        rows = Rows(self.schema, 1, numbers, numbers.astype(np.float32), [[""] for _ in self.schema.texts])
+        zeros = np.zeros((1, len(self.schema.numbers)), np.float32)
         try:
-            self.predict(rows)
+            self.predict(inputs_of(self.schema, zeros, [[""] for _ in self.schema.texts]))
         except RowsNotAnsweredError:
             return
         except ModelMismatchError:
@@ -113,7 +112,7 @@ class ServedModel:
                 raise
 
     def _label(self, raw: Any) -> tuple[Scalar, str]:
-        pair = self._by_label.get(raw) or self._by_text.get(label_text(raw))
+        pair = self._by_text.get(label_text(raw))
         if pair is None:
             raise ModelMismatchError(f"the model answered {raw!r}, which is none of its classes")
         return pair
@@ -135,17 +134,6 @@ def _numbers(answers: Labels) -> Prediction:
         raise RowsNotAnsweredError(f"to row {int(wrong[0]) + 1} of {len(numbers)} its answer is no finite number")
     values: list[float] = numbers.tolist()
     return Prediction(list(values), values, None)
-
-
-def _inputs(rows: Rows) -> Inputs:
-    if not rows.texts:
-        return rows.numbers32
-    numbers = iter(rows.numbers32.T)
-    texts = iter(rows.texts)
-    return [
-        next(numbers) if kind is ColumnKind.NUMBER else np.array(next(texts), dtype=object)
-        for kind in rows.schema.kinds
-    ]
 
 
 def _label_type(classes: Sequence[Scalar]) -> Datatype:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from evermodel.contract import Column, ColumnKind, Scalar
+from evermodel_runtime.data.rows import Inputs
 from evermodel_runtime.serve.protocol import (
     INTEGER_BOUNDS,
     MAX_ROWS,
@@ -46,40 +48,51 @@ class Schema:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True, gc=False):
     """Checked features of the rows of one request."""
 
     schema: Schema
     count: int
-    numbers: NDArray[np.float64]
-    """As received, shape (rows, number columns); NaN where null was."""
+    received: list[float] | NDArray[np.float64]
+    """The numbers as they came, row by row, flat or of shape (rows, number columns); NaN where null was."""
     numbers32: NDArray[np.float32]
-    """As the model takes them."""
+    """As the model takes them, of shape (rows, number columns)."""
     texts: list[list[str]]
     """One list of rows for each text column; empty where null was."""
 
+    def inputs(self) -> Inputs:
+        """Return the rows as the model takes them."""
+        return inputs_of(self.schema, self.numbers32, self.texts)
+
     def as_received(self) -> list[tuple[Scalar, ...]]:
         """Return the raw rows in the order of the manifest's columns."""
+        if self.count == 1 and isinstance(self.received, list):
+            return [tuple(self.received)]
+        table = np.reshape(self.received, (self.count, -1))
         if not self.texts:
-            return [tuple(row) for row in self.numbers.tolist()]
-        numbers = iter(self.numbers.T.tolist())
+            return [tuple(row) for row in table.tolist()]
+        numbers = iter(table.T.tolist())
         texts = iter(self.texts)
         columns = [next(numbers) if kind is ColumnKind.NUMBER else next(texts) for kind in self.schema.kinds]
         return list(zip(*columns, strict=True))
 
 
-def joined(several: Sequence[Rows]) -> Rows:
+def inputs_of(schema: Schema, numbers: NDArray[np.float32], texts: Sequence[list[str]]) -> Inputs:
+    """Return rows as a model takes them: one matrix, or an array for each column where there is text."""
+    if not texts:
+        return numbers
+    each_number, each_text = iter(numbers.T), iter(texts)
+    return [
+        next(each_number) if kind is ColumnKind.NUMBER else np.array(next(each_text), dtype=object)
+        for kind in schema.kinds
+    ]
+
+
+def joined(several: Sequence[Rows]) -> Inputs:
     """Put the rows of several requests to one model one after the other."""
     schema = several[0].schema
     texts = [list(chain.from_iterable(rows.texts[place] for rows in several)) for place in range(len(schema.texts))]
-    return Rows(
-        schema,
-        sum(rows.count for rows in several),
-        np.concatenate([rows.numbers for rows in several]),
-        np.concatenate([rows.numbers32 for rows in several]),
-        texts,
-    )
+    return inputs_of(schema, np.concatenate([rows.numbers32 for rows in several]), texts)
 
 
 def read_rows(schema: Schema, inputs: Sequence[InferInput]) -> Rows:

@@ -1,0 +1,1 @@
+"""Speed of a serving pod beside other model servers."""

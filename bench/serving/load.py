@@ -1,0 +1,76 @@
+"""Load by wrk on loopback, from a core of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from bench.serving.servers import CLIENT_CORE, Server, request
+
+UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one server did in one run."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A kind of load."""
+
+    connections: int
+    rows: int = 1
+
+
+def run(server: Server, shape: Shape, seconds: int) -> Load:
+    """Send the same request over and over for some seconds; a single answer that is not 200 ends the benchmark."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "request.lua"
+        script.write_text(_script(shape, Path(folder) / "body"), encoding="utf-8")
+        command = ["taskset", "-c", CLIENT_CORE, "wrk", "-t1", f"-c{shape.connections}", f"-d{seconds}s"]
+        shown = subprocess.run(
+            [*command, "--latency", "-s", str(script), server.url], check=True, capture_output=True, text=True
+        ).stdout
+    if "Non-2xx" in shown or "Socket errors" in shown:
+        raise SystemExit(f"{server.name} did not answer every request:\n{shown}")
+    return Load(float(_found(shown, r"Requests/sec:\s+([\d.]+)")), _ms(shown, "50%"), _ms(shown, "99%"))
+
+
+def _script(shape: Shape, file: Path) -> str:
+    file.write_text(json.dumps(request(shape.rows)), encoding="utf-8")
+    lines = [
+        'wrk.method = "POST"',
+        f'local file = io.open("{file}", "rb")',
+        'wrk.body = file:read("*a")',
+        "file:close()",
+        'wrk.headers["Content-Type"] = "application/json"',
+    ]
+    return "\n".join(lines)
+
+
+def _found(text: str, pattern: str) -> str:
+    match = re.search(pattern, text)
+    if match is None:
+        raise SystemExit(f"wrk printed no {pattern!r}:\n{text}")
+    return match.group(1)
+
+
+def _ms(text: str, percentile: str) -> float:
+    number = _found(text, rf"{percentile}\s+([\d.]+)(?:us|ms|s)")
+    return float(number) * UNITS[_found(text, rf"{percentile}\s+[\d.]+(us|ms|s)")]
+
+
+def middle(loads: list[Load], figure: Callable[[Load], float]) -> float:
+    """Return the median of a figure over the runs."""
+    return median(figure(load) for load in loads)
