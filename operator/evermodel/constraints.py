@@ -36,8 +36,9 @@ def unknown(demands: Demands, name: str, score: PairedScore) -> str | None:
     for constraint in demands.constraints:
         if str(constraint.metric) not in score.metrics:
             return (
-                f"evaluation.constraints asks for {constraint.metric}, which has no value on these {score.rows} {name} "
-                "rows: none is of the class, the model knows no probabilities, or it was declared after the evaluation."
+                f"evaluation.constraints asks for {constraint.metric.told}, which has no value on these {score.rows} "
+                f"{name} rows: none is of the class, the model knows no probabilities, or it was declared after the "
+                "evaluation."
             )
     known = {group.column for group in score.slices}
     for column in demands.slice_thresholds:
@@ -56,7 +57,7 @@ def missed(demands: Demands, objective: Measure, name: str, score: PairedScore) 
         measure, value = constraint.metric, score.metrics[str(constraint.metric)]
         if measure.gain(value, over=constraint.threshold) < 0:
             return (
-                f"{measure} {measure.shown(value)} on {score.rows} {name} rows is {measure.worse_side} "
+                f"{measure.told} {measure.shown(value)} on {score.rows} {name} rows is {measure.worse_side} "
                 f"{constraint.threshold}, as evaluation.constraints has it."
             )
     for group in score.slices:
@@ -65,7 +66,7 @@ def missed(demands: Demands, objective: Measure, name: str, score: PairedScore) 
             continue
         if objective.gain(group.candidate, over=threshold) < 0:
             return (
-                f"{objective} {objective.shown(group.candidate)} on the {group.rows} {name} rows whose {group.column} "
-                f"is {group.group} is {objective.worse_side} {threshold}, as evaluation.slices has it."
+                f"{objective.told} {objective.shown(group.candidate)} on the {group.rows} {name} rows whose "
+                f"{group.column} is {group.group} is {objective.worse_side} {threshold}, as evaluation.slices has it."
             )
     return None

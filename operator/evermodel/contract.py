@@ -118,6 +118,11 @@ class Measure(Message, frozen=True, kw_only=True):
             return f"{self.metric} of {self.positive_class}"
         return self.metric.value if self.average in {None, Average.MACRO} else f"{self.metric} ({self.average})"
 
+    @property
+    def told(self) -> str:
+        """Name it in a sentence, where a class such as 0 would be taken for a figure: recall of class "0"."""
+        return str(self) if self.positive_class is None else f'{self.metric} of class "{self.positive_class}"'
+
     def gain(self, ours: float, over: float) -> float:
         """Return by how much one value is better than another: the one place where metrics of errors are turned."""
         return over - ours if self.metric.lower_is_better else ours - over
@@ -521,7 +526,10 @@ class PairedScore(Message, frozen=True, kw_only=True):
     candidate: float
     """Its value for the candidate."""
     dummy: float
-    """Its value for a model that answers the most frequent class of the training rows, or their mean, always."""
+    """Its value for what looks at no feature: always the most frequent class of the training rows, or their mean.
+
+    For precision and f1 of a class, always that class; for recall of it, a guess that says it as often as the model.
+    """
     champion: float | None = None
     """Its value for the champion."""
     candidate_only: int = 0

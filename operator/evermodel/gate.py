@@ -27,7 +27,7 @@ from typing import Literal
 
 from evermodel import constraints
 from evermodel.constraints import NO_DEMANDS, Demands
-from evermodel.contract import Measure, PairedScore, Task
+from evermodel.contract import Measure, Metric, PairedScore, Task
 
 SetName = Literal["reference", "fresh"]
 ACCURACY = Measure()
@@ -230,7 +230,7 @@ def _reference_guard(rules: GateRules, fresh: PairedScore, reference: PairedScor
         decided_on="reference",
         holdout=reference.candidate,
         message=(
-            f"{rules.metric} {shown(reference.candidate)} on {reference.rows} reference rows is {shown(loss)} "
+            f"{rules.metric.told} {shown(reference.candidate)} on {reference.rows} reference rows is {shown(loss)} "
             f"{rules.metric.worse_side} the champion's {shown(reference.champion)}, more than referenceTolerance "
             f"{rules.reference_tolerance}."
         ),
@@ -252,13 +252,13 @@ def _compare(rules: GateRules, name: SetName, score: PairedScore, look: Look) ->
     shown = rules.metric.shown
 
     def verdict(outcome: Outcome, why: str) -> Verdict:
-        figures = f"{rules.metric} {shown(score.candidate)} on {score.rows} {name} rows"
+        figures = f"{rules.metric.told} {shown(score.candidate)} on {score.rows} {name} rows"
         return Verdict(outcome=outcome, decided_on=name, holdout=score.candidate, message=f"{figures} {why}")
 
     # A champion that guessing beats in production is left for one that is better, if no better than a guess.
     has_to_beat_guessing = name == "reference" or score.champion is None
     if has_to_beat_guessing and rules.gain(score.candidate, over=score.dummy) <= 0:
-        return verdict(Outcome.REJECT, f"is no better than {_DUMMY[rules.metric.metric.task]} ({shown(score.dummy)}).")
+        return verdict(Outcome.REJECT, f"is no better than {_guess(rules.metric)} ({shown(score.dummy)}).")
     champion_misses = score.champion is not None and rules.misses(score.champion)
     if rules.misses(score.candidate) and not champion_misses:
         return verdict(Outcome.REJECT, f"is {rules.metric.worse_side} the threshold {rules.threshold}.")
@@ -276,5 +276,13 @@ def _compare(rules: GateRules, name: SetName, score: PairedScore, look: Look) ->
     return verdict(Outcome.PROMOTE, f"is better than {champions} {test}.")
 
 
+def _guess(measure: Measure) -> str:
+    """Name what looks at no feature, which a model must beat."""
+    if measure.positive_class is None:
+        return _DUMMY[measure.metric.task]
+    if measure.metric is Metric.RECALL:  # always answering the class would have all of it
+        return f'guessing "{measure.positive_class}" at random as often'
+    return f'always answering "{measure.positive_class}"'
+
+
 _DUMMY = {Task.CLASSIFICATION: "the most frequent class alone", Task.REGRESSION: "the mean of the training rows alone"}
-"""What a model must beat."""

@@ -63,7 +63,7 @@ def version(name: str, **changes: Any) -> dict[str, Any]:
     return {"apiVersion": API_VERSION, "kind": "ModelVersion", "metadata": {"name": name}, "spec": spec | changes}
 
 
-FRACTION = "accuracy is a fraction between 0 and 1: write 0.93, not 93"
+FRACTION = "accuracy, precision, recall and f1 are fractions between 0 and 1: write 0.93, not 93"
 NO_SOURCE = "is no data source: write configmap://NAME/KEY, hub://NAME, pvc://CLAIM/PATH, https://HOST/PATH or"
 NO_DURATION = "is not a duration: write 30s, 15m or 1h30m"
 TOO_SHORT = "is too short: write 1s or more"
@@ -102,6 +102,51 @@ MISTAKES = (
         says="must be of type number",
     ),
     Mistake(what="no threshold", spec={"objective": {}}, at="spec.objective.threshold", says="Required value"),
+    Mistake(
+        what="a recall in percent",
+        spec={"objective": {"metric": "recall", "positiveClass": "1", "threshold": 80}},
+        at="spec.objective.threshold",
+        says=FRACTION,
+    ),
+    *(
+        Mistake(
+            what=f"{metric} of no class",
+            spec={"objective.metric": metric},
+            at="spec.objective.positiveClass",
+            says="precision, recall and f1 are of one class: name it, as the target spells it",
+        )
+        for metric in ("precision", "recall", "f1")
+    ),
+    Mistake(
+        what="a class of the objective accuracy",
+        spec={"objective.positiveClass": "1"},
+        at="spec.objective.positiveClass",
+        says="is for precision, recall and f1, which are of one class: leave it out",
+    ),
+    Mistake(
+        what="a class of an error",
+        spec=REGRESSION | {"objective.positiveClass": "1"},
+        at="spec.objective.positiveClass",
+        says="is for precision, recall and f1, which are of one class: leave it out",
+    ),
+    Mistake(
+        what="recall of numbers",
+        spec=REGRESSION | {"objective": {"metric": "recall", "positiveClass": "1", "threshold": 0.8}},
+        at="spec.objective.metric",
+        says="is about classes: choose rmse, mae or mape for Regression",
+    ),
+    Mistake(
+        what="a class without a name",
+        spec={"objective.metric": "f1", "objective.positiveClass": ""},
+        at="spec.objective.positiveClass",
+        says="should be at least 1 chars long",
+    ),
+    Mistake(
+        what="an objective that nothing can watch",
+        spec={"objective.metric": "rocAuc"},
+        at="spec.objective.metric",
+        says='supported values: "accuracy"',
+    ),
     Mistake(
         what="a metric of later",
         spec={"objective.metric": "r2"},

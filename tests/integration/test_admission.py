@@ -70,6 +70,9 @@ def test_refuses(cluster: Cluster, mistake: Mistake) -> None:
             },
             id="metrics, constraints and slices",
         ),
+        pytest.param(
+            {"objective": {"metric": "f1", "positiveClass": "dark blue", "threshold": 0.5}}, id="f1 of one class"
+        ),
         pytest.param({"data.train.uri": "sklearn://digits?rows=:100"}, id="rows without a start"),
         pytest.param({"data.train.uri": "sklearn://digits?rows=100:"}, id="rows without an end"),
         pytest.param({"data.train.uri": "configmap://my.data/train_1.csv"}, id="a ConfigMap"),

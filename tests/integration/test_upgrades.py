@@ -79,7 +79,7 @@ def test_a_constraint_rejects_and_loosened_lets_the_version_through_without_a_jo
     world.let(Component.EVALUATE, Evaluates(metrics={"recall of fraud": 0.7}), model="careful")
     world.declare("careful", {"evaluation": {"constraints": [constraint | {"threshold": 0.8}]}})
     rejected = world.wait_for_phase("careful", 1, "Rejected")["status"]
-    assert "recall of fraud 0.700 on 200 reference rows is below 0.8" in rejected["failure"]["message"].lower()
+    assert 'recall of class "fraud" 0.700 on 200 reference rows is below 0.8' in rejected["failure"]["message"].lower()
     assert rejected["reference"]["metrics"] == {"recall of fraud": 0.7}
     world.audit.restart()
     world.change("careful", {"evaluation": {"constraints": [constraint | {"threshold": 0.6}]}})

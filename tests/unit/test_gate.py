@@ -304,7 +304,39 @@ def test_the_given_p_decides_instead_of_the_rows_that_one_model_got_right_alone(
     assert decide(RULES, reference=BETTER, fresh=None).outcome is Outcome.PROMOTE
     verdict = decide(recall, reference=tested, fresh=None)
     assert verdict.outcome is Outcome.REJECT
-    assert "recall of fraud 0.950 on 400 reference rows is not significantly better" in verdict.message
+    assert 'recall of class "fraud" 0.950 on 400 reference rows is not significantly better' in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("metric", "candidate", "says"),
+    [
+        pytest.param(
+            Metric.RECALL,
+            0.3,
+            'recall of class "fraud" 0.300 on 400 reference rows is no better than guessing "fraud" '
+            "at random as often (0.300).",
+            id="recall that saying the class often enough has",
+        ),
+        pytest.param(
+            Metric.PRECISION, 0.3, 'no better than always answering "fraud" (0.300).', id="precision of all rows"
+        ),
+        pytest.param(
+            Metric.F1, 0.25, 'no better than always answering "fraud" (0.300).', id="f1 below that of all rows"
+        ),
+        pytest.param(
+            Metric.RECALL,
+            0.71,
+            'recall of class "fraud" 0.710 on 400 reference rows is below the threshold 0.8.',
+            id="a threshold that is missed",
+        ),
+    ],
+)
+def test_a_first_version_is_refused_by_the_metric_of_its_class(metric: Metric, candidate: float, says: str) -> None:
+    measure = Measure(metric=metric, positive_class="fraud")
+    rules = GateRules(threshold=0.8, min_samples=400, metric=measure)
+    verdict = decide(rules, reference=score(FIRST, metric=str(measure), candidate=candidate, dummy=0.3), fresh=None)
+    assert verdict.outcome is Outcome.REJECT
+    assert says in verdict.message
 
 
 FRAUD = Measure(metric=Metric.RECALL, positive_class="fraud")
@@ -326,7 +358,7 @@ def demanding(*constraints: Constraint, **slice_thresholds: float) -> GateRules:
         pytest.param(
             demanding(Constraint(metric=FRAUD, threshold=0.8)),
             Outcome.REJECT,
-            "recall of fraud 0.700 on 400 reference rows is below 0.8, as evaluation.constraints has it",
+            'recall of class "fraud" 0.700 on 400 reference rows is below 0.8, as evaluation.constraints has it',
             id="too low a score",
         ),
         pytest.param(

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta, field
 
 from evermodel.api.container import Container
-from evermodel.api.evaluation import Constraint, EvaluationMetric, Slice
+from evermodel.api.evaluation import ClassName, Constraint, EvaluationMetric, Slice
 from evermodel.api.fields import CRON, ColumnName, Digest, Duration, Parameters, Quantity, Resource
 from evermodel.api.status import (
     CandidateStatus,
@@ -82,6 +82,9 @@ class Metric(StrEnum):
     """What the threshold is about."""
 
     ACCURACY = "accuracy"
+    PRECISION = "precision"
+    RECALL = "recall"
+    F1 = "f1"
     RMSE = "rmse"
     MAE = "mae"
     MAPE = "mape"
@@ -95,15 +98,26 @@ class Objective(Resource, frozen=True, kw_only=True):
         Meta(
             gt=0,
             description=(
-                "The least that the model must keep of a metric such as accuracy, as a fraction: 0.93, not 93. Of an "
-                "error the most that it may reach: rmse and mae in the target's units, mape as a fraction."
+                "The least that the model must keep of accuracy, precision, recall or f1, as a fraction: 0.93, not 93. "
+                "Of an error the most that it may reach: rmse and mae in the target's units, mape as a fraction."
             ),
         ),
     ]
     metric: Annotated[
         Metric,
-        Meta(description="What is measured: accuracy of a classifier; rmse, mae or mape of a regressor."),
+        Meta(
+            description=(
+                "What is measured: accuracy of a classifier, or precision, recall or f1 of one of its classes; rmse, "
+                "mae or mape of a regressor."
+            )
+        ),
     ] = Metric.ACCURACY
+    positive_class: (
+        Annotated[
+            ClassName, Meta(description="The class that precision, recall or f1 is about, as the target spells it.")
+        ]
+        | None
+    ) = None
 
 
 class TrainData(Resource, frozen=True, kw_only=True):

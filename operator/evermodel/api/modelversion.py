@@ -117,7 +117,7 @@ class SetScore(Resource, frozen=True, kw_only=True):
     candidate: float
     """Its value for the candidate."""
     dummy: float
-    """Its value for a model that answers the most frequent class of the training rows, or their mean, always."""
+    """Its value for what looks at no feature: always the most frequent class or the mean; or a guess at a class."""
     champion: float | None = None
     """Its value for the champion; absent for the first version."""
     candidate_only: int = 0

@@ -95,6 +95,7 @@ _URI = (
 BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 """Data sets of scikit-learn that sklearn:// names."""
 _ERRORS = [metric.value for metric in Metric if contract.Metric(metric.value).lower_is_better]
+_OF_ONE_CLASS = [metric.value for metric in (Metric.PRECISION, Metric.RECALL, Metric.F1)]
 _OF_REGRESSION = [metric.value for metric in Metric if contract.Metric(metric.value).task is Task.REGRESSION]
 _REGRESSORS = [estimator.value for estimator in REGRESSORS]
 _BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
@@ -283,8 +284,18 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
     Objective: (
         Rule(
             rule=f"self.metric in {_LOSSES} || self.threshold < 1.0",
-            message="accuracy is a fraction between 0 and 1: write 0.93, not 93",
+            message="accuracy, precision, recall and f1 are fractions between 0 and 1: write 0.93, not 93",
             field_path=".threshold",
+        ),
+        Rule(
+            rule=f"has(self.positiveClass) || !(self.metric in {_OF_ONE_CLASS})",
+            message="precision, recall and f1 are of one class: name it, as the target spells it",
+            field_path=".positiveClass",
+        ),
+        Rule(
+            rule=f"!has(self.positiveClass) || self.metric in {_OF_ONE_CLASS}",
+            message="is for precision, recall and f1, which are of one class: leave it out",
+            field_path=".positiveClass",
         ),
     ),
     Data: (
@@ -475,7 +486,7 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
         ),
         Rule(
             rule=(f"self.objective.metric in {_ERRORS} || self.monitoring.tolerance < self.objective.threshold"),
-            message="must be below objective.threshold: no accuracy is below threshold − tolerance otherwise",
+            message="must be below objective.threshold: no value is below threshold − tolerance otherwise",
             field_path=".monitoring.tolerance",
         ),
         Rule(

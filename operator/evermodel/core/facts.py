@@ -187,11 +187,12 @@ def can_train(observed: Observed) -> bool:
 def is_for(observed: Observed, version: VersionView) -> bool:
     """Tell whether a version was made from what the spec declares today, pod settings and deadlines included."""
     spec = observed.model.spec
-    return version.spec.data == spec.data and version.spec.training == spec.training
+    same_settings = version.spec.data == spec.data and version.spec.training == spec.training
+    return same_settings and wants(observed, version)
 
 
 def wants(observed: Observed, version: VersionView) -> bool:
-    """Tell whether a version was made from the data and training that the spec declares today."""
+    """Tell whether a version was made from the data and training, and for the metric, that the spec declares today."""
     return version.spec.training_hash == training_hash(observed.model.spec)
 
 

@@ -7,17 +7,19 @@ import hashlib
 import msgspec
 
 from evermodel.api.modeldeployment import DataFormat, ModelDeploymentSpec, Resources
-from evermodel.contract import Task
+from evermodel.contract import Measure, Task
+from evermodel.core.objectives import objective_of
 
 SCHEME = "1"
 """Goes up when the list of fields changes; hashes of different schemes are never compared as unequal data."""
 
 
 def training_hash(spec: ModelDeploymentSpec) -> str:
-    """Digest of the data and training that a spec declares, with the scheme before a colon.
+    """Digest of the data, the training and the metric that a spec declares, with the scheme before a colon.
 
-    Thresholds, replicas, resources, images and deadlines are no part of it: changing them starts no run. The list is
-    explicit, so that a field added later changes no hash.
+    Another metric needs another evaluation: scores by the one tell nothing about the other. Thresholds, replicas,
+    resources, images and deadlines are no part of it: changing them starts no run. The list is explicit, so that a
+    field added later changes no hash.
     """
     data, training = spec.data, spec.training
     inputs: dict[str, object] = {
@@ -46,6 +48,8 @@ def training_hash(spec: ModelDeploymentSpec) -> str:
         inputs["search"] = msgspec.to_builtins(training.search)
     if spec.task is not Task.CLASSIFICATION:
         inputs["task"] = spec.task
+    if (objective := objective_of(spec.objective)) != Measure():
+        inputs["objective"] = {"metric": objective.metric, "positiveClass": objective.positive_class}
     if training.container is not None:  # its resources are no part of it, as those of the other containers
         made_by = msgspec.structs.replace(training.container, resources=Resources())
         inputs["container"] = msgspec.to_builtins(made_by)

@@ -8,7 +8,9 @@ from evermodel.contract import Measure, Metric
 
 def objective_of(objective: Objective | None) -> Measure:
     """Return the metric of an objective; what was recorded long ago has none, and was about accuracy."""
-    return Measure(metric=Metric(objective.metric.value)) if objective is not None else Measure()
+    if objective is None:
+        return Measure()
+    return Measure(metric=Metric(objective.metric.value), positive_class=objective.positive_class)
 
 
 def meets(objective: Objective, value: float) -> bool:

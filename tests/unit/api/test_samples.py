@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import Pipeline
@@ -24,6 +25,7 @@ from evermodel.api import API_VERSION, crd
 from evermodel.api.generated import CHECKOUT
 from evermodel.api.modeldeployment import ModelDeploymentSpec, Transformer
 from evermodel.contract import Measure, Metric
+from evermodel.core.objectives import objective_of
 from evermodel_runtime.evaluate.job import evaluate
 from evermodel_runtime.train.job import train
 
@@ -69,6 +71,30 @@ def test_the_churn_table_has_the_declared_columns_and_meets_the_threshold() -> N
     scores = cross_val_score(model, np.array(cells, dtype=object), labels, cv=5)
     assert scores.mean() > spec.objective.threshold + 0.05
     assert max(np.mean(labels == "yes"), np.mean(labels == "no")) < spec.objective.threshold
+
+
+def test_the_malignant_tumours_are_found_as_the_objective_asks() -> None:
+    spec = model_of(CHECKOUT / "manifests" / "samples" / "one-class.yaml")
+    objective, source = objective_of(spec.objective), make_source(uri=spec.data.train.uri, target=spec.data.target)
+    assert load_breast_cancer().target_names[int(objective.positive_class or "")] == "malignant"
+    assert spec.training.estimator is not None
+    run = make_train_run(
+        data=source,
+        objective=objective,
+        estimator=spec.training.estimator.value,
+        parameters=spec.training.parameters,
+    )
+    hub = MemoryHub()
+
+    trained = train(run, surroundings(hub))
+    judged = evaluate(
+        make_evaluate_run(trained.manifest, trained.data_sha256, data=source, objective=objective), surroundings(hub)
+    )
+
+    assert judged.reference is not None
+    assert judged.reference.metric == "recall of 0"
+    assert judged.reference.candidate > spec.objective.threshold + 0.05
+    assert judged.reference.dummy < spec.objective.threshold - 0.05
 
 
 def test_the_progression_of_diabetes_is_predicted_within_the_threshold() -> None:

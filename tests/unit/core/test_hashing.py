@@ -31,6 +31,7 @@ def spec(**parts: Mapping[str, Any]) -> ModelDeploymentSpec:
     "changed",
     [
         pytest.param(spec(objective={"threshold": 0.8}), id="the threshold"),
+        pytest.param(spec(objective={"metric": "accuracy"}), id="accuracy written out"),
         pytest.param(spec(serving={"replicas": 3}), id="the replicas"),
         pytest.param(spec(training={"deadline": "2h", "pendingDeadline": "1m"}), id="the deadlines"),
         pytest.param(spec(retraining={"strategies": ["Tune"]}), id="what attempts after an alarm do"),
@@ -50,6 +51,7 @@ def test_starts_no_run(changed: ModelDeploymentSpec) -> None:
     "changed",
     [
         pytest.param(spec(training={"estimator": "SVC", "parameters": {}}), id="the estimator"),
+        pytest.param(spec(objective={"metric": "recall", "positiveClass": "1"}), id="the metric"),
         pytest.param(spec(training={"parameters": {"n_estimators": 200}}), id="a parameter"),
         pytest.param(spec(data={"train": {"uri": "sklearn://iris"}}), id="the source"),
         pytest.param(spec(data={"target": "label"}), id="the target"),
@@ -71,6 +73,19 @@ def test_starts_no_run(changed: ModelDeploymentSpec) -> None:
 )
 def test_starts_a_run(changed: ModelDeploymentSpec) -> None:
     assert training_hash(changed) != training_hash(spec())
+
+
+@pytest.mark.parametrize(
+    ("change", "differs"),
+    [
+        pytest.param({"metric": "precision"}, True, id="another metric"),
+        pytest.param({"positiveClass": "2"}, True, id="another class"),
+        pytest.param({"threshold": 0.5}, False, id="another threshold"),
+    ],
+)
+def test_what_of_an_objective_needs_another_evaluation(change: Mapping[str, Any], *, differs: bool) -> None:
+    recall = {"metric": "recall", "positiveClass": "1"}
+    assert (training_hash(spec(objective={**recall, **change})) != training_hash(spec(objective=recall))) is differs
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from evermodel.contract import (
     FailureReport,
     Learnt,
     LineageEntry,
+    Metric,
     NothingNewReport,
     PairedScore,
     Quality,
@@ -509,6 +510,8 @@ def _score(model: Model, *, rows: int, run: EvaluateRun, use: int) -> PairedScor
     }[model]
     return PairedScore(
         rows=rows,
+        metric=str(run.objective),
+        p=None if first or run.objective.metric is Metric.ACCURACY else 0.0001 if won > lost else 0.9,
         candidate=accuracy,
         dummy=0.1,
         champion=None if first else 0.93,

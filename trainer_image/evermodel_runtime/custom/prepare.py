@@ -24,6 +24,7 @@ from evermodel_runtime.custom.folders import (
 from evermodel_runtime.custom.rows_file import write_csv, write_sample
 from evermodel_runtime.data.cases import hashes_of_records
 from evermodel_runtime.data.dataset import read_dataset, training_part
+from evermodel_runtime.data.positive_class import require_positive_class
 from evermodel_runtime.data.rows import encode_hashes
 from evermodel_runtime.data.source import read_data
 from evermodel_runtime.train.job import usable_feedback
@@ -47,6 +48,7 @@ def prepare(run: TrainRun, surroundings: Surroundings, folders: Folders) -> None
     known = () if run.champion is None else read_manifest(hub, run.champion).columns
     file, digest = read_data(run.data, datasets=hub, mount=surroundings.mount, columns=known)
     dataset = read_dataset(file, run.data, (), known, run.task)
+    require_positive_class(run.objective, run.data, dataset)
     notes = [*ignored_columns(file, run, dataset), *warnings_of(run, dataset)]
     part = training_part(dataset)
     source = LabelledRows(part.features, part.target.labels)

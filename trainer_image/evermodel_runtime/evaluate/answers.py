@@ -62,6 +62,10 @@ class Answers(Protocol):
         """Return the same with one answer to all rows."""
         ...
 
+    def without_features(self, measure: Measure, answer: Scalar) -> float:
+        """Return the metric of what looks at no feature; where it is not of one class, always this answer."""
+        ...
+
     def swap_p(self, champion: Self, measure: Measure) -> float:
         """Return p of the paired test: how probable so large a lead over the champion would be by chance."""
         ...
@@ -131,6 +135,18 @@ class ClassAnswers:
         said = np.full(len(self.said), label_text(answer), dtype=np.object_)
         return replace(self, said=said, probabilities=None)
 
+    def without_features(self, measure: Measure, answer: Scalar) -> float:
+        """Return the metric of what looks at no feature; where it is not of one class, always this answer.
+
+        Always answering a class has the best precision and f1 of it that can be had so, and a recall of 1, which is no
+        measure of anything: there it is a guess that says the class as often as the model.
+        """
+        if measure.positive_class is None:
+            return self.always(answer).value(measure) or 0.0
+        if measure.metric is Metric.RECALL:
+            return float(np.mean(self.said == measure.positive_class))
+        return self.always(measure.positive_class).value(measure) or 0.0
+
     def swap_p(self, champion: Self, measure: Measure) -> float:
         """Return p of the paired test: how probable so large a lead over the champion would be by chance."""
         coded = _Coded.of(measure.positive_class, self.truth, self.said, champion.said)
@@ -198,6 +214,10 @@ class NumberAnswers:
     def always(self, answer: Scalar) -> Self:
         """Return the same with one answer to all rows."""
         return replace(self, said=np.full(len(self.said), float(answer)))
+
+    def without_features(self, measure: Measure, answer: Scalar) -> float:
+        """Return the metric of what looks at no feature: always this answer."""
+        return self.always(answer).value(measure) or 0.0
 
     def swap_p(self, champion: Self, measure: Measure) -> float:
         """Return p of the paired test: how probable so large a lead over the champion would be by chance."""

@@ -95,7 +95,7 @@ class Comparison:
             rows=len(ours),
             metric=str(measure),
             candidate=value,
-            dummy=ours.always(_dummy_answer(self.candidate, measure)).value(measure) or 0.0,
+            dummy=ours.without_features(measure, _dummy_answer(self.candidate, measure)),
             use=use,
             metrics={name: float(f"{value:.{DIGITS}g}") for name, value in ours.metrics(run.metrics).items()},
             slices=score_slices(run.slices, self.rows.columns, measure, ours, theirs),

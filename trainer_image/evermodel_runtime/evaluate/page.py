@@ -67,7 +67,7 @@ def _set(one: SetReport) -> str:
     rows = [("candidate", _number(score.candidate), _interval(one.interval))]
     if score.champion is not None:
         rows.append(("champion", _number(score.champion), _interval(one.champion_interval)))
-    rows.append(("always the same answer", _number(score.dummy), ""))
+    rows.append(("without a look at the features", _number(score.dummy), ""))
     parts = [
         f"<h2>On {score.rows:,} {escape(one.name)} rows</h2>",
         _table("The verdict is by", ("", score.metric, "95 % interval"), rows),

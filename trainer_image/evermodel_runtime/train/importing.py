@@ -27,6 +27,7 @@ from evermodel_runtime.artifacts.manifests import encode_manifest
 from evermodel_runtime.artifacts.scorer import LOADING_ERRORS, SCORING_ERRORS, Scorer
 from evermodel_runtime.data.dataset import Dataset, read_dataset
 from evermodel_runtime.data.failure import listed, spec_error
+from evermodel_runtime.data.positive_class import require_positive_class
 from evermodel_runtime.data.rows import FeatureRows, Hashes, Labels, encode_hashes
 from evermodel_runtime.data.source import read_data
 from evermodel_runtime.train.fetching import fetch_model
@@ -75,6 +76,7 @@ def import_model(run: TrainRun, surroundings: Surroundings) -> TrainReport:
     content = fetch_model(model.uri, model.sha256, surroundings, f"{PLACE}.uri")
     file, digest = read_data(run.data, datasets=hub, mount=surroundings.mount)
     dataset = read_dataset(file, run.data, task=run.task)
+    require_positive_class(run.objective, run.data, dataset)
     say(f"read {len(dataset.hashes):,} rows of {len(dataset.features.columns)} features, sha256 {digest}")
     blank = _blank(run, dataset, digest)
     taken = (_archive if content.startswith(ARCHIVE) else _onnx)(content, blank, dataset, say)

@@ -31,6 +31,7 @@ from evermodel_runtime.data.dataset import Dataset, TrainingPart, read_dataset, 
 from evermodel_runtime.data.failure import JobError, NothingNew
 from evermodel_runtime.data.feedback import read_feedback
 from evermodel_runtime.data.memory import hand_back
+from evermodel_runtime.data.positive_class import require_positive_class
 from evermodel_runtime.data.rows import Hashes, encode_hashes, row_hashes
 from evermodel_runtime.data.source import read_data
 from evermodel_runtime.train.defaults import default_steps, described
@@ -68,6 +69,7 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
     say(f"version {run.version} of {run.namespace}/{run.model}: {by}{run.estimator} on {run.data.uri}")
     file, digest = read_data(run.data, datasets=hub, mount=surroundings.mount, columns=known)
     dataset = read_dataset(file, run.data, run.preprocessing, known, run.task)
+    require_positive_class(run.objective, run.data, dataset)
     notes = [*told, *ignored_columns(file, run, dataset), *warnings_of(run, dataset)]
     del file  # its columns are as large as the features made from them
     hand_back()

@@ -33,7 +33,7 @@ def warnings_of(run: TrainRun, dataset: Dataset) -> list[str]:
     """Say what the metric hides or cannot measure."""
     if run.task is Task.REGRESSION:
         return _zeros_under_mape(run, dataset)
-    return _imbalance(dataset)
+    return _imbalance(dataset) if run.objective.metric is Metric.ACCURACY else []
 
 
 def _zeros_under_mape(run: TrainRun, dataset: Dataset) -> list[str]:

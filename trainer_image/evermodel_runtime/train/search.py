@@ -209,7 +209,7 @@ def _score(run: TrainRun, data: LabelledRows, fold: Fold) -> float:
         raise spec_error(f"scikit-learn does not answer every row with these parameters: {error}") from error
     value = value_of(run.objective, data.labels[fold.scored], predicted)
     if value is None:
-        raise spec_error(f"{run.objective} has no value on the {len(fold.scored):,} rows of a fold.")
+        raise spec_error(f"{run.objective.told} has no value on the {len(fold.scored):,} rows of a fold.")
     return value
 
 

@@ -71,7 +71,7 @@ def alarm_text(observed: Observed, alarm: Alarm) -> str:
     """Describe an alarm against the threshold."""
     objective = observed.model.spec.objective
     measure = objective_of(objective)
-    figures = f"{measure} {measure.shown(alarm.value)} over {alarm.samples:,} labels"
+    figures = f"{measure.told} {measure.shown(alarm.value)} over {alarm.samples:,} labels"
     return f"{_capital(figures)} is {measure.worse_side} {objective.threshold:g}"
 
 
@@ -244,7 +244,7 @@ def _below_at_its_gate(observed: Observed, champion: VersionView) -> Health | No
     if meets(objective, status.holdout):
         return None
     shown = measure.shown(status.holdout)
-    figures = f"{measure} {shown} on production records is {measure.worse_side} {objective.threshold:g}"
+    figures = f"{measure.told} {shown} on production records is {measure.worse_side} {objective.threshold:g}"
     message = f"Version {champion.number} is better than its predecessor, but its {figures}."
     return _unhealthy(Reason.BELOW_THRESHOLD, message)
 
@@ -265,7 +265,7 @@ def _by_window(observed: Observed, champion: VersionView, quality: Quality) -> H
     """Without an alarm the window makes healthy, but never unhealthy: the detector decides that."""
     objective = observed.model.spec.objective
     measure = objective_of(objective)
-    missed = f"live {measure} is {measure.worse_side} {objective.threshold:g}"
+    missed = f"live {measure.told} is {measure.worse_side} {objective.threshold:g}"
     known = _known(observed, champion)
     holds = quality.window is not None and meets(objective, quality.window.value)
     if holds or (known is not None and known.status is ConditionStatus.TRUE):
@@ -273,7 +273,10 @@ def _by_window(observed: Observed, champion: VersionView, quality: Quality) -> H
         return Health(status=ConditionStatus.TRUE, reason=Reason.ABOVE_THRESHOLD, message=message)
     if known is not None and known.status is ConditionStatus.FALSE:
         return _unhealthy(Reason.BELOW_THRESHOLD, f"{_capital(missed)}, by the window alone.")
-    message = f"Live {measure} is close to {objective.threshold:g}: more labels are needed to tell."
+    if quality.window is None:
+        message = f"None of the newest labelled predictions tells about {measure.told}: more labels are needed."
+        return _unknown(Reason.INCONCLUSIVE, message)
+    message = f"Live {measure.told} is close to {objective.threshold:g}: more labels are needed to tell."
     return _unknown(Reason.INCONCLUSIVE, message)
 
 

@@ -17,6 +17,7 @@ from evermodel.core import facts, names
 from evermodel.core.actions import CreateVersion
 from evermodel.core.hashing import training_hash
 from evermodel.core.ladder import strategy_of
+from evermodel.core.objectives import objective_of
 from evermodel.core.observed import Observed
 from evermodel.core.phases import scheduling
 from evermodel.core.phases.jobs import SOON
@@ -65,6 +66,9 @@ def data_or_training_changed(observed: Observed, _now: datetime) -> Trigger | No
     if newest is None or (champion is not None and facts.wants(observed, champion)):
         return None
     if not facts.wants(observed, newest):
+        now, then = objective_of(observed.model.spec.objective), objective_of(newest.spec.objective)
+        if now != then:
+            return _changed(f"The objective is {now.told}; version {newest.number} was made for {then.told}.")
         return _changed(f"Data or training differ from those of version {newest.number}.")
     failed = newest.status.phase is VersionPhase.FAILED
     if failed and not facts.is_for(observed, newest):
