@@ -191,7 +191,11 @@ HOSTILE = [
     pytest.param(
         dump_pipeline(
             with_attribute(
-                GROUPED, 0, _infrequent_indices=[np.array([10**8])] * 4, _default_to_infrequent_mappings=[None] * 4
+                GROUPED,
+                0,
+                _n_features_outs=[len(categories) for categories in GROUPED.steps[0][1].categories_],
+                _infrequent_indices=[np.array([10**8])] * 4,
+                _default_to_infrequent_mappings=[None] * 4,
             )
         ),
         "other columns",
