@@ -793,6 +793,18 @@ MISTAKES = (
         says="write triggers: [Accuracy, Schedule]",
     ),
     Mistake(
+        what="a source that nobody can watch",
+        spec={"data.train.uri": "https://files.example/train.csv", "retraining.triggers": ["Data"]},
+        at="spec.retraining.triggers",
+        says="only hub:// and configmap:// without a sha256 are watched. Write triggers: [Schedule]",
+    ),
+    Mistake(
+        what="a watched source that cannot change",
+        spec={"data.train": {"uri": "hub://train.csv", "sha256": "ab" * 32}, "retraining.triggers": ["Data"]},
+        at="spec.retraining.triggers",
+        says="triggers names Data, and nothing tells when this source changes",
+    ),
+    Mistake(
         what="a trigger twice",
         spec={"retraining.triggers": ["Accuracy", "Accuracy"]},
         at="spec.retraining.triggers[1]",

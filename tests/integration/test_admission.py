@@ -81,6 +81,10 @@ def test_refuses(cluster: Cluster, mistake: Mistake) -> None:
             {"retraining": {"triggers": ["Accuracy", "Schedule"], "schedule": "*/15 0-5,22 1 jan-mar mon-fri"}},
             id="a schedule",
         ),
+        pytest.param({"data.train.uri": "hub://train.csv", "retraining.triggers": ["Data"]}, id="a watched source"),
+        pytest.param(
+            {"retraining": {"triggers": ["Data"], "data": {"includeFeedback": True}}}, id="records, where no source is"
+        ),
         pytest.param({"data.train.uri": "pvc://my-data/sales/year=2026/part..0.csv"}, id="a file of a claim"),
         pytest.param({"data.train.uri": "pvc://data/"}, id="a whole claim"),
         pytest.param(

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from tests.integration.audit import created
-from tests.integration.fates import runs, trains
+from tests.integration.fates import digest, reads, runs, trains
 from tests.integration.waiting import stays, until
 from tests.integration.world import World
 
 from evermodel.core.names import RETRAIN_ANNOTATION, Component
-from evermodel.kube.kinds import DEPLOYMENT, JOB, MODEL, POD, SECRET, SERVICE, VERSION
+from evermodel.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, MODEL, POD, SECRET, SERVICE, VERSION
 
 pytestmark = pytest.mark.cluster
 
@@ -134,15 +134,38 @@ def test_a_schedule_begins_a_run_by_itself(world: World) -> None:
     world.change("clocked", {"retraining": {"triggers": None, "schedule": None}})
 
 
+def test_new_content_of_the_source_begins_one_run(world: World) -> None:
+    """The first training, as it is played, reads the text of the URI."""
+    uri, grown = "configmap://rows/rows.csv", "more rows"
+    table = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "rows"}, "data": {"rows.csv": uri}}
+    world.objects.create(CONFIG_MAP, table)
+    world.declare("grown", {"data.train.uri": uri, "retraining.triggers": ["Data"]})
+    world.wait_for_champion("grown", 1)
+    world.let(Component.TRAIN, reads(grown), model="grown", version=2)
+    world.objects.patch(CONFIG_MAP, "rows", {"data": {"rows.csv": grown}})
+    world.wait_for_champion("grown", 2)
+    made = world.version("grown", 2)["spec"]
+    assert (made["trigger"]["reason"], made["sourceSha256"]) == ("DataChanged", digest(grown))
+    assert f"{uri} has new content (sha256 {digest(grown)[:12]})" in world.wait_for_event("grown", "DataChanged")
+    world.objects.patch(CONFIG_MAP, "rows", {"data": {"rows.csv": uri}})
+    once = {1: "Archived", 2: "Champion"}
+    stays("neither content begins another", lambda: world.phases("grown") == once, LOOK_SECONDS)
+    assert world.model("grown")["status"]["retraining"].get("dataChanged", "") == ""
+
+
 def _the_unchanged_source_is_not_fitted_again(world: World) -> None:
     """Wait for the second such run: of the first, nothing is left."""
     expected = {1: "Champion", 3: "Rejected"}
     until("one is kept", lambda: world.phases("clocked") == expected, otherwise=lambda: world.summary("clocked"))
     made = world.version("clocked", 3)["status"]
     assert (made["failure"]["reason"], made.get("manifest"), made.get("reference")) == ("NothingNew", None, None)
-    status = world.model("clocked")["status"]
-    conditions = {one["type"]: (one["status"], one["reason"]) for one in status["conditions"]}
+    said = "It is as version 1 learnt from it."
+    until(
+        "the status says so",  # it is written after the version
+        lambda: world.model("clocked")["status"]["retraining"].get("nothingNew") == said,
+        otherwise=lambda: world.summary("clocked"),
+    )
+    conditions = {one["type"]: (one["status"], one["reason"]) for one in world.model("clocked")["status"]["conditions"]}
     assert conditions["Trained"] == ("True", "Promoted")
-    assert status["retraining"]["nothingNew"] == "It is as version 1 learnt from it."
     assert world.phases("still") == {1: "Champion"}
     assert "which cannot change" in world.model("still")["status"]["retraining"]["nothingNew"]

@@ -78,6 +78,7 @@ class Reason(StrEnum):
     ACCURACY_ALARM = "AccuracyAlarm"
     MORE_LABELS = "MoreLabels"
     SCHEDULED = "Scheduled"
+    DATA_CHANGED = "DataChanged"
     # Reconciling and Stalled
     PROGRESSING = "Progressing"
     RETRYING = "Retrying"

@@ -703,8 +703,8 @@ class Retraining(Resource, frozen=True, kw_only=True):
             max_length=3,
             description=(
                 "What starts a run by itself; all where it is empty. Accuracy: an alarm, and more labels after a "
-                "promotion that it led to. Data: more labelled records at any time, as many as minSamples at first. "
-                "Schedule: the clock."
+                "promotion that it led to. Data: new content of a hub:// or configmap:// source, and more labelled "
+                "records at any time, as many as minSamples at first. Schedule: the clock."
             ),
         ),
     ] = ()

@@ -38,7 +38,7 @@ class VersionTrigger(Resource, frozen=True, kw_only=True):
     """Why the run began."""
 
     reason: Text
-    """One word: FirstVersion, SpecChanged, Requested, AccuracyAlarm, MoreLabels, Scheduled or Adopted."""
+    """One word: FirstVersion, SpecChanged, Requested, AccuracyAlarm, MoreLabels, Scheduled, DataChanged or Adopted."""
     message: Message
     """The same in a sentence, with its figures."""
     strategy: Strategy | None = None
@@ -73,6 +73,8 @@ class ModelVersionSpec(Resource, frozen=True, kw_only=True):
     """What was to be kept when the run began; a run of long ago has none, and was about accuracy."""
     parent: int | None = None
     """Number of the champion that the run began under."""
+    source_sha256: Text | None = None
+    """sha256 of the source when the run began, where it can be watched; what was read then is in the status."""
     feedback_through: int | None = None
     """Ledger number up to which captured labelled records are trained on; absent: none."""
     adopted_manifest: Text | None = None

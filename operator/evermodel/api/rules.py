@@ -474,6 +474,20 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
     ModelDeploymentSpec: (
         Rule(
             rule=(
+                "!has(self.retraining.triggers) || !('Data' in self.retraining.triggers) || "
+                "self.retraining.data.includeFeedback || "
+                "(!has(self.data.train.sha256) && (self.data.train.uri.startsWith('hub://') || "
+                "self.data.train.uri.startsWith('configmap://')))"
+            ),
+            message=(
+                "triggers names Data, and nothing tells when this source changes: only hub:// and configmap:// "
+                "without a sha256 are watched. Write triggers: [Schedule] and a schedule, or set "
+                "retraining.data.includeFeedback"
+            ),
+            field_path=".retraining.triggers",
+        ),
+        Rule(
+            rule=(
                 "[has(self.training.estimator), has(self.training.ensemble), has(self.training.container)]"
                 ".exists_one(declared, declared) || (has(self.model) && !has(self.training.estimator)"
                 " && !has(self.training.ensemble) && !has(self.training.container))"

@@ -85,6 +85,8 @@ class RetrainingStatus(Resource, frozen=True, kw_only=True):
     """When the schedule calls for the next run."""
     nothing_new: Message = ""
     """Why the schedule starts no run, or why its last one trained nothing; empty where there is something to learn."""
+    data_changed: Message = ""
+    """Why new content of the source starts no run, or not yet; empty where there is none, or its run is under way."""
     handled_request: Token = ""
     """Token of the last evermodel.dev/retrain annotation that was acted on."""
 

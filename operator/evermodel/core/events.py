@@ -9,7 +9,7 @@ from evermodel.core import facts
 from evermodel.core.actions import Event, EventType
 from evermodel.core.conditions import find
 from evermodel.core.observed import Observed
-from evermodel.core.phases import scheduling
+from evermodel.core.phases import changed_data, scheduling
 
 _TURNING_POINTS = frozenset(
     {Reason.WOULD_RETRAIN, Reason.RETRAINING_EXHAUSTED, Reason.NOTHING_NEW, Reason.NO_ESTIMATOR}
@@ -30,6 +30,7 @@ def events(observed: Observed, status: ModelDeploymentStatus) -> tuple[Event, ..
         _run_ended(known, status),
         _promoted(observed, known, status),
         _would_have_begun(observed, known, status),
+        _new_data_would_have_begun(observed, known, status),
         _pin_not_found(known, status),
     )
     return tuple(event for event in found if event is not None)
@@ -80,6 +81,18 @@ def _would_have_begun(observed: Observed, known: ModelDeploymentStatus, status: 
     if not passed or retraining.mode is not RetrainingMode.OBSERVE or scheduling.nothing_can_be_new(observed):
         return None
     message = f"The schedule {retraining.schedule} called for a run at {before}: mode Observe keeps it from starting."
+    return _event(EventType.NORMAL, Reason.WOULD_RETRAIN, message)
+
+
+def _new_data_would_have_begun(
+    observed: Observed, known: ModelDeploymentStatus, status: ModelDeploymentStatus
+) -> Event | None:
+    """Say in mode Observe that the source has new content."""
+    message = status.retraining.data_changed
+    if not message or message == known.retraining.data_changed or changed_data.new_content(observed) is None:
+        return None
+    if observed.model.spec.retraining.mode is not RetrainingMode.OBSERVE:
+        return None
     return _event(EventType.NORMAL, Reason.WOULD_RETRAIN, message)
 
 

@@ -139,6 +139,16 @@ class HubView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceView:
+    """What the declared source contains now, where it can be watched."""
+
+    sha256: str | None = None
+    """Digest of its bytes; None: it is not watched, not there, or was not looked at yet."""
+    error: str = ""
+    """Why it cannot be looked at, where a person has to act."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorSettings:
     """What the operator's own configuration gives to plans."""
 
@@ -166,6 +176,7 @@ class Observed:
     """By version."""
     service: ServiceView | None = None
     hub: HubView = field(default_factory=HubView)
+    source: SourceView = field(default_factory=SourceView)
     quality: Quality | None = None
     """Newest answer of the hub about the champion; None: not asked yet, or not reachable."""
     quality_query: QualityQuery | None = None

@@ -32,6 +32,9 @@ from evermodel.core.objectives import objective_of
 from evermodel.core.observed import Observed, VersionView
 from evermodel.core.questions import trained_through
 
+_UNASKED = frozenset({Reason.SCHEDULED, Reason.DATA_CHANGED})
+"""Reasons of runs that need not train: a ConfigMap may be mounted as it was a moment before it changed."""
+
 
 def data_source(version: VersionView) -> DataSource:
     """Return where the rows of a run are."""
@@ -78,12 +81,12 @@ def train_run(observed: Observed, version: VersionView) -> TrainRun:
 
 
 def _known(observed: Observed, version: VersionView) -> tuple[Learnt, ...]:
-    """Return what need not be learnt again by the clock: that which the champion, or a rejected run since, was made of.
+    """Return what need not be learnt again: that which the champion, or a rejected run since, was made of.
 
     A container of the user's own may learn from more than its rows, and one that asks for a run gets one.
     """
     champion = facts.champion(observed)
-    if champion is None or version.spec.trigger.reason != Reason.SCHEDULED or _container(version):
+    if champion is None or version.spec.trigger.reason not in _UNASKED or _container(version):
         return ()
     return tuple(
         Learnt(version=one.number, data_sha256=one.status.data_sha256, feedback_through=one.spec.feedback_through)

@@ -9,7 +9,16 @@ from typing import Final
 import aiohttp
 import msgspec
 
-from evermodel.contract import HubError, Lineage, LineageEntry, Quality, QualityQuery, RunProgress, RunReport
+from evermodel.contract import (
+    DatasetInfo,
+    HubError,
+    Lineage,
+    LineageEntry,
+    Quality,
+    QualityQuery,
+    RunProgress,
+    RunReport,
+)
 from evermodel.core.observed import ModelKey
 from evermodel.metrics.provider import ProviderUnavailable, Stage
 from evermodel.tokens import Role, hub_key, role_token
@@ -22,6 +31,7 @@ _QUALITY = msgspec.json.Decoder(Quality)
 _REPORT: msgspec.json.Decoder[RunReport] = msgspec.json.Decoder(RunReport)
 _PROGRESS = msgspec.json.Decoder(RunProgress)
 _LINEAGE = msgspec.json.Decoder(Lineage)
+_DATASET = msgspec.json.Decoder(DatasetInfo)
 _ERROR = msgspec.json.Decoder(HubError)
 _NOT_FOUND = 404
 _OK_BELOW = 300
@@ -67,6 +77,13 @@ class HubClient:
     async def lineage(self, key: ModelKey) -> tuple[LineageEntry, ...]:
         """GET /v1/models/{model}/lineage."""
         return _LINEAGE.decode(await self._ask("GET", key, "lineage")).entries
+
+    async def dataset(self, key: ModelKey, name: str) -> str | None:
+        """GET /v1/models/{model}/datasets/{name}."""
+        try:
+            return _DATASET.decode(await self._ask("GET", key, f"datasets/{name}")).sha256
+        except _Missing:
+            return None
 
     async def record_lineage(self, key: ModelKey, entry: LineageEntry) -> None:
         """POST /v1/models/{model}/lineage."""

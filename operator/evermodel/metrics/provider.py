@@ -33,6 +33,10 @@ class QualityProvider(Protocol):
         """Return the versions that became champion under this name, oldest first."""
         ...
 
+    async def dataset(self, key: ModelKey, name: str) -> str | None:
+        """Return the sha256 of what an uploaded file is now; None when there is none of that name."""
+        ...
+
     async def record_lineage(self, key: ModelKey, entry: LineageEntry) -> None:
         """Keep that a version becomes champion; the same entry twice is one."""
         ...

@@ -26,6 +26,7 @@ from evermodel.core.observed import (
     VersionView,
 )
 from evermodel.core.questions import needs_lineage, quality_query, running_job
+from evermodel.core.sources import watched_source
 from evermodel.kube.kinds import DEPLOYMENT, JOB, MODEL, POD, SERVICE, STATEFUL_SET, VERSION, Kind
 from evermodel.metrics.provider import ProviderUnavailable, QualityProvider, Stage
 from evermodel.resources import BUILDERS
@@ -36,6 +37,7 @@ from evermodel.runtime import pods as pods_of
 from evermodel.runtime.progress import ProgressCache
 from evermodel.runtime.quality import QualityCache
 from evermodel.runtime.settings import Settings
+from evermodel.runtime.sources import SourceCache
 from evermodel.runtime.store import ObjectKey, Store, is_owned_by
 from evermodel.runtime.telemetry import Telemetry
 from evermodel.runtime.views import (
@@ -67,6 +69,7 @@ class Observer:
         store: Store,
         provider: QualityProvider,
         quality: QualityCache,
+        sources: SourceCache,
         settings: Settings,
         master: bytes,
         telemetry: Telemetry,
@@ -74,6 +77,7 @@ class Observer:
         self._store = store
         self._provider = provider
         self._quality = quality
+        self._sources = sources
         self._progress = ProgressCache(provider)
         self._settings = settings
         self._fingerprint = lru_cache(4096)(lambda namespace: key_fingerprint(hub_key(master, namespace)))
@@ -97,6 +101,7 @@ class Observer:
             service=self._service(model),
             hub=self._hub(key.namespace, settings),
         )
+        observed = await self._with_source(observed, now)
         observed = await self._with_lineage(observed)
         observed = await self._with_progress(observed, now)
         return await self._with_quality(observed, now)
@@ -109,6 +114,7 @@ class Observer:
         """Drop what was remembered of a model that is gone."""
         self._quality.forget(key)
         self._progress.forget(key)
+        self._sources.forget(key)
 
     def _operator_settings(self, namespace: str) -> OperatorSettings:
         return OperatorSettings(
@@ -202,6 +208,16 @@ class Observer:
         except ProviderUnavailable as error:
             return replace(observed, quality_error=str(error))
         return replace(observed, lineage=lineage)
+
+    async def _with_source(self, observed: Observed, now: datetime) -> Observed:
+        """Look at the declared source, where it can be watched."""
+        key, spec = observed.model.key, observed.model.spec
+        source = watched_source(spec)
+        if source is None:
+            self._sources.forget(key)
+            return observed
+        interval = parse_duration(spec.monitoring.interval)
+        return replace(observed, source=await self._sources.read(key, source, interval=interval, now=now))
 
     async def _with_progress(self, observed: Observed, now: datetime) -> Observed:
         """Ask what a running Job is doing."""

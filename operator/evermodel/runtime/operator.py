@@ -36,6 +36,7 @@ from evermodel.runtime.observe import Observer
 from evermodel.runtime.quality import QualityCache
 from evermodel.runtime.resync import Resync
 from evermodel.runtime.settings import Settings
+from evermodel.runtime.sources import SourceCache
 from evermodel.runtime.store import Store
 from evermodel.runtime.telemetry import Telemetry, serve_telemetry
 from evermodel.runtime.workqueue import WorkQueue
@@ -67,6 +68,7 @@ class Operator:
                 store=store,
                 provider=provider,
                 quality=QualityCache(provider),
+                sources=SourceCache(provider, client),
                 settings=settings,
                 master=master,
                 telemetry=telemetry,

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.unit.hub.asgi import HubClient, running_hub
+from tests.unit.hub.asgi import MODEL, HubClient, running_hub
 
 from evermodel.tokens import ANY_MODEL, Role
 
@@ -97,6 +97,16 @@ async def test_a_dataset_is_a_name_for_its_latest_bytes(hub: HubClient) -> None:
         assert got.headers["x-evermodel-sha256"] == digest
     head = await hub.request("HEAD", path, role=Role.TRAINER)
     assert (head.body, head.headers["x-evermodel-sha256"]) == (b"", DIGEST)
+
+
+async def test_the_operator_learns_what_a_dataset_is_without_its_bytes(hub: HubClient) -> None:
+    path = f"/v1/models/{MODEL}/datasets/digits.csv"
+    assert (await hub.request("GET", path, role=Role.OPERATOR)).status == 404
+    for content in (b"a,b\n1,2\n", CONTENT):
+        await hub.request("PUT", "/v1/datasets/digits.csv", content, role=Role.UPLOADER, model=ANY_MODEL)
+        answer = await hub.request("GET", path, role=Role.OPERATOR)
+        assert json.loads(answer.body)["sha256"] == hashlib.sha256(content).hexdigest()
+    assert (await hub.request("GET", path, role=Role.TRAINER)).status == 403
 
 
 async def test_an_empty_dataset_is_a_dataset(hub: HubClient) -> None:

@@ -41,6 +41,9 @@ class Hub:
     async def lineage(self, key: ModelKey) -> tuple[LineageEntry, ...]:
         raise AssertionError(key)
 
+    async def dataset(self, key: ModelKey, name: str) -> str | None:
+        raise AssertionError((key, name))
+
     async def record_lineage(self, key: ModelKey, entry: LineageEntry) -> None:
         raise AssertionError((key, entry))
 

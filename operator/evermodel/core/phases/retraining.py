@@ -15,15 +15,17 @@ from evermodel.api.modelversion import ModelVersionSpec, VersionPhase, VersionTr
 from evermodel.contract import LineageEntry, Strategy
 from evermodel.core import facts, names
 from evermodel.core.actions import CreateVersion
+from evermodel.core.durations import parse_duration
 from evermodel.core.hashing import training_hash
 from evermodel.core.ladder import strategy_of
 from evermodel.core.objectives import objective_of
 from evermodel.core.observed import Observed
-from evermodel.core.phases import scheduling
+from evermodel.core.phases import changed_data, scheduling
 from evermodel.core.phases.jobs import SOON
 from evermodel.core.phases.monitoring import alarm_text, assess
 from evermodel.core.phases.superseding import leftover
 from evermodel.core.questions import current_quality, records_counted
+from evermodel.core.sources import watched_source
 from evermodel.core.step import NOTHING, Step
 
 
@@ -143,6 +145,13 @@ def schedule_is_due(observed: Observed, now: datetime) -> Trigger | None:
     return Trigger(reason=Reason.SCHEDULED, message=f"The schedule {observed.model.spec.retraining.schedule} is due.")
 
 
+def source_has_new_content(observed: Observed, now: datetime) -> Trigger | None:
+    """Run when the source contains what no version has read, once for each content."""
+    if not changed_data.begins(observed, now):
+        return None
+    return Trigger(reason=Reason.DATA_CHANGED, message=f"{changed_data.describe(observed)}.")
+
+
 TRIGGERS: tuple[Policy, ...] = (
     a_person_asked,
     data_or_training_changed,
@@ -150,6 +159,7 @@ TRIGGERS: tuple[Policy, ...] = (
     last_run_may_be_repeated,
     live_metric_fell,
     more_labels_came,
+    source_has_new_content,
     schedule_is_due,
 )
 """What may begin a run; their order is the precedence."""
@@ -172,11 +182,18 @@ def step(observed: Observed, now: datetime) -> Step:
 def _begin(observed: Observed, now: datetime) -> Step:
     trigger = next((found for policy in TRIGGERS if (found := policy(observed, now)) is not None), None)
     if trigger is None:
-        dues = (retry_due(observed), scheduling.next_time(observed, now))
+        dues = (retry_due(observed), scheduling.next_time(observed, now), _look_at_the_source(observed, now))
         return Step(due=min((due for due in dues if due is not None), default=None))
     if _feedback_is_unknown(observed):
         return Step(due=now + SOON)
     return Step(actions=(_create(observed, trigger),))
+
+
+def _look_at_the_source(observed: Observed, now: datetime) -> datetime | None:
+    """Return when to look at the source again, where it is watched."""
+    if watched_source(observed.model.spec) is None:
+        return None
+    return now + parse_duration(observed.model.spec.monitoring.interval)
 
 
 def retry_due(observed: Observed) -> datetime | None:
@@ -224,6 +241,7 @@ def _create(observed: Observed, trigger: Trigger) -> CreateVersion:
             task=spec.task,
             objective=spec.objective,
             parent=champion.number if champion is not None else None,
+            source_sha256=observed.source.sha256,
             feedback_through=quality.last_seq if quality is not None else None,
         ),
     )
@@ -272,6 +290,7 @@ def _adopt(observed: Observed, entry: LineageEntry) -> CreateVersion:
             task=spec.task,
             objective=spec.objective,
             parent=entry.parent,
+            source_sha256=entry.data_sha256,
             feedback_through=entry.feedback_through,
             adopted_manifest=entry.manifest,
         ),

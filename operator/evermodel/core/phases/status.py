@@ -24,7 +24,7 @@ from evermodel.core.builders import Builders
 from evermodel.core.conditions import Wanted, find, set_conditions, shortened
 from evermodel.core.objectives import notable, rounded
 from evermodel.core.observed import Observed, VersionView
-from evermodel.core.phases import monitoring, reporting, rollout, scheduling
+from evermodel.core.phases import changed_data, monitoring, reporting, rollout, scheduling
 from evermodel.core.questions import current_quality
 from evermodel.core.timestamps import from_epoch, parse_time, rfc3339
 
@@ -146,6 +146,7 @@ def _retraining(observed: Observed, now: datetime) -> RetrainingStatus:
         next_eligible_time=_next_eligible(observed),
         next_scheduled_time=rfc3339(scheduled) if scheduled is not None else None,
         nothing_new=shortened(scheduling.why_nothing_runs(observed)),
+        data_changed=shortened(changed_data.why_it_waits(observed, now)),
         handled_request=requested if handled else known.handled_request,
     )
 

@@ -58,6 +58,7 @@ ROUTES = {
         Route("/v1/models/*/heartbeat", {"POST": Handler(feedback.post_heartbeat, _SERVER)}, names_model=True),
         Route("/v1/models/*/quality", {"POST": Handler(feedback.post_quality, _OPERATOR)}, names_model=True),
         Route("/v1/models/*/records", {"GET": Handler(jobs.get_records, _TRAINER)}, names_model=True),
+        Route("/v1/models/*/datasets/*", {"GET": Handler(artifacts.get_dataset_info, _OPERATOR)}, names_model=True),
         Route("/v1/models/*/heldout-uses", {"POST": Handler(jobs.post_heldout_use, _TRAINER)}, names_model=True),
         Route(
             "/v1/models/*/trials/*/*",

@@ -53,6 +53,15 @@ async def get_dataset(hub: Hub, request: Request) -> FileResponse:
     return _blob(hub, dataset.sha256, dataset.size)
 
 
+async def get_dataset_info(hub: Hub, request: Request) -> Response:
+    """Answer what a dataset's name means now, without the bytes."""
+    name = request.arguments[1]
+    dataset = await hub.reader.ask(lambda connection: read_dataset(connection, name))
+    if dataset is None:
+        raise HttpError(404, f"no dataset {name} was uploaded: PUT /v1/datasets/{name}")
+    return Response(msgspec.json.encode(dataset))
+
+
 async def _receive(hub: Hub, request: Request, expected: str | None) -> tuple[str, int]:
     limit = hub.settings.max_blob_bytes
     too_large = HttpError(413, f"the body is longer than the hub's limit of {limit:,} bytes")
