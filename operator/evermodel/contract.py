@@ -476,6 +476,10 @@ class SearchSummary(Message, frozen=True, kw_only=True):
     """The best trial's, as JSON, cut where it is long."""
 
 
+WARNING = "Warning: "
+"""Begins those notes of a run that are announced as an Event as well."""
+
+
 class TrainReport(Message, tag_field="kind", tag="trained", frozen=True, kw_only=True):
     """What a training Job made. ``manifest`` names everything else by digest."""
 
@@ -492,7 +496,7 @@ class TrainReport(Message, tag_field="kind", tag="trained", frozen=True, kw_only
     classes: int
     """0 of a regressor."""
     notes: tuple[str, ...] = ()
-    """What a person should know of the run: defaults that were applied, and warnings."""
+    """What a person should know of the run: defaults that were applied, and warnings, which begin with WARNING."""
     seconds: float
     format: ModelFormat = ModelFormat.ONNX
     format_reason: str = ""

@@ -83,3 +83,5 @@ class Reason(StrEnum):
     PROGRESSING = "Progressing"
     RETRYING = "Retrying"
     PAUSED = "Paused"
+    # Events alone
+    TRAINING_WARNING = "TrainingWarning"

@@ -47,6 +47,8 @@ class CandidateStatus(Resource, frozen=True, kw_only=True):
     """Where its run stands."""
     message: Message = ""
     """What it is doing or waiting for."""
+    warnings: Annotated[tuple[Message, ...], Meta(max_length=16)] = ()
+    """What its training warns of; the version's notes keep it."""
 
 
 class LiveStatus(Resource, frozen=True, kw_only=True):

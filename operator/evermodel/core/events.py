@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from evermodel.api.conditions import Condition, ConditionStatus, ConditionType, Reason
 from evermodel.api.modeldeployment import ModelDeploymentStatus, RetrainingMode
 from evermodel.contract import FailureReason
@@ -27,6 +29,7 @@ def events(observed: Observed, status: ModelDeploymentStatus) -> tuple[Event, ..
     found = (
         _healthy(known, status),
         _run_started(observed, known, status),
+        *_warned(observed, known, status),
         _run_ended(known, status),
         _promoted(observed, known, status),
         _would_have_begun(observed, known, status),
@@ -51,6 +54,19 @@ def _run_started(observed: Observed, known: ModelDeploymentStatus, status: Model
     what = "is adopted" if version.spec.adopted_manifest is not None else "is being made"
     trigger = version.spec.trigger
     return _event(EventType.NORMAL, trigger.reason, f"Version {number} {what}: {trigger.message}")
+
+
+def _warned(observed: Observed, known: ModelDeploymentStatus, status: ModelDeploymentStatus) -> Iterator[Event]:
+    """Announce what a training warns of, once: a version that the changed rules let through was warned of before."""
+    candidate, before = status.candidate, known.candidate
+    if candidate is None or (before is not None and before.version == candidate.version and before.warnings):
+        return
+    version = facts.version_of(observed, candidate.version)
+    if version is None or version.status.finished_at is not None:
+        return
+    for warning in candidate.warnings:
+        message = f"Version {candidate.version}: {warning}"
+        yield _event(EventType.WARNING, Reason.TRAINING_WARNING, message)
 
 
 def _run_ended(known: ModelDeploymentStatus, status: ModelDeploymentStatus) -> Event | None:

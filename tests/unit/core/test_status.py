@@ -28,9 +28,10 @@ from evermodel.api.conditions import Condition, ConditionStatus, ConditionType, 
 from evermodel.api.modeldeployment import Phase
 from evermodel.api.modelversion import VersionFailure, VersionPhase, VersionTrigger
 from evermodel.contract import Alarm, FailureReason, WindowStats
+from evermodel.core.actions import EventType
 from evermodel.core.conditions import LONGEST_MESSAGE, Wanted, set_conditions
 from evermodel.core.names import serving_selector
-from evermodel.core.observed import HubView, JobState, Observed
+from evermodel.core.observed import HubView, JobState, Observed, VersionView
 from evermodel.core.phases.status import REFRESH
 
 V1 = make_version(1)
@@ -346,6 +347,55 @@ def fell(**retraining: Any) -> Observed:
 )
 def test_events(observed: Observed, reasons: list[str]) -> None:
     assert [event.reason.value for event in planned(observed).events] == reasons
+
+
+RARE = "95.0% of the labels are 'no', so always saying it has an accuracy of 0.950."
+WARNED: dict[str, Any] = {"notes": ("Numbers are scaled.", f"Warning: {RARE}")}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        pytest.param(
+            make_version(2, VersionPhase.TRAINING),
+            make_version(2, VersionPhase.EVALUATING, **WARNED),
+            [f"Version 2: {RARE}"],
+            id="when its training has ended",
+        ),
+        pytest.param(
+            make_version(2, VersionPhase.EVALUATING, **WARNED),
+            make_version(2, VersionPhase.CANDIDATE, **WARNED),
+            [],
+            id="not again when it goes on",
+        ),
+        pytest.param(
+            make_version(2, VersionPhase.EVALUATING, **WARNED),
+            make_version(3, VersionPhase.EVALUATING, **WARNED),
+            [f"Version 3: {RARE}"],
+            id="of the next version as well",
+        ),
+        pytest.param(
+            make_version(2, VersionPhase.REJECTED, **WARNED),
+            make_version(2, VersionPhase.CANDIDATE, finished_at="2030-01-01T06:00:00Z", **WARNED),
+            [],
+            id="not again of one that the changed rules let through",
+        ),
+        pytest.param(
+            make_version(2, VersionPhase.TRAINING),
+            make_version(2, VersionPhase.EVALUATING, notes=("Numbers are scaled.",)),
+            [],
+            id="other notes are no warnings",
+        ),
+    ],
+)
+def test_a_warning_of_a_training_is_announced_once(before: VersionView, after: VersionView, said: list[str]) -> None:
+    seen = known(make_observed(V1, before)).model.status
+    observed = make_observed(V1, after, status=seen)
+
+    told = [event for event in planned(observed).events if event.reason is Reason.TRAINING_WARNING]
+
+    assert [(event.type, event.message) for event in told] == [(EventType.WARNING, message) for message in said]
+    assert planned(known(observed)).events == ()
 
 
 def test_an_event_says_what_the_status_says() -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.runtime.made_runs import as_csv, make_numbers, make_source, make_train_run
 from tests.unit.runtime.memory_hub import MemoryHub, surroundings
 
-from evermodel.contract import FailureReason, Manifest
+from evermodel.contract import WARNING, FailureReason, Manifest, Measure, Metric
 from evermodel_runtime.artifacts.manifests import load_model
 from evermodel_runtime.data.failure import JobError
 from evermodel_runtime.train.job import train
@@ -58,3 +58,33 @@ def test_weights_that_do_not_fit_the_classes_are_told(weights: dict[str, float],
 
     assert failure.value.reason is FailureReason.SPEC_INVALID
     assert "spec.training.parameters.class_weight" in failure.value.message
+
+
+@pytest.mark.parametrize(
+    ("every", "objective", "warned"),
+    [
+        pytest.param(12, Measure(), True, id="accuracy, and eleven of twelve are of one class"),
+        pytest.param(10, Measure(), False, id="nine of ten are not more than 90 %"),
+        pytest.param(12, Measure(metric=Metric.RECALL, positive_class="1"), False, id="recall of the rare class"),
+    ],
+)
+def test_accuracy_that_hides_a_rare_class_is_warned_of(every: int, objective: Measure, *, warned: bool) -> None:
+    rows = as_csv([row | {"kind": int(place % every == 0)} for place, row in enumerate(make_numbers(600))])
+    parts = surroundings(MemoryHub(datasets={"flowers.csv": rows}))
+    run = make_train_run(estimator="LogisticRegression", objective=objective)
+
+    notes = [note for note in train(run, parts).notes if note.startswith(WARNING)]
+
+    assert len(notes) == warned
+    for note in notes:
+        assert "91.7% of the labels are '0', so always saying it has an accuracy of 0.917." in note
+        assert all(remedy in note for remedy in ("class_weight", "f1 with positiveClass", "balancedAccuracy."))
+
+
+def test_what_to_do_is_not_cut_off_after_a_long_class() -> None:
+    long = [row | {"kind": "rare" if place % 12 == 0 else "c" * 200} for place, row in enumerate(make_numbers(600))]
+    parts = surroundings(MemoryHub(datasets={"flowers.csv": as_csv(long)}))
+
+    [note] = [note for note in train(make_train_run(), parts).notes if note.startswith(WARNING)]
+
+    assert note.endswith("balancedAccuracy.")

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.pipeline import Pipeline
 
-from evermodel.contract import Column, Manifest, TrainRun, WarmStart, label_text
+from evermodel.contract import WARNING, Column, Manifest, TrainRun, WarmStart, label_text
 from evermodel_runtime.artifacts.foreign_archive import load_foreign
 from evermodel_runtime.artifacts.job import Surroundings
 from evermodel_runtime.artifacts.manifests import read_manifest
@@ -175,4 +175,4 @@ def unfit(obstacle: CannotStartError, warm: WarmStart) -> str:
     """
     if warm.champion is None:
         raise spec_error(f"{PLACE}: {warm.uri} cannot be started from: {obstacle}.") from obstacle
-    return f"Warning: this version is fitted anew, for the champion cannot be started from: {obstacle}."
+    return f"{WARNING}this version is fitted anew, for the champion cannot be started from: {obstacle}."

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from evermodel.contract import (
+    WARNING,
     Column,
     ColumnKind,
     Manifest,
@@ -40,7 +41,7 @@ ARCHIVE = b"PK"
 ASKED = 1000
 """Rows of the source that the model has to answer before it is taken over."""
 UNKNOWN = (
-    "Warning: the model was imported, and nobody knows which rows of the source it has learnt from: its score on "
+    f"{WARNING}the model was imported, and nobody knows which rows of the source it has learnt from: its score on "
     "held-out rows may be too good. Labels of production tell."
 )
 SHOWN = 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evermodel.contract import Metric, Task, TrainRun, label_text
+from evermodel.contract import WARNING, Metric, Task, TrainRun, label_text
 from evermodel_runtime.data.dataset import Dataset
 from evermodel_runtime.data.failure import listed
 from evermodel_runtime.data.table import Table
@@ -13,6 +13,11 @@ LONGEST_NOTE = 240
 """Characters of a note in the report, of which a termination message holds three; the log has them whole."""
 IMBALANCE = 0.9
 """Share of the largest class above which accuracy says little."""
+REMEDY = (
+    "Try class_weight: balanced in training.parameters, metric f1 with positiveClass, a constraint on balancedAccuracy."
+)
+LONGEST_LABEL = 24
+"""Characters of a class in a note: what to do must not be cut off."""
 
 
 def ignored_columns(file: Table, run: TrainRun, dataset: Dataset) -> list[str]:
@@ -42,7 +47,7 @@ def _zeros_under_mape(run: TrainRun, dataset: Dataset) -> list[str]:
         return []
     return [
         (
-            f"Warning: the target is 0 in {zeros:,} of {len(dataset.target.labels):,} rows, where a relative error is "
+            f"{WARNING}the target is 0 in {zeros:,} of {len(dataset.target.labels):,} rows, where a relative error is "
             "beyond all bounds, so that mape says nothing. Choose mae or rmse in spec.objective.metric."
         )
     ]
@@ -57,8 +62,11 @@ def _imbalance(dataset: Dataset) -> list[str]:
     largest = label_text(classes[counts.argmax()].item() if classes.dtype != np.object_ else classes[counts.argmax()])
     return [
         (
-            f"Warning: {share:.1%} of the labels are {largest!r}, so a model that always says so has an accuracy of "
-            f"{share:.3f}, which hides how it does on the others. Look at precision and recall, and try class_weight: "
-            "balanced in spec.training.parameters."
+            f"{WARNING}{share:.1%} of the labels are {_shortened(largest)!r}, so always saying it has an accuracy of "
+            f"{share:.3f}. {REMEDY}"
         )
     ]
+
+
+def _shortened(label: str) -> str:
+    return label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"

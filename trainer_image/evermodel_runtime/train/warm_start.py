@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import msgspec
 import numpy as np
 
-from evermodel.contract import TrainRun, WarmStartMode
+from evermodel.contract import WARNING, TrainRun, WarmStartMode
 from evermodel_runtime.artifacts.job import Surroundings
 from evermodel_runtime.data.cases import hashes_of_records
 from evermodel_runtime.data.dataset import TrainingPart
@@ -92,7 +92,7 @@ def _told(base: Base, mode: WarmStartMode) -> str:
     }[mode]
     if base.manifest is None:
         return (
-            f"Warning: {what.lower()} an archive that was made elsewhere, perhaps from rows that are held out here: "
+            f"{WARNING}{what.lower()} an archive that was made elsewhere, perhaps from rows that are held out here: "
             "its score on them may be too good. Labels of production tell."
         )
     return f"{what} version {base.manifest.version} of {base.manifest.model}, its transformers as they are."

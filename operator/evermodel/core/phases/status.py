@@ -18,7 +18,7 @@ from evermodel.api.modeldeployment import (
     RetrainingStatus,
 )
 from evermodel.api.modelversion import VersionPhase
-from evermodel.contract import Quality
+from evermodel.contract import WARNING, Quality
 from evermodel.core import facts, names
 from evermodel.core.builders import Builders
 from evermodel.core.conditions import Wanted, find, set_conditions, shortened
@@ -122,7 +122,8 @@ def _candidate(observed: Observed) -> CandidateStatus | None:
     message = shortened(reporting.run_message(observed, run))
     if run.status.phase is VersionPhase.CANDIDATE and rollout.target(observed) != run:
         message = "Passed its gate; waits until spec.paused or spec.version lets traffic move."
-    return CandidateStatus(version=run.number, phase=run.status.phase.value, message=message)
+    warnings = tuple(note.removeprefix(WARNING) for note in run.status.notes if note.startswith(WARNING))
+    return CandidateStatus(version=run.number, phase=run.status.phase.value, message=message, warnings=warnings)
 
 
 def _retraining(observed: Observed, now: datetime) -> RetrainingStatus:
