@@ -136,7 +136,9 @@ async def test_a_sample_is_served_by_the_open_inference_protocol(sample: Sample,
     assert (metadata.name, metadata.versions) == (sample.name, ("1",))
     assert (answered.id, answered.model_name, answered.model_version) == ("mine", sample.name, "1")
     assert len(answered.parameters.prediction_ids) == 1
-    (predicted,) = next(output for output in answered.outputs if output.name == answer_to.name).data
+    (output,) = [output for output in answered.outputs if output.name == answer_to.name]
+    assert output.data is not None
+    (predicted,) = output.data
     assert predicted in answer_to.parameters["classes"] if answer_to.name == "label" else isinstance(predicted, float)
 
 

@@ -10,7 +10,7 @@ from tests.unit.serve.asgi_calls import make_bench
 from tests.unit.serve.made_models import mixed, numeric
 
 BENCHES = [make_bench(numeric()), make_bench(mixed())]
-DATATYPES = ["BOOL", "INT8", "INT64", "UINT8", "UINT64", "FP32", "FP64", "BYTES", "FP16"]
+DATATYPES = ["BOOL", "INT8", "INT64", "UINT8", "UINT64", "FP32", "FP64", "BYTES", "FP16", "BF16"]
 
 scalars = st.one_of(
     st.none(),

@@ -16,7 +16,11 @@ ROW = {"inputs": [tensor("X", [[0, 5, 1]], [1, 3])]}
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        pytest.param("/v2", {"name": "evermodel", "version": evermodel.__version__, "extensions": []}, id="server"),
+        pytest.param(
+            "/v2",
+            {"name": "evermodel", "version": evermodel.__version__, "extensions": ["binary_tensor_data"]},
+            id="server",
+        ),
         pytest.param("/v2/health/live", {"live": True}, id="live"),
         pytest.param("/v2/health/ready", {"ready": True}, id="ready"),
         pytest.param("/v2/models/iris/ready", {"name": "iris", "ready": True}, id="model ready"),

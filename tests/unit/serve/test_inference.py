@@ -1,5 +1,7 @@
 """Predictions over the protocol: what is accepted, what is answered, and what is refused in which words."""
 
+import gzip
+import zlib
 from typing import Any
 
 import msgspec
@@ -166,12 +168,12 @@ NUMERIC_REFUSALS = [
     refusal(
         "binary data",
         one({"name": "X", "shape": [1, 3], "datatype": "FP32", "parameters": {"binary_data_size": 12}}),
-        "input 'X' has no data: binary tensors are not supported, send",
+        "input 'X' has no data: send the elements as JSON in 'data', or as bytes after the JSON",
     ),
     refusal(
         "unknown datatype",
-        one(tensor("X", [1, 2, 3], [1, 3], "FP16")),
-        "Invalid enum value 'FP16' - at `$.inputs[0].datatype`",
+        one(tensor("X", [1, 2, 3], [1, 3], "BF16")),
+        "Invalid enum value 'BF16' - at `$.inputs[0].datatype`",
     ),
     refusal(
         "too narrow",
@@ -273,11 +275,6 @@ NUMERIC_REFUSALS = [
         one(GOOD, outputs=[{"name": "score"}]),
         "output 'score' is not known: this model answers with 'label' and 'probabilities'",
     ),
-    refusal(
-        "binary output",
-        one(GOOD, outputs=[{"name": "label", "parameters": {"binary_data": True}}]),
-        "output 'label' is asked for as binary data",
-    ),
     refusal("an endless name", one(tensor("X" * 5000, [1], [1])), "input 'XXX"),
     refusal("id is a number", one(GOOD, id=7), "Expected `str | null`, got `int` - at `$.id`"),
 ]
@@ -357,19 +354,47 @@ async def test_a_body_in_pieces_is_put_together() -> None:
     assert reply.status == 200
 
 
+WHOLE = msgspec.json.encode(one(tensor("X", [[0, 5, 1]], [1, 3])))
+
+
 @pytest.mark.parametrize(
-    ("headers", "status"),
+    ("encoding", "body"),
     [
-        pytest.param([(b"content-length", str(MAX_BODY_BYTES + 1).encode())], 413, id="declared too large"),
-        pytest.param([(b"content-encoding", b"gzip")], 415, id="compressed"),
-        pytest.param([(b"inference-header-content-length", b"10")], 415, id="binary extension"),
-        pytest.param([(b"content-encoding", b"identity")], 200, id="explicitly plain"),
+        pytest.param(b"identity", WHOLE, id="explicitly plain"),
+        pytest.param(b"gzip", gzip.compress(WHOLE), id="gzip"),
+        pytest.param(b"Deflate", zlib.compress(WHOLE), id="deflate"),
     ],
 )
-async def test_headers_that_cannot_be_served_are_refused(headers: list[tuple[bytes, bytes]], status: int) -> None:
-    reply = await make_bench(numeric()).infer(one(tensor("X", [[0, 5, 1]], [1, 3])), headers=headers)
+async def test_a_body_may_come_compressed(encoding: bytes, body: bytes) -> None:
+    reply = await make_bench(numeric()).infer(body, headers=[(b"content-encoding", encoding)], pieces=2)
+
+    assert reply.status == 200, reply.body
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "status", "words"),
+    [
+        pytest.param(b"br", WHOLE, 415, "content-encoding 'br' is not supported: send gzip, deflate", id="unknown"),
+        pytest.param(b"gzip", WHOLE, 400, "the body is no gzip: ", id="plain after all"),
+        pytest.param(b"gzip", gzip.compress(WHOLE)[:-9], 400, "no whole gzip stream", id="half"),
+        pytest.param(b"gzip", gzip.compress(WHOLE) + b"x", 400, "or something follows it", id="more after it"),
+        pytest.param(
+            b"gzip", gzip.compress(bytes(MAX_BODY_BYTES + 1)), 413, "the body is larger than 32 MiB", id="a bomb"
+        ),
+    ],
+)
+async def test_what_cannot_be_unpacked_is_refused(encoding: bytes, body: bytes, status: int, words: str) -> None:
+    reply = await make_bench(numeric()).infer(body, headers=[(b"content-encoding", encoding)])
 
     assert reply.status == status
+    assert words in reply.error
+
+
+async def test_a_body_that_is_declared_too_large_is_not_waited_for() -> None:
+    declared = [(b"content-length", str(MAX_BODY_BYTES + 1).encode())]
+    reply = await make_bench(numeric()).infer(WHOLE, headers=declared, pieces=2)
+
+    assert reply.status == 413
 
 
 async def test_a_body_that_grows_too_large_is_refused() -> None:

@@ -1,5 +1,6 @@
 """HTTP answers as values."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -7,6 +8,9 @@ import msgspec
 from evermodel.contract import HubError
 
 JSON = b"application/json"
+BYTES = b"application/octet-stream"
+HEADER_LENGTH = b"inference-header-content-length"
+"""Header that says how many bytes of a body are JSON; the bytes of tensors follow."""
 LONGEST_MESSAGE = 480
 """Characters of an error: names in it come from the caller."""
 _encode = msgspec.json.Encoder().encode
@@ -24,6 +28,12 @@ class Answer(msgspec.Struct, frozen=True):
 def json_answer(value: Any, status: int = 200) -> Answer:
     """Encode a value as the answer."""
     return Answer(status, _encode(value))
+
+
+def binary_answer(value: Any, content: Sequence[bytes]) -> Answer:
+    """Encode a value, and put the bytes of its tensors after it."""
+    head = _encode(value)
+    return Answer(200, b"".join((head, *content)), BYTES, ((HEADER_LENGTH, b"%d" % len(head)),))
 
 
 def error_answer(status: int, message: str, *, retry_after: str | None = None) -> Answer:

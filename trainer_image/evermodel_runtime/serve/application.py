@@ -8,12 +8,13 @@ from typing import Any
 
 import evermodel
 from evermodel.contract import ServeConfig
-from evermodel_runtime.serve.answers import Answer, error_answer, json_answer
+from evermodel_runtime.serve.answers import HEADER_LENGTH, Answer, error_answer, json_answer
+from evermodel_runtime.serve.bodies import check_size, decompressed
 from evermodel_runtime.serve.feedback import FeedbackForwarder
 from evermodel_runtime.serve.inference import Inference
 from evermodel_runtime.serve.measures import Measures
 from evermodel_runtime.serve.metadata import model_metadata
-from evermodel_runtime.serve.protocol import MAX_BODY_BYTES, RequestError, ServerMetadata
+from evermodel_runtime.serve.protocol import RequestError, ServerMetadata
 from evermodel_runtime.serve.readiness import Readiness
 
 Scope = MutableMapping[str, Any]
@@ -25,8 +26,6 @@ BODY_SECONDS = 30.0
 NOT_READY_RETRY = "5"
 
 _CLOSE = (b"connection", b"close")
-_PLAIN_ENCODINGS = (b"", b"identity")
-_TELLING = frozenset({b"content-length", b"content-encoding", b"inference-header-content-length"})
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +40,8 @@ class Route:
 
     name: str
     get: Callable[[], Answer] | None = None
-    post: Callable[[bytes], Answer | Awaitable[Answer]] | None = None
+    post: Callable[[bytes, bytes | None], Answer | Awaitable[Answer]] | None = None
+    """Takes the body, and how many bytes of it are JSON where the caller says so."""
 
     def allowed(self) -> str:
         """Return the value of the Allow header."""
@@ -69,7 +69,7 @@ class Application:
             "/v2": Route("server", get=_server_metadata),
             "/v2/health/live": Route("live", get=lambda: json_answer({"live": True})),
             "/v2/health/ready": Route("ready", get=self._ready),
-            f"{self._model_path}/feedback": Route("feedback", post=self._feedback.answer),
+            f"{self._model_path}/feedback": Route("feedback", post=self._take_feedback),
             "/metrics": Route("metrics", get=self._metrics),
         }
         for path in (self._model_path, self._version_path):
@@ -99,17 +99,33 @@ class Application:
         if route is None:
             return error_answer(404, self._unknown(scope["path"]))
         if method == "POST" and route.post is not None:
-            answer = route.post(await _body(scope["headers"], receive))
+            encoding = header_length = None
+            for name, value in scope["headers"]:
+                if name == HEADER_LENGTH:
+                    header_length = value
+                elif name == b"content-encoding":
+                    encoding = value
+            body = await _body(scope["headers"], receive)
+            if encoding is not None:
+                body = decompressed(body, encoding)
+            answer = route.post(body, header_length)
             return answer if isinstance(answer, Answer) else await answer
         if method in ("GET", "HEAD") and route.get is not None:
             return route.get()
         refusal = error_answer(405, f"{method} is not possible here: use {route.allowed()}")
         return Answer(refusal.status, refusal.body, headers=((b"allow", route.allowed().encode()),))
 
-    def _infer(self, body: bytes) -> Answer | Awaitable[Answer]:
+    def _infer(self, body: bytes, header_length: bytes | None) -> Answer | Awaitable[Answer]:
         if self.inference is None:
             return self._not_ready()
-        return self.inference.answer(body)
+        return self.inference.answer(body, header_length)
+
+    def _take_feedback(self, body: bytes, header_length: bytes | None) -> Answer | Awaitable[Answer]:
+        if header_length is not None:
+            return error_answer(
+                415, "labels are no tensors: send them as JSON, without Inference-Header-Content-Length"
+            )
+        return self._feedback.answer(body)
 
     def _model(self) -> Answer:
         if self.inference is None:
@@ -147,19 +163,19 @@ class Application:
 
 
 def _server_metadata() -> Answer:
-    return json_answer(ServerMetadata(name="evermodel", version=evermodel.__version__, extensions=()))
+    return json_answer(
+        ServerMetadata(name="evermodel", version=evermodel.__version__, extensions=("binary_tensor_data",))
+    )
 
 
 async def _body(headers: Iterable[tuple[bytes, bytes]], receive: Receive) -> bytes:
-    for name, value in headers:
-        if name in _TELLING:
-            _check_header(name, value)
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body", False):
         first: bytes = message.get("body", b"")
-        _check_size(len(first))
+        check_size(len(first))
         return first
     try:
+        check_size(int(dict(headers).get(b"content-length", 0)))
         async with asyncio.timeout(BODY_SECONDS):
             return await _long_body(message, receive)
     except TimeoutError as error:
@@ -172,24 +188,10 @@ async def _long_body(message: Message, receive: Receive) -> bytes:
         if message["type"] != "http.request":
             raise CallerGoneError
         body += message.get("body", b"")
-        _check_size(len(body))
+        check_size(len(body))
         if not message.get("more_body", False):
             return bytes(body)
         message = await receive()
-
-
-def _check_header(name: bytes, value: bytes) -> None:
-    if name == b"content-length":
-        _check_size(int(value))
-    elif name == b"inference-header-content-length":
-        raise RequestError("the binary tensor extension is not supported: send the data as JSON", 415)
-    elif value.strip().lower() not in _PLAIN_ENCODINGS:
-        raise RequestError(f"content-encoding {value.decode('latin-1')!r} is not supported: send plain JSON", 415)
-
-
-def _check_size(size: int) -> None:
-    if size > MAX_BODY_BYTES:
-        raise RequestError(f"the body is larger than {MAX_BODY_BYTES >> 20} MiB: send several requests", 413)
 
 
 def _head(answer: Answer, *, close: bool) -> Message:

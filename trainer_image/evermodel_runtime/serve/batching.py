@@ -22,10 +22,10 @@ class BatchingInference(Inference):
         super().__init__(config, model, ids, **more)
         self._waiting: list[tuple[Asked, asyncio.Future[Prediction]]] = []
 
-    def answer(self, body: bytes) -> Answer | Awaitable[Answer]:
+    def answer(self, body: bytes, header_length: bytes | None = None) -> Answer | Awaitable[Answer]:
         """Answer one request, together with those that were read in the same pass."""
         try:
-            return self._answer_later(self._read(body))
+            return self._answer_later(self._read(body, header_length))
         except RequestError as error:
             return error_answer(error.status, str(error))
 

@@ -10,9 +10,10 @@ import msgspec
 
 from evermodel.contract import ServeConfig
 from evermodel_runtime.quality.prediction_id import Signer
-from evermodel_runtime.serve.answers import Answer, error_answer, json_answer
+from evermodel_runtime.serve.answers import Answer, binary_answer, error_answer, json_answer
+from evermodel_runtime.serve.binary import SIZE, encoded, split, with_binary
 from evermodel_runtime.serve.captures import CaptureBuffer
-from evermodel_runtime.serve.matrix import read_matrix
+from evermodel_runtime.serve.matrix import MatrixRequest, read_matrix
 from evermodel_runtime.serve.measures import Measures
 from evermodel_runtime.serve.model import (
     ModelMismatchError,
@@ -24,8 +25,8 @@ from evermodel_runtime.serve.model import (
 from evermodel_runtime.serve.protocol import (
     Datatype,
     InferOutput,
+    InferRequest,
     InferResponse,
-    RequestedOutput,
     RequestError,
     ResponseParameters,
     decode_request,
@@ -69,7 +70,8 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     """A request that was read and checked."""
 
     id: str | None
-    outputs: Sequence[str]
+    outputs: dict[str, bool]
+    """Those that are wanted, and whether as bytes."""
     rows: Rows
     started: float
 
@@ -95,55 +97,74 @@ class Inference:
         self._measures = measures
         self._clock = clock
         self._answer = PREDICTION if model.predicts_numbers else LABEL
-        self._all_outputs = (self._answer, PROBABILITIES) if model.has_probabilities else (self._answer,)
+        self._all_outputs = {self._answer: False} | ({PROBABILITIES: False} if model.has_probabilities else {})
 
-    def answer(self, body: bytes) -> Answer | Awaitable[Answer]:
-        """Answer one request; never raises for what a caller sent."""
+    def answer(self, body: bytes, header_length: bytes | None = None) -> Answer | Awaitable[Answer]:
+        """Answer one request; never raises for what a caller sent.
+
+        Parameters
+        ----------
+        body : bytes
+            JSON, and the bytes of tensors after it.
+        header_length : bytes, optional
+            How many bytes the JSON has, where others follow.
+        """
         try:
-            asked = self._read(body)
+            asked = self._read(body, header_length)
             return self._answered(asked, self.model.predict(asked.rows.inputs()))
         except RequestError as error:
             return error_answer(error.status, str(error))
         except ModelRunError as error:
             return self._refused(error)
 
-    def _read(self, body: bytes) -> Asked:
+    def _read(self, body: bytes, header_length: bytes | None) -> Asked:
         started = time.perf_counter()
+        if header_length is not None:
+            return self._read_binary(*split(body, header_length), started)
         matrix = None if self.model.schema.texts else read_matrix(self.model.schema, body)
         if matrix is not None:
             asked, rows = matrix
-            return Asked(asked.id, self._wanted(asked.outputs), rows, started)
+            return Asked(asked.id, self._wanted(asked), rows, started)
         request = decode_request(body)
-        outputs = self._wanted(request.outputs)
+        outputs = self._wanted(request)
         return Asked(request.id, outputs, read_rows(self.model.schema, request.inputs), started)
+
+    def _read_binary(self, head: bytes, content: bytes, started: float) -> Asked:
+        request = decode_request(head)
+        outputs = self._wanted(request)
+        rows = read_rows(self.model.schema, with_binary(request.inputs, content))
+        return Asked(request.id, outputs, rows, started)
 
     def _answered(self, asked: Asked, prediction: Prediction) -> Answer:
         ids = self._ids.issue(prediction.signed, self._clock())
         if self._captures is not None:
             _capture(self._captures, ids, asked.rows)
+        content: list[bytes] = []
         response = InferResponse(
             model_name=self._name,
             model_version=self._version,
             id=asked.id or ids[0],
             parameters=ResponseParameters(ids),
-            outputs=[self._output(name, prediction) for name in asked.outputs],
+            outputs=[
+                _as_bytes(self._output(name, prediction), content) if binary else self._output(name, prediction)
+                for name, binary in asked.outputs.items()
+            ],
         )
-        answer = json_answer(response)
+        answer = binary_answer(response, content) if content else json_answer(response)
         self._measures.inference(asked.rows.count, time.perf_counter() - asked.started)
         return answer
 
-    def _wanted(self, outputs: Sequence[RequestedOutput] | None) -> Sequence[str]:
-        if not outputs:
-            return self._all_outputs
-        for output in outputs:
+    def _wanted(self, request: InferRequest | MatrixRequest) -> dict[str, bool]:
+        binary = bool(request.parameters and request.parameters.get("binary_data_output"))
+        if not request.outputs:
+            return dict.fromkeys(self._all_outputs, True) if binary else self._all_outputs
+        wanted = {}
+        for output in request.outputs:
             if output.name not in self._all_outputs:
                 known = " and ".join(repr(name) for name in self._all_outputs)
                 raise RequestError(f"output {output.name!r} is not known: this model answers with {known}")
-            if output.parameters and output.parameters.get("binary_data"):
-                raise RequestError(
-                    f"output {output.name!r} is asked for as binary data, which is not supported: use JSON"
-                )
-        return [output.name for output in outputs]
+            wanted[output.name] = bool((output.parameters or {}).get("binary_data", binary))
+        return wanted
 
     def _output(self, name: str, prediction: Prediction) -> InferOutput:
         count = len(prediction.labels)
@@ -164,6 +185,12 @@ class Inference:
         log.error("the model failed", extra={"error": str(error)})
         self._measures.errors += 1
         return error_answer(500, f"the model failed on these rows: {error}")
+
+
+def _as_bytes(output: InferOutput, content: list[bytes]) -> InferOutput:
+    """Put the elements of an output behind those that are there, and return it without them."""
+    content.append(encoded(output.datatype, output.data or ()))
+    return InferOutput(output.name, output.datatype, output.shape, parameters={SIZE: len(content[-1])})
 
 
 def _capture(captures: CaptureBuffer, ids: Sequence[str], rows: Rows) -> None:

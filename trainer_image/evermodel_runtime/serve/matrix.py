@@ -2,7 +2,7 @@
 
 from array import array
 from math import isfinite
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -24,6 +24,7 @@ class MatrixRequest(msgspec.Struct, frozen=True, gc=False):
 
     inputs: tuple[MatrixTensor]
     id: str | None = None
+    parameters: dict[str, Any] | None = None
     outputs: list[RequestedOutput] | None = None
 
 

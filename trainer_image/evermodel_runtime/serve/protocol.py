@@ -1,9 +1,10 @@
-"""The messages of the Open Inference Protocol v2 (REST, JSON tensors)."""
+"""The messages of the Open Inference Protocol v2 (REST)."""
 
 from enum import StrEnum
 from typing import Any
 
 import msgspec
+from numpy.typing import NDArray
 
 MAX_ROWS = 10_000
 MAX_BODY_BYTES = 32 * 1024 * 1024
@@ -29,6 +30,7 @@ class Datatype(StrEnum):
     UINT16 = "UINT16"
     UINT32 = "UINT32"
     UINT64 = "UINT64"
+    FP16 = "FP16"
     FP32 = "FP32"
     FP64 = "FP64"
     BYTES = "BYTES"
@@ -59,6 +61,18 @@ class InferInput(msgspec.Struct, frozen=True):
     parameters: dict[str, Any] | None = None
 
 
+class BinaryTensor(msgspec.Struct, frozen=True):
+    """An input tensor whose elements came as bytes, flat."""
+
+    name: str
+    shape: tuple[int, ...]
+    datatype: Datatype
+    data: NDArray[Any] | list[str]
+
+
+Tensor = InferInput | BinaryTensor
+
+
 class RequestedOutput(msgspec.Struct, frozen=True):
     """One output that the caller asks for."""
 
@@ -75,13 +89,15 @@ class InferRequest(msgspec.Struct, frozen=True):
     outputs: list[RequestedOutput] | None = None
 
 
-class InferOutput(msgspec.Struct, frozen=True):
+class InferOutput(msgspec.Struct, frozen=True, omit_defaults=True):
     """One output tensor, row-major and flat."""
 
     name: str
     datatype: Datatype
     shape: tuple[int, ...]
-    data: list[Any]
+    data: list[Any] | None = None
+    """None where the elements follow the JSON as bytes."""
+    parameters: dict[str, int] | None = None
 
 
 class ResponseParameters(msgspec.Struct, frozen=True):

@@ -15,8 +15,8 @@ from evermodel_runtime.serve.protocol import (
     INTEGER_BOUNDS,
     MAX_ROWS,
     Datatype,
-    InferInput,
     RequestError,
+    Tensor,
 )
 
 MATRIX_DIMENSIONS = 2
@@ -95,7 +95,7 @@ def joined(several: Sequence[Rows]) -> Inputs:
     return inputs_of(schema, np.concatenate([rows.numbers32 for rows in several]), texts)
 
 
-def read_rows(schema: Schema, inputs: Sequence[InferInput]) -> Rows:
+def read_rows(schema: Schema, inputs: Sequence[Tensor]) -> Rows:
     """Check the tensors of a request and put them in the order of the model's columns.
 
     Either one numeric tensor of shape [rows, columns] under any name, when all columns are numbers, or one tensor of
@@ -116,10 +116,12 @@ def _wanted(schema: Schema) -> str:
     return each if schema.texts else f"send one numeric tensor of shape [rows, {len(schema.names)}] or {each}"
 
 
-def _check_tensor(tensor: InferInput) -> None:
+def _check_tensor(tensor: Tensor) -> None:
     if tensor.data is None:
-        hint = "binary tensors are not supported, " if tensor.parameters else ""
-        raise RequestError(f"input {tensor.name!r} has no data: {hint}send the elements as JSON in 'data'")
+        raise RequestError(
+            f"input {tensor.name!r} has no data: send the elements as JSON in 'data', or as bytes after the JSON, with "
+            "their number in binary_data_size and that of the JSON's in the header Inference-Header-Content-Length"
+        )
     if not tensor.shape or any(size < 0 for size in tensor.shape):
         raise RequestError(f"input {tensor.name!r} has shape {list(tensor.shape)}; sizes must be positive")
     if tensor.shape[0] == 0:
@@ -130,7 +132,7 @@ def _check_tensor(tensor: InferInput) -> None:
         )
 
 
-def _from_matrix(schema: Schema, tensor: InferInput) -> Rows:
+def _from_matrix(schema: Schema, tensor: Tensor) -> Rows:
     width = len(schema.names)
     one_column = width == 1 and len(tensor.shape) == 1
     if not one_column and (len(tensor.shape) != MATRIX_DIMENSIONS or tensor.shape[1] != width):
@@ -139,7 +141,7 @@ def _from_matrix(schema: Schema, tensor: InferInput) -> Rows:
     return _rows(schema, values.reshape(tensor.shape[0], width), [])
 
 
-def _from_columns(schema: Schema, inputs: Sequence[InferInput]) -> Rows:
+def _from_columns(schema: Schema, inputs: Sequence[Tensor]) -> Rows:
     by_name = _by_name(schema, inputs)
     count = inputs[0].shape[0]
     for tensor in inputs:
@@ -155,8 +157,8 @@ def _from_columns(schema: Schema, inputs: Sequence[InferInput]) -> Rows:
     return _rows(schema, numbers, texts)
 
 
-def _by_name(schema: Schema, inputs: Sequence[InferInput]) -> dict[str, InferInput]:
-    by_name: dict[str, InferInput] = {}
+def _by_name(schema: Schema, inputs: Sequence[Tensor]) -> dict[str, Tensor]:
+    by_name: dict[str, Tensor] = {}
     for tensor in inputs:
         if tensor.name in by_name:
             raise RequestError(f"input {tensor.name!r} is there twice: send each column once")
@@ -182,11 +184,13 @@ def _rows(schema: Schema, numbers: NDArray[np.float64], texts: list[list[str]]) 
     return Rows(schema, len(numbers), numbers, numbers32, texts)
 
 
-def _numbers(tensor: InferInput, columns: tuple[str, ...], nullable: frozenset[str]) -> NDArray[np.float64]:
+def _numbers(tensor: Tensor, columns: tuple[str, ...], nullable: frozenset[str]) -> NDArray[np.float64]:
     if tensor.datatype is Datatype.BYTES:
         what = f"column {columns[0]!r} is a number" if len(columns) == 1 else "the columns are numbers"
         raise RequestError(f"input {tensor.name!r} has datatype BYTES, but {what}: send FP64, INT64 or BOOL")
     values = _flat(tensor, len(columns))
+    if isinstance(values, np.ndarray):
+        return _checked(tensor, values.astype(np.float64), columns, nullable)
     allowed = _BOOL_TYPES if tensor.datatype is Datatype.BOOL else _NUMBER_TYPES
     _check_types(tensor, values, allowed, columns, nullable)
     try:
@@ -198,20 +202,31 @@ def _numbers(tensor: InferInput, columns: tuple[str, ...], nullable: frozenset[s
     return array
 
 
-def _strings(tensor: InferInput, nullable: frozenset[str]) -> list[str]:
+def _checked(
+    tensor: Tensor, array: NDArray[np.float64], columns: tuple[str, ...], nullable: frozenset[str]
+) -> NDArray[np.float64]:
+    """Take NaN for a missing value, where there may be one: bytes have no null."""
+    lacking = np.isnan(array).reshape(-1, len(columns))
+    lacking[:, [column in nullable for column in columns]] = False
+    if lacking.any():
+        raise RequestError(f"{_place(tensor, int(np.argmax(lacking)), columns)} is NaN, and the column may lack none")
+    return array
+
+
+def _strings(tensor: Tensor, nullable: frozenset[str]) -> list[str]:
     if tensor.datatype is not Datatype.BYTES:
         raise RequestError(
             f"input {tensor.name!r} has datatype {tensor.datatype.value}, but the column is text: "
             "send strings as datatype BYTES"
         )
-    values = _flat(tensor, 1)
+    values = list(_flat(tensor, 1))
     _check_types(tensor, values, _TEXT_TYPES, (tensor.name,), nullable)
     return ["" if value is None else value for value in values] if None in values else values
 
 
-def _flat(tensor: InferInput, width: int) -> list[Any]:
-    values = tensor.data or []
-    if values and type(values[0]) is list:
+def _flat(tensor: Tensor, width: int) -> list[Any] | NDArray[Any]:
+    values = [] if tensor.data is None else tensor.data
+    if len(values) and type(values[0]) is list:
         for row, elements in enumerate(values):
             if type(elements) is not list or len(elements) != width:
                 size = f"{len(elements)} elements" if type(elements) is list else "no list"
@@ -226,7 +241,7 @@ def _flat(tensor: InferInput, width: int) -> list[Any]:
 
 
 def _check_types(
-    tensor: InferInput,
+    tensor: Tensor,
     values: list[Any],
     allowed: frozenset[type],
     columns: tuple[str, ...],
@@ -240,7 +255,7 @@ def _check_types(
         raise RequestError(f"{_place(tensor, index, columns)} is {_shown(value)}, not {tensor.datatype.value}")
 
 
-def _check_integers(tensor: InferInput, array: NDArray[np.float64], columns: tuple[str, ...]) -> None:
+def _check_integers(tensor: Tensor, array: NDArray[np.float64], columns: tuple[str, ...]) -> None:
     low, high = INTEGER_BOUNDS[tensor.datatype]
     wrong = ~np.isnan(array) & ((array != np.floor(array)) | (array < low) | (array > high))
     if wrong.any():
@@ -248,7 +263,7 @@ def _check_integers(tensor: InferInput, array: NDArray[np.float64], columns: tup
         raise RequestError(f"{_place(tensor, index, columns)} is {array[index]:g}, not {tensor.datatype.value}")
 
 
-def _place(tensor: InferInput, index: int, columns: tuple[str, ...]) -> str:
+def _place(tensor: Tensor, index: int, columns: tuple[str, ...]) -> str:
     row, position = divmod(index, len(columns))
     return f"row {row} of column {columns[position]!r} (input {tensor.name!r})"
 
