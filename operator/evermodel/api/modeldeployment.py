@@ -217,6 +217,8 @@ class Data(Resource, frozen=True, kw_only=True):
 class Transformer(StrEnum):
     """Preprocessing steps that may be declared, by their scikit-learn class."""
 
+    COUNT_VECTORIZER = "CountVectorizer"
+    HASHING_VECTORIZER = "HashingVectorizer"
     K_BINS_DISCRETIZER = "KBinsDiscretizer"
     MAX_ABS_SCALER = "MaxAbsScaler"
     MIN_MAX_SCALER = "MinMaxScaler"
@@ -230,6 +232,7 @@ class Transformer(StrEnum):
     SELECT_K_BEST = "SelectKBest"
     SIMPLE_IMPUTER = "SimpleImputer"
     STANDARD_SCALER = "StandardScaler"
+    TFIDF_VECTORIZER = "TfidfVectorizer"
 
 
 class Preprocessing(Resource, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ from tests.unit.runtime.memory_hub import MemoryHub, surroundings
 from evermodel.api import API_VERSION, crd
 from evermodel.api.generated import CHECKOUT
 from evermodel.api.modeldeployment import ModelDeploymentSpec, Transformer
-from evermodel.contract import Measure, Metric
+from evermodel.contract import Measure, Metric, PreprocessingStep
 from evermodel.core.objectives import objective_of
 from evermodel_runtime.evaluate.job import evaluate
 from evermodel_runtime.train.job import train
@@ -140,3 +140,27 @@ def test_the_flats_are_learnt_by_the_default_steps_and_meet_the_threshold(tmp_pa
     assert judged.reference is not None
     assert judged.reference.candidate > spec.objective.threshold + 0.05
     assert judged.reference.dummy < spec.objective.threshold
+
+
+def test_the_tickets_are_told_apart_by_their_words(tmp_path: Path) -> None:
+    path = CHECKOUT / "manifests" / "samples" / "text.yaml"
+    (table,) = (one for one in documents(path) if one["kind"] == "ConfigMap")
+    spec = model_of(path)
+    (tmp_path / "tickets.csv").write_text(table["data"]["tickets.csv"])
+    hub = MemoryHub()
+    source = make_source(uri=spec.data.train.uri, target=spec.data.target, features=spec.data.features)
+    steps = tuple(
+        PreprocessingStep(transformer=step.transformer.value, columns=step.columns, parameters=step.parameters)
+        for step in spec.training.preprocessing
+    )
+    assert spec.training.estimator is not None
+    run = make_train_run(data=source, estimator=spec.training.estimator.value, preprocessing=steps)
+
+    trained = train(run, surroundings(hub, tmp_path))
+    judged = evaluate(
+        make_evaluate_run(trained.manifest, trained.data_sha256, data=source), surroundings(hub, tmp_path)
+    )
+
+    assert judged.reference is not None
+    assert judged.reference.candidate > spec.objective.threshold + 0.05
+    assert judged.reference.dummy < spec.objective.threshold - 0.2

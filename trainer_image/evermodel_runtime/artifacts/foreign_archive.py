@@ -40,6 +40,7 @@ from evermodel_runtime.artifacts.skops_archive import (
 from evermodel_runtime.artifacts.skops_types import TYPES
 
 NATIVE = (
+    "sklearn.feature_extraction.text.",
     "sklearn.metrics._dist_metrics.",
     "sklearn.neighbors._ball_tree.",
     "sklearn.neighbors._classification.",
@@ -49,7 +50,7 @@ NATIVE = (
     "sklearn.semi_supervised._label_propagation.",
     *(f"sklearn.svm._classes.{name}" for name in ("SVC", "SVR", "NuSVC", "NuSVR")),
 )
-"""Neighbours and kernel machines: compiled code all through."""
+"""Neighbours and kernel machines: compiled code all through. Vectorisers open files and search by any expression."""
 CHECKED = frozenset(name for name in TYPES if not name.startswith(NATIVE))
 LEAF = -1
 ADVICE = "Export the model to ONNX, or train it here."

@@ -40,6 +40,7 @@ ARCHIVE_ERRORS = (
     ValueError,
 )
 """What bytes raise that nobody wrote as an archive: zipfile, json, NumPy, skops and scikit-learn have no one error."""
+ADDRESS = "_stop_words_id"
 VALUE_LOADERS = frozenset({"JsonNode", "TypeNode"})
 """Nodes of values that cannot change: whether two are one object means nothing."""
 _Node = dict[str, Any]
@@ -65,6 +66,7 @@ def dump_pipeline(pipeline: Any) -> bytes:
         schema = json.loads(archive.read(SCHEMA))
         files = {name: archive.read(name) for name in archive.namelist() if name != SCHEMA}
     check_types(schema)
+    _forget_addresses(schema)
     return _zipped(schema, _numbered(schema, files))
 
 
@@ -120,6 +122,16 @@ def nodes_of(value: Any) -> Iterator[_Node]:
     elif isinstance(value, list):
         for part in value:
             yield from nodes_of(part)
+
+
+def _forget_addresses(schema: Any) -> None:
+    """Leave out what vectorisers note of the memory that they were fitted in."""
+    for node in nodes_of(schema):
+        if node["__module__"] == "sklearn.feature_extraction.text" and node["__loader__"] == "ObjectNode":
+            attributes, kinds = node["content"]["content"], node["content"]["key_types"]["content"]
+            if ADDRESS in attributes:
+                del kinds[list(attributes).index(ADDRESS)]
+                del attributes[ADDRESS]
 
 
 def _numbered(schema: Any, files: dict[str, bytes]) -> dict[str, bytes]:

@@ -28,6 +28,7 @@ LOADERS = frozenset(
 _NAMES = {
     "builtins": "bool dict float int list slice str tuple",
     "evermodel_runtime.train.hidden_layers": "HiddenLayers",
+    "evermodel_runtime.train.text_column": "TextColumn",
     "numpy": "bool_ dtype float32 float64 int32 int64 intp ndarray uint64 uint8",
     "numpy.random._generator": "Generator",
     "numpy.random.mtrand": "RandomState",
@@ -59,6 +60,7 @@ _NAMES = {
     "sklearn.ensemble._stacking": "StackingClassifier StackingRegressor",
     "sklearn.ensemble._voting": "VotingClassifier VotingRegressor",
     "sklearn.ensemble._weight_boosting": "AdaBoostClassifier AdaBoostRegressor",
+    "sklearn.feature_extraction.text": "CountVectorizer HashingVectorizer TfidfTransformer TfidfVectorizer",
     "sklearn.gaussian_process._gpc": "_BinaryGaussianProcessClassifierLaplace GaussianProcessClassifier",
     "sklearn.gaussian_process._gpr": "GaussianProcessRegressor",
     "sklearn.gaussian_process.kernels": "ConstantKernel Product RBF",

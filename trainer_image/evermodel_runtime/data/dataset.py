@@ -227,11 +227,12 @@ def _kind(file: Table, name: str, found: ColumnSurvey, preprocessing: tuple[Prep
         index, step = scaling[0]
         raise spec_error(
             f"spec.training.preprocessing[{index}]: {step.transformer} cannot transform {name!r}, which is text "
-            f"({example}). Use OneHotEncoder for it."
+            f"({example}). Use OneHotEncoder for it, or TfidfVectorizer where nearly every text is another."
         )
     raise spec_error(
         f"Column {name!r} of {file.name} is text ({example}). Add a step to spec.training.preprocessing: "
-        f"{{transformer: OneHotEncoder, columns: [{name}]}}, or leave the column out of spec.data.features."
+        f"{{transformer: OneHotEncoder, columns: [{name}]}} or, where nearly every text is another, TfidfVectorizer; "
+        "or leave the column out of spec.data.features."
     )
 
 

@@ -17,6 +17,9 @@ LIBRARIES = 220 << 20
 """What scikit-learn, ONNX and their libraries take once they are imported."""
 COPIES = 4
 """Memory of splitting and fitting for each byte of the columns: ``bench/training.py`` measures it."""
+NUMBER_BYTES = 8
+MATRIX_COPIES = 3
+"""Of the matrix that preparation makes: what scikit-learn puts side by side, the whole, and the estimator's own."""
 GIB = 1 << 30
 MIB = 1 << 20
 
@@ -73,21 +76,50 @@ class Memory:
         needed = LIBRARIES + max(int(COPIES * columns), held + columns)
         self._check(needed, f"{name} takes {_spelled(columns)} in memory once it is read")
 
+    def check_dense(self, rows: int, columns: int, what: str) -> None:
+        """Refuse a matrix that does not fit, before it is made.
+
+        Parameters
+        ----------
+        rows, columns : int
+            Its shape; all cells are float64.
+        what : str
+            The field that is to be lowered, and what makes the columns.
+
+        Raises
+        ------
+        JobError
+            OutOfMemory, with the size and the limit.
+        """
+        size = NUMBER_BYTES * rows * columns
+        needed = LIBRARIES + MATRIX_COPIES * size
+        if needed > self.limit:
+            raise JobError(
+                FailureReason.OUT_OF_MEMORY,
+                f"{what} makes a matrix of {rows:,} rows and {columns:,} columns, which takes {_spelled(size)}, and "
+                f"training on it about {_spelled(needed)}, but {self.whose} is {_spelled(self.limit)}. Lower it, train "
+                f"on fewer rows, or set spec.training.template.resources.limits.memory to {_enough(needed)}Gi.",
+            )
+
     def _check(self, needed: int, what: str) -> None:
         if needed <= self.limit:
             return
-        enough = -(-needed * 5 // 4 // GIB)
         raise JobError(
             FailureReason.OUT_OF_MEMORY,
             f"{what}, and training on it takes about {_spelled(needed)}, but {self.whose} is {_spelled(self.limit)}. "
-            f"Set spec.training.template.resources.limits.memory to {enough}Gi, train on fewer rows, or name fewer "
-            "columns in spec.data.features.",
+            f"Set spec.training.template.resources.limits.memory to {_enough(needed)}Gi, train on fewer rows, or name "
+            "fewer columns in spec.data.features.",
         )
 
 
 def hand_back() -> None:
     """Return to the system what Arrow keeps of freed columns: half as much again as they held."""
     pa.default_memory_pool().release_unused()
+
+
+def _enough(needed: int) -> int:
+    """Return GiB with a quarter to spare."""
+    return -(-needed * 5 // 4 // GIB)
 
 
 def _spelled(size: int) -> str:

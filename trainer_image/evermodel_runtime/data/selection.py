@@ -11,7 +11,9 @@ NUMBERS = "dtype:number"
 TEXTS = "dtype:text"
 SELECTORS = {ALL: frozenset(ColumnKind), NUMBERS: {ColumnKind.NUMBER}, TEXTS: {ColumnKind.TEXT}}
 """What may stand for names in a step's columns."""
-ENCODERS = frozenset({"OneHotEncoder", "OrdinalEncoder"})
+VECTORISERS = frozenset({"CountVectorizer", "HashingVectorizer", "TfidfVectorizer"})
+"""Transformers that make a column of each word: a missing text has none of them."""
+ENCODERS = frozenset({"OneHotEncoder", "OrdinalEncoder"}) | VECTORISERS
 """Transformers that make numbers of text: a column that one of them names is text when any of its cells is."""
 IMPUTER = "SimpleImputer"
 LET_MISSING_THROUGH = frozenset(
@@ -32,7 +34,7 @@ def is_imputed(column: Column, steps: Sequence[PreprocessingStep]) -> bool:
     for step in steps:
         if not is_about(step, column):
             continue
-        if step.transformer == IMPUTER:
+        if step.transformer == IMPUTER or (step.transformer in VECTORISERS and column.kind is ColumnKind.TEXT):
             return True
         if step.transformer not in LET_MISSING_THROUGH:
             return False

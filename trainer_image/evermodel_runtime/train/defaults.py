@@ -69,6 +69,7 @@ def _refuse_free_text(rows: FeatureRows) -> None:
                 f"Column {column.name!r} holds {different:,} different texts in {len(values):,} rows, such as "
                 f"{str(values[int(np.argmax([len(str(value)) for value in values[:50]]))])[:60]!r}: too many to "
                 f"one-hot encode without being asked (at most {MOST_CATEGORIES}). Name the other columns in "
-                "spec.data.features, or declare what to do in spec.training.preprocessing: OneHotEncoder or "
-                "OrdinalEncoder."
+                "spec.data.features, or declare what to do in spec.training.preprocessing, such as "
+                f"{{transformer: TfidfVectorizer, columns: [{column.name}]}} for the words of free text, or "
+                "OneHotEncoder or OrdinalEncoder for categories."
             )

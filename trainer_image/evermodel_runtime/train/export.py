@@ -20,6 +20,7 @@ from sklearn.compose import ColumnTransformer
 from evermodel.contract import Column, ColumnKind
 from evermodel_runtime.artifacts.scorer import MATRIX_INPUT, SCORING_ERRORS, Scorer, first_line
 from evermodel_runtime.data.rows import FeatureRows, Labels
+from evermodel_runtime.data.selection import VECTORISERS
 from evermodel_runtime.train import converters
 from evermodel_runtime.train.pipeline import table
 
@@ -61,6 +62,7 @@ def export(pipeline: Any, columns: tuple[Column, ...], name: str) -> bytes:
     NoOnnxError
         When a step, or one of its parameters, has no converter.
     """
+    _refuse_words(pipeline)
     logging.getLogger("skl2onnx").setLevel(logging.ERROR)
     converters.register()
     exported = _with_discriminant_replaced(pipeline)
@@ -173,6 +175,15 @@ def _parse_spread(scope: Any, model: Any, inputs: list[Any], custom_parsers: Any
     if len(inputs) == 1:
         inputs[0].type.shape = [inputs[0].type.shape[0], model.n_features_in_]
     return _parse_sklearn_column_transformer(scope, model, inputs, custom_parsers=custom_parsers)
+
+
+def _refuse_words(pipeline: Any) -> None:
+    """Refuse what the converters express wrongly: letters beyond ASCII fall apart, and no row need show it."""
+    found = next((one for one in pipeline.get_params().values() if type(one).__name__ in VECTORISERS), None)
+    if found is not None:
+        raise NoOnnxError(
+            f"ONNX finds other words than {type(found).__name__} in texts with letters beyond ASCII, such as 'très'"
+        )
 
 
 def _options_of(pipeline: Any) -> Collection[str]:

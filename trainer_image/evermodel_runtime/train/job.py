@@ -30,7 +30,7 @@ from evermodel_runtime.data.cases import hashes_of_records
 from evermodel_runtime.data.dataset import Dataset, TrainingPart, read_dataset, training_part, whole_where_encoded
 from evermodel_runtime.data.failure import JobError, NothingNew
 from evermodel_runtime.data.feedback import read_feedback
-from evermodel_runtime.data.memory import hand_back
+from evermodel_runtime.data.memory import Memory, hand_back
 from evermodel_runtime.data.positive_class import require_positive_class
 from evermodel_runtime.data.rows import Hashes, encode_hashes, row_hashes
 from evermodel_runtime.data.source import read_data
@@ -220,9 +220,12 @@ def fit(
     # Bad data are told without the wait for scikit-learn.
     from evermodel_runtime.train.epochs import recipe_for  # noqa: PLC0415
     from evermodel_runtime.train.pipeline import table  # noqa: PLC0415
+    from evermodel_runtime.train.words import check_vocabularies  # noqa: PLC0415
 
     say, columns = surroundings.progress, source.rows.columns
     recipe = started or recipe_for(run, columns, say)
+    for told in check_vocabularies(recipe.pipeline, source.rows, Memory.of_this_process()):
+        say(told)
     if run.search is not None:
         from evermodel_runtime.train.trials import settings_of  # noqa: PLC0415 - few runs search
 

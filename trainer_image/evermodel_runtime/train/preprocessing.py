@@ -19,7 +19,8 @@ from sklearn.preprocessing import StandardScaler
 
 from evermodel.contract import Column, ColumnKind, PreprocessingStep
 from evermodel_runtime.data.failure import spec_error
-from evermodel_runtime.data.selection import ALL, NUMBERS, TEXTS
+from evermodel_runtime.data.selection import ALL, NUMBERS, TEXTS, VECTORISERS
+from evermodel_runtime.train.text_column import TextColumn
 from evermodel_runtime.train.transformers import TRANSFORMERS, check_width, make_transformer
 
 IN_DOUBLE = frozenset(
@@ -138,14 +139,16 @@ def _text_stage(steps: Sequence[PreprocessingStep], made: Sequence[Any], columns
         if ColumnKind.TEXT not in TRANSFORMERS[step.transformer].takes:
             raise spec_error(
                 f"spec.training.preprocessing[{index}]: {step.transformer} cannot transform {chosen[0]!r}, which is "
-                f"text. Use OneHotEncoder for it; {NUMBERS!r} names all columns of numbers."
+                f"text. Use OneHotEncoder for it, or TfidfVectorizer where nearly every text is another; {NUMBERS!r} "
+                "names all columns of numbers."
             )
         _encode(stage, index, step.transformer, transformer, chosen)
     if stage.pending:
         name = next(iter(stage.pending))
         raise spec_error(
             f"spec.training.preprocessing: column {name!r} is text, and no step makes numbers of it. Add "
-            f"{{transformer: OneHotEncoder, columns: [{name}]}}, or leave it out of spec.data.features."
+            f"{{transformer: OneHotEncoder, columns: [{name}]}} or, where nearly every text is another, "
+            "TfidfVectorizer; or leave it out of spec.data.features."
         )
     return stage
 
@@ -156,6 +159,12 @@ def _encode(stage: _Texts, index: int, transformer: str, made: Any, chosen: list
         filling = clone(made).set_params(missing_values="")
         for column in chosen:
             stage.pending[column].append((name, filling))
+        return
+    if transformer in VECTORISERS:  # each takes the texts of one column, and has words of its own
+        for column in chosen:
+            chain = [*stage.pending.pop(column), ("text", TextColumn()), (name, clone(made))]
+            stage.encoded.append(((column,), chain))
+            stage.encoded_by[column] = index
         return
     groups: dict[tuple[str, ...], list[str]] = {}
     for column in chosen:

@@ -10,7 +10,11 @@ from typing import Any
 
 from evermodel.contract import ColumnKind
 from evermodel_runtime.data.failure import did_you_mean, spec_error
+from evermodel_runtime.data.selection import VECTORISERS
 from evermodel_runtime.train.estimators import make_checked
+from evermodel_runtime.train.words import MODULE as WORDS
+from evermodel_runtime.train.words import SETTLED as SETTLED_WORDS
+from evermodel_runtime.train.words import settled_words
 
 NUMBERS = frozenset({ColumnKind.NUMBER})
 TEXTS = frozenset({ColumnKind.TEXT})
@@ -45,7 +49,10 @@ class Transformer:
     settled: Mapping[str, Any] = field(default_factory=dict)
 
 
+_OF_WORDS = Transformer(module=WORDS, takes=TEXTS, keeps=False, settled=SETTLED_WORDS)
 TRANSFORMERS: Mapping[str, Transformer] = {
+    "CountVectorizer": _OF_WORDS,
+    "HashingVectorizer": _OF_WORDS,
     "KBinsDiscretizer": Transformer(module="sklearn.preprocessing", keeps=False),
     "MaxAbsScaler": Transformer(module="sklearn.preprocessing"),
     "MinMaxScaler": Transformer(module="sklearn.preprocessing"),
@@ -68,6 +75,7 @@ TRANSFORMERS: Mapping[str, Transformer] = {
     "SelectKBest": Transformer(module="sklearn.feature_selection", keeps=False),
     "SimpleImputer": Transformer(module="sklearn.impute", takes=BOTH, settled={"add_indicator": False}),
     "StandardScaler": Transformer(module="sklearn.preprocessing"),
+    "TfidfVectorizer": _OF_WORDS,
 }
 """By class name; the module is imported only when the class is declared."""
 
@@ -84,6 +92,8 @@ def make_transformer(name: str, parameters: Mapping[str, Any], index: int, seed:
         if parameters.get(parameter, value) != value:
             raise spec_error(f"{place}.parameters.{parameter}: {name} can only be served with {value!r}; leave it out.")
     given = {**known.settled, **parameters}
+    if name in VECTORISERS:
+        given = settled_words(name, given, f"{place}.parameters")
     if "score_func" in given:
         given["score_func"] = _score(given["score_func"], place)
     if name == "PolynomialFeatures":
