@@ -8,9 +8,13 @@ from evermodel.contract import WARNING, Metric, Task, TrainRun, label_text
 from evermodel_runtime.data.dataset import Dataset
 from evermodel_runtime.data.failure import listed
 from evermodel_runtime.data.table import Table
+from evermodel_runtime.train.telltale import telltales
 
 LONGEST_NOTE = 240
 """Characters of a note in the report, of which a termination message holds three; the log has them whole."""
+LONGEST_NAME = 60
+SHOWN = 3
+"""Columns with a note each that alone tell the target."""
 IMBALANCE = 0.9
 """Share of the largest class above which accuracy says little."""
 REMEDY = (
@@ -35,10 +39,26 @@ def ignored_columns(file: Table, run: TrainRun, dataset: Dataset) -> list[str]:
 
 
 def warnings_of(run: TrainRun, dataset: Dataset) -> list[str]:
-    """Say what the metric hides or cannot measure."""
+    """Say which columns may hold the target, and what the metric hides or cannot measure."""
+    told = _telling_columns(dataset)
     if run.task is Task.REGRESSION:
-        return _zeros_under_mape(run, dataset)
-    return _imbalance(dataset) if run.objective.metric is Metric.ACCURACY else []
+        return told + _zeros_under_mape(run, dataset)
+    return told + (_imbalance(dataset) if run.objective.metric is Metric.ACCURACY else [])
+
+
+def _telling_columns(dataset: Dataset) -> list[str]:
+    """Say which columns alone tell the target: such a model is good here, and blind where the target is not known."""
+    learnt = np.flatnonzero(~dataset.reference)
+    found = telltales(dataset.features, dataset.hashes, dataset.target.labels, learnt)
+    said = [
+        f"{WARNING}column {one.column[:LONGEST_NAME]!r} alone tells the target: {one.figure}. If it is made from the "
+        "target, or known only after it, leave it out of spec.data.features."
+        for one in found[:SHOWN]
+    ]
+    others = [one.column for one in found[SHOWN:]]
+    if others:
+        said.append(f"{WARNING}{len(others):,} more columns alone tell the target: {listed(others)}.")
+    return said
 
 
 def _zeros_under_mape(run: TrainRun, dataset: Dataset) -> list[str]:
