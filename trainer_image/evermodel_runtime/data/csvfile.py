@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.types
 
 from evermodel.contract import DataFormat
 from evermodel_runtime.data.csvtext import SOMETHING, CsvText, read_text, row_lines
@@ -96,20 +97,33 @@ def _offset(content: bytes, lines: int) -> int:
 
 
 def _guessed_types(text: CsvText, body: Any, header: tuple[str, ...], texts: Collection[str]) -> dict[str, Any]:
-    as_text = dict.fromkeys(header, pa.string())
-    with pyarrow.csv.open_csv(
-        pa.BufferReader(body),
-        read_options=pyarrow.csv.ReadOptions(column_names=list(header), block_size=SAMPLE, use_threads=False),
-        parse_options=_parsing(text),
-        convert_options=pyarrow.csv.ConvertOptions(column_types=as_text),
-    ) as reader:
-        sample = reader.read_next_batch()
-    numbers = {column for column in header if column not in texts and _are_numbers(sample.column(column))}
+    """Guess from the beginning which columns are numbers: what Arrow takes for text, as Python reads it."""
+    plain = _sample(text, body, header, pyarrow.csv.ConvertOptions(null_values=_SPELLED))
+    numbers = {column for column in header if column not in texts and _is_numeric(plain.column(column).type)}
+    doubted = [column for column in header if column not in texts and column not in numbers]
+    if doubted:
+        as_text = pyarrow.csv.ConvertOptions(include_columns=doubted, column_types=dict.fromkeys(doubted, TEXT))
+        spelled = _sample(text, body, header, as_text)
+        numbers |= {column for column in doubted if _are_numbers(spelled.column(column))}
     return {column: pa.float64() if column in numbers else TEXT for column in header}
 
 
+def _sample(text: CsvText, body: Any, header: tuple[str, ...], convert_options: Any) -> Any:
+    with pyarrow.csv.open_csv(
+        pa.BufferReader(body.slice(0, min(2 * SAMPLE, body.size))),  # or it would read ahead
+        read_options=pyarrow.csv.ReadOptions(column_names=list(header), block_size=SAMPLE, use_threads=False),
+        parse_options=_parsing(text),
+        convert_options=convert_options,
+    ) as reader:
+        return reader.read_next_batch()
+
+
+def _is_numeric(kind: Any) -> bool:
+    return bool(pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind) or pyarrow.types.is_null(kind))
+
+
 def _are_numbers(cells: Any) -> bool:
-    return all(cell.strip().lower() in MISSING or is_number(cell) for cell in cells.unique().to_pylist())
+    return all(cell.strip().lower() in MISSING or is_number(cell) for cell in cells.dictionary.to_pylist())
 
 
 def is_number(cell: str) -> bool:

@@ -6,7 +6,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ DELIMITERS = (",", ";", "\t", "|")
 """Those that are found; any other is declared."""
 FIELD_LIMIT = 1 << 20
 BLOCK = 1 << 22
+COUNTED = 1 << 18
+"""Bytes that are compared at once: what they give stays in the processor's cache."""
 SOMETHING = re.compile(rb"\S")
 MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # before those of UTF-16, with which it begins
@@ -44,21 +46,41 @@ class CsvText:
     @property
     def needs_care(self) -> bool:
         """Whether it has what pyarrow would read otherwise than people mean: odd quotes, or spaces before quotes."""
-        quote = self.quote.encode()
         if not self.has_quotes:
             return False
-        return self.content.count(quote) % 2 == 1 or (self.delimiter + " ").encode() + quote in self.content
+        return counted(self.content, self.quote) % 2 == 1 or self._has_spaced_quotes()
 
     @property
     def has_quotes(self) -> bool:
         """Whether a value may span lines."""
         return self.quote.encode() in self.content
 
+    def _has_spaced_quotes(self) -> bool:
+        spaced = (self.delimiter + " " + self.quote).encode()
+        return _has_pair(self.content, " ", self.quote) and spaced in self.content
+
     def rows(self) -> Any:
         """Return Python's own reader: slow, and it knows its line."""
         csv.field_size_limit(FIELD_LIMIT)
         text = io.TextIOWrapper(io.BytesIO(self.content), encoding="utf-8", newline="")
         return csv.reader(text, delimiter=self.delimiter, quotechar=self.quote, skipinitialspace=True, strict=True)
+
+
+def counted(content: bytes, character: str) -> int:
+    """Return how often an ASCII character occurs: where it is frequent, ``bytes.count`` takes ten times as long."""
+    return sum(int(np.count_nonzero(block == ord(character))) for block in _blocks(content, COUNTED))
+
+
+def _has_pair(content: bytes, first: str, second: str) -> bool:
+    """Whether one ASCII character follows another, which ``in`` tells slowly where they are frequent."""
+    pairs = ((block[:-1] == ord(first)) & (block[1:] == ord(second)) for block in _blocks(content, COUNTED, overlap=1))
+    return any(bool(found.any()) for found in pairs)
+
+
+def _blocks(content: bytes, size: int, overlap: int = 0) -> Iterator[np.ndarray[tuple[int], np.dtype[np.uint8]]]:
+    everything = np.frombuffer(content, np.uint8)
+    for start in range(0, len(everything), size):
+        yield everything[start : start + size + overlap]
 
 
 def read_text(content: bytes, name: str, declared: DataFormat) -> CsvText:
@@ -152,7 +174,7 @@ def _delimiter(text: bytes, quote: str) -> str:
 def row_lines(text: CsvText, header_line: int, rows: int) -> Sequence[int] | None:
     """Return the line on which each row ends, or None where that cannot be told cheaply."""
     open_end = not text.content.endswith(b"\n")
-    if text.content.count(b"\n") + open_end == header_line + rows:
+    if counted(text.content, "\n") + open_end == header_line + rows:
         return range(header_line + 1, header_line + rows + 1)
     ended = text.content + b"\n" if open_end else text.content
     ends = _record_ends(ended, ord(text.quote))
