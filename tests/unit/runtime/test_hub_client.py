@@ -17,6 +17,12 @@ CONTENT = b"artifact"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
+class CutOff(bytes):
+    """A body whose end does not come."""
+
+    __slots__ = ()
+
+
 @dataclass
 class Answers:
     """Status and body for each request in turn; the last one for all that follow."""
@@ -62,9 +68,10 @@ def serve(clock: Clock) -> Iterator[Serve]:
                 self.rfile.read(int(self.headers.get("content-length", 0)))
                 status, body = answers.take(self)
                 self.send_response(status)
-                self.send_header("content-length", str(len(body)))
+                self.send_header("content-length", str(len(body) + isinstance(body, CutOff)))
                 self.end_headers()
                 self.wfile.write(body)
+                self.close_connection |= isinstance(body, CutOff)
 
             do_GET = do_PUT = do_POST = answer  # noqa: N815 - names of the standard library
 
@@ -150,15 +157,30 @@ def test_a_dataset_that_was_never_uploaded_is_none(serve: Serve) -> None:
 
 
 def test_the_size_of_a_dataset_is_known_before_it_is_fetched(serve: Serve) -> None:
-    answers = Answers([(200, CONTENT), (200, CONTENT)])
+    answers = Answers([(200, CONTENT)])
     sizes: list[int] = []
 
-    def admit(size: int) -> None:
-        sizes.append(size)
-        assert len(answers.asked) == 1
+    assert serve(answers).dataset("a", sizes.append) == CONTENT
+    assert (sizes, len(answers.asked)) == ([len(CONTENT)], 1)
 
-    assert serve(answers).dataset("a", admit) == CONTENT
-    assert sizes == [len(CONTENT)]
+
+def test_a_dataset_that_is_refused_by_its_size_is_not_read(serve: Serve) -> None:
+    answers = Answers([(200, CutOff(CONTENT))])
+
+    def refuse(size: int) -> None:
+        raise JobError(FailureReason.OUT_OF_MEMORY, f"{size} bytes are too many")
+
+    with pytest.raises(JobError, match="9 bytes are too many"):
+        serve(answers).dataset("a", refuse)
+
+    assert len(answers.asked) == 1
+
+
+def test_a_dataset_whose_end_does_not_come_is_asked_for_again(serve: Serve) -> None:
+    answers = Answers([(200, CutOff(CONTENT)), (200, CONTENT)])
+
+    assert serve(answers).dataset("a", lambda _: None) == CONTENT
+    assert len(answers.asked) == 2
 
 
 def test_records_are_fetched_page_by_page(serve: Serve) -> None:

@@ -11,7 +11,7 @@ from evermodel.contract import Column, ColumnKind, LabelledRecord, Scalar
 from evermodel_runtime.data.csvfile import read_csv
 from evermodel_runtime.data.dataset import Dataset, read_dataset
 from evermodel_runtime.data.feedback import read_feedback
-from evermodel_runtime.data.rows import FeatureRows, decode_hashes, encode_hashes, row_hashes
+from evermodel_runtime.data.rows import FeatureRows, decode_hashes, encode_hashes, row_hashes, spread_over
 from evermodel_runtime.data.split import held_out
 
 NUMBER = Column(name="n", kind=ColumnKind.NUMBER)
@@ -125,3 +125,18 @@ def test_a_larger_fraction_keeps_the_rows_that_a_smaller_one_held_out() -> None:
     assert (large | ~small).all()
     assert abs(small.mean() - 0.1) < 0.03
     assert abs(large.mean() - 0.3) < 0.04
+
+
+@given(lengths=st.lists(st.integers(0, 40), min_size=1, max_size=4).filter(any), most=st.integers(2, 50))
+def test_rows_spread_over_parts_are_those_spread_over_all_of_them(lengths: list[int], most: int) -> None:
+    numbers = np.arange(sum(lengths), dtype=np.float32)
+    columns = (Column(name="x", kind=ColumnKind.NUMBER),)
+    ends = np.cumsum(lengths)
+    parts = [FeatureRows(columns, (part,)) for part in np.split(numbers, ends[:-1])]
+
+    chosen = spread_over(parts, most).values[0]
+
+    assert len(chosen) == min(most, len(numbers))
+    assert len(np.unique(chosen)) == len(chosen)
+    assert (chosen[0], chosen[-1]) == (0, numbers[-1])
+    assert len(set(np.diff(chosen).tolist())) <= 2  # steps of two lengths

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -36,6 +37,7 @@ LONGEST_PAUSE_SECONDS = 5.0
 TIMEOUT_SECONDS = (5.0, 60.0)
 """To connect, and between two bytes."""
 PAGE = 5000
+PIECE = 1 << 20
 DIGEST_HEADER = "x-evermodel-sha256"
 RETRIED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT})
 
@@ -87,12 +89,7 @@ class HubClient:
     def dataset(self, name: str, admit: Callable[[int], None]) -> bytes | None:
         """Fetch an uploaded file; None when there is none of that name. ``admit`` sees its size first."""
         path = f"/v1/datasets/{quote(name, safe='')}"
-        with self._ask("GET", path, stream=True) as beginning:
-            if beginning.status_code == HTTPStatus.NOT_FOUND:
-                return None
-            admit(int(_accepted(beginning).headers.get("content-length", 0)))
-        response = self._checked("GET", path)
-        return _verified(response.content, response.headers.get(DIGEST_HEADER), f"hub://{name}")
+        return self._ask("GET", path, None, lambda response: _file(response, f"hub://{name}", admit))
 
     def records(self, wanted: FreshRange) -> tuple[LabelledRecord, ...]:
         """Fetch the labelled records of a range of the ledger, page by page."""
@@ -136,20 +133,20 @@ class HubClient:
         return f"/v1/models/{quote(self.model, safe='')}"
 
     def _checked(self, method: str, path: str, body: bytes | None = None) -> requests.Response:
-        return _accepted(self._ask(method, path, body))
+        return _accepted(self._ask(method, path, body, _whole))
 
-    def _ask(self, method: str, path: str, body: bytes | None = None, *, stream: bool = False) -> requests.Response:
-        """Send until the hub answers anything but "later"."""
+    def _ask(self, method: str, path: str, body: bytes | None, take: Callable[[requests.Response], T]) -> T:
+        """Send until the hub answers anything but "later", and the answer has been taken to its end."""
         deadline = self.waiting.now() + self.waiting.patience
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                response = self._session.request(
-                    method, self.url + path, data=body, timeout=TIMEOUT_SECONDS, stream=stream
-                )
-                if response.status_code not in RETRIED and response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
-                    return response
-                problem = _what_it_said(response)
+                with self._session.request(
+                    method, self.url + path, data=body, timeout=TIMEOUT_SECONDS, stream=True
+                ) as response:
+                    if response.status_code not in RETRIED and response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+                        return take(response)
+                    problem = _what_it_said(response)
             except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
                 problem = type(error).__name__
             if self.waiting.now() + pause > deadline:
@@ -160,6 +157,22 @@ class HubClient:
                 )
             self.waiting.pause(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+def _whole(response: requests.Response) -> requests.Response:
+    _ = response.content  # which keeps it
+    return response
+
+
+def _file(response: requests.Response, what: str, admit: Callable[[int], None]) -> bytes | None:
+    """Read a file into one piece of memory: ``content`` would hold it twice while it joins its pieces."""
+    if response.status_code == HTTPStatus.NOT_FOUND:
+        return None
+    admit(int(_accepted(response).headers.get("content-length", 0)))
+    whole = io.BytesIO()
+    for piece in response.iter_content(PIECE):
+        whole.write(piece)
+    return _verified(whole.getvalue(), response.headers.get(DIGEST_HEADER), what)
 
 
 def _accepted(response: requests.Response) -> requests.Response:

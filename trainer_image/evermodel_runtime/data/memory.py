@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -113,8 +114,11 @@ class Memory:
 
 
 def hand_back() -> None:
-    """Return to the system what Arrow keeps of freed columns: half as much again as they held."""
+    """Return to the system what Arrow and the C library keep of freed columns: half as much again as they held."""
     pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries than glibc have none
+    if trim is not None:
+        trim(0)
 
 
 def _enough(needed: int) -> int:

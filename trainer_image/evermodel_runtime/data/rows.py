@@ -89,6 +89,18 @@ class FeatureRows:
         return pa.table(columns, names=[column.name for column in self.columns])
 
 
+def spread_over(parts: Sequence[FeatureRows], most: int) -> FeatureRows:
+    """Return up to so many rows, spread evenly over parts with equal columns, as if these followed one another."""
+    total = sum(len(part) for part in parts)
+    places = np.unique(np.linspace(0, total - 1, most).astype(np.intp))
+    chosen = parts[0][:0]
+    start = 0
+    for part in parts:
+        chosen = chosen.followed_by(part[places[(places >= start) & (places < start + len(part))] - start])
+        start += len(part)
+    return chosen
+
+
 def _joined(first: ColumnValues, second: ColumnValues) -> ColumnValues:
     if first.dtype == np.object_:
         return np.concatenate((first, second), dtype=np.object_)

@@ -19,7 +19,7 @@ from sklearn.compose import ColumnTransformer
 
 from evermodel.contract import Column, ColumnKind
 from evermodel_runtime.artifacts.scorer import MATRIX_INPUT, SCORING_ERRORS, Scorer, first_line
-from evermodel_runtime.data.rows import FeatureRows, Labels
+from evermodel_runtime.data.rows import FeatureRows, Labels, spread_over
 from evermodel_runtime.data.selection import VECTORISERS
 from evermodel_runtime.train import converters
 from evermodel_runtime.train.pipeline import table
@@ -116,7 +116,7 @@ class Parity:
 
 def compare(pipeline: Any, scorer: Scorer, rows: FeatureRows) -> Parity:
     """Compare pipeline and stored model on up to ``PARITY_ROWS`` rows spread over all."""
-    chosen = rows[np.unique(np.linspace(0, len(rows) - 1, PARITY_ROWS).astype(np.intp))]
+    chosen = spread_over([rows], PARITY_ROWS)
     answers, probabilities = scorer.predict_with_probabilities(chosen.inputs())
     inputs = table(chosen)
     expected = np.asarray(pipeline.predict(inputs)).reshape(-1)

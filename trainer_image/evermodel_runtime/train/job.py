@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from platform import python_version
@@ -32,7 +32,7 @@ from evermodel_runtime.data.failure import JobError, NothingNew
 from evermodel_runtime.data.feedback import read_feedback
 from evermodel_runtime.data.memory import Memory, hand_back
 from evermodel_runtime.data.positive_class import require_positive_class
-from evermodel_runtime.data.rows import Hashes, encode_hashes, row_hashes
+from evermodel_runtime.data.rows import FeatureRows, Hashes, encode_hashes, row_hashes, spread_over
 from evermodel_runtime.data.source import read_data
 from evermodel_runtime.train.defaults import default_steps, described
 from evermodel_runtime.train.ladder import with_strategy
@@ -101,7 +101,7 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
         source = LabelledRows(part.features, part.target.labels)
     fitted = fit(run, source, feedback, digest, surroundings, started=recipe)
     run = fitted.run
-    packed = pack_checked(run, fitted, dataset, source.followed_by(feedback.data), say)
+    packed = pack_checked(run, fitted, dataset, (source.rows, feedback.data.rows), say)
     learnt = _learnt_hashes(fitted.choice, part)
     learnt = learnt if base is None else np.concatenate([learnt, base.seen])
     started_from = None if base is None else base.digest
@@ -261,11 +261,14 @@ def fit(
     return Fitted(run, learnt.pipeline, choice, classes, columns, learnt.curve, found)
 
 
-def pack_checked(run: TrainRun, fitted: Fitted, dataset: Dataset, learnt: LabelledRows, say: Progress) -> Packed:
-    """Store the model, and compare what was stored with the pipeline on all rows there are."""
-    from evermodel_runtime.train.packing import pack  # noqa: PLC0415 - as above
+def pack_checked(
+    run: TrainRun, fitted: Fitted, dataset: Dataset, learnt: Sequence[FeatureRows], say: Progress
+) -> Packed:
+    """Store the model, and compare what was stored with the pipeline on rows spread over all there are."""
+    from evermodel_runtime.train.export import PARITY_ROWS  # noqa: PLC0415 - as above
+    from evermodel_runtime.train.packing import pack  # noqa: PLC0415
 
-    rows = learnt.rows.followed_by(dataset.features[dataset.reference])
+    rows = spread_over([*learnt, dataset.features[dataset.reference]], PARITY_ROWS)
     return pack(fitted.pipeline, make_manifest(run, fitted, "", ""), rows, say)
 
 

@@ -13,6 +13,7 @@ from sklearn.utils import get_tags
 from evermodel.contract import Column, LearningCurve, PreprocessingStep, TrainRun
 from evermodel_runtime.data.failure import spec_error
 from evermodel_runtime.data.rows import FeatureRows, Labels
+from evermodel_runtime.train.blocks import fit_by_blocks
 from evermodel_runtime.train.class_weights import with_weights_of
 from evermodel_runtime.train.ensembles import estimator_of
 from evermodel_runtime.train.estimators import has_trees
@@ -32,8 +33,8 @@ Way = Callable[[Any, Any, Labels], Learnt]
 
 
 def at_once(pipeline: Any, rows: Any, labels: Labels) -> Learnt:
-    """Fit as scikit-learn does."""
-    return Learnt(pipeline.fit(rows, labels))
+    """Fit as scikit-learn does, in less memory; ``rows`` are for this fit alone."""
+    return Learnt(fit_by_blocks(pipeline, rows, labels))
 
 
 @dataclass(frozen=True, slots=True)
