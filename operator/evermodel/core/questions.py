@@ -12,7 +12,7 @@ from evermodel.core import facts
 from evermodel.core.durations import parse_duration
 from evermodel.core.objectives import objective_of
 from evermodel.core.observed import JobState, Observed, VersionView
-from evermodel.gate import AFTER_ALARM, FOR_MORE, Looks
+from evermodel.gate import IN_PRODUCTION, Looks
 
 _BEFORE_JUDGEMENT = frozenset({VersionPhase.TRAINING, VersionPhase.AWAITING_LABELS})
 
@@ -71,9 +71,8 @@ def looks_at(version: VersionView) -> Looks:
 
     Those of a run for more labels, and of one after an alarm, which is recorded only where records are captured.
     """
-    if version.spec.trigger.reason == Reason.MORE_LABELS:
-        return FOR_MORE
-    return AFTER_ALARM if version.spec.trigger.alarm_at is not None else ()
+    trigger = version.spec.trigger
+    return IN_PRODUCTION if trigger.reason == Reason.MORE_LABELS or trigger.alarm_at is not None else ()
 
 
 def records_to_train(observed: Observed, alarm: Alarm) -> tuple[int, int]:

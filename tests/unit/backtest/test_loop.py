@@ -83,10 +83,10 @@ def test_while_accuracy_holds_runs_for_more_labels_come_more_and_more_seldom() -
     assert (loop.champion.number, loop.alarms) == (1, 0)
 
 
-def test_a_run_for_more_labels_is_looked_at_four_times() -> None:
-    jobs = ScriptedJobs(found=[(6, 5)] * 4)
-    run(jobs, *[GOOD] * 120)
-    assert [fresh.through for fresh in jobs.judged] == [500, 600, 800, 1_200]
+def test_a_run_for_more_labels_is_looked_at_three_times() -> None:
+    jobs = ScriptedJobs(found=[(5, 6)] * 3)
+    run(jobs, *[GOOD] * 100)
+    assert [fresh.through for fresh in jobs.judged] == [500, 600, 800]
 
 
 def test_an_alarm_overtakes_a_run_for_more_labels() -> None:

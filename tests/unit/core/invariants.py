@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from evermodel.api.conditions import ConditionStatus, ConditionType, Reason
+from evermodel.api.conditions import ConditionStatus, ConditionType
 from evermodel.api.modeldeployment import ModelDeploymentStatus
 from evermodel.api.modelversion import ACTIVE_PHASES, SERVABLE_PHASES, VersionPhase
 from evermodel.core.actions import Plan, WriteVersionStatus
@@ -73,8 +73,8 @@ def _runs_are_few(world: World, alarm: int, runs: int) -> None:
 
 
 def _looks_are_taken_once(version: VersionView) -> None:
-    """The gate decides at a quarter, a half, all (and twice) minSamples (100), each at most once; futile ones end."""
-    bounds = (25, 50, 100, 200) if version.spec.trigger.reason == Reason.MORE_LABELS else (25, 50, 100)
+    """The gate decides at a quarter, a half and all of minSamples (100), each at most once; futile ones end."""
+    bounds = (25, 50, 100)
     seen, taken = 0, 0
     for rows in version.status.looks:
         reached = sum(rows >= bound for bound in bounds)

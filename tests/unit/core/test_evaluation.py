@@ -56,7 +56,7 @@ REFERENCE = PairedScore(**msgspec.structs.asdict(BETTER))
 FIRST = PairedScore(rows=500, candidate=0.96, dummy=0.1)
 EARLY = PairedScore(rows=100, candidate=0.96, champion=0.93, dummy=0.1, candidate_only=5, champion_only=2)
 """Somewhat better: too little to tell at an early look."""
-LATE = msgspec.structs.replace(EARLY, rows=400)
+LATE = msgspec.structs.replace(EARLY, rows=400, candidate=0.93, candidate_only=3, champion_only=3)
 REPORT = EvaluationReport(reference=REFERENCE, fresh=None, seconds=2.0)
 
 

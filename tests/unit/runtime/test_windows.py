@@ -90,6 +90,27 @@ def test_of_errors_the_differences_row_by_row_say_what_a_little_is(gain: float, 
     assert choose_data(SOURCE, rows(400, 1000), judge).window is window
 
 
+@pytest.mark.parametrize(
+    ("source", "scores", "tried"),
+    [
+        # of 3,000 rows to fit on, the others judge: windows of 3,000, 1,500, 750, 375, 187, 93
+        pytest.param(1000, [0.9], 7, id="all windows of a world at rest where length does not matter"),
+        pytest.param(1000, [0.9, 0.9, 0.9, 0.89, 0.85], 5, id="none that is shorter than one that is worse"),
+        pytest.param(1000, [0.8, 0.81, 0.82, 0.85, 0.84, 0.8], 6, id="nor than one that is worse than a better one"),
+        pytest.param(500, [0.9], 6, id="not all feedback where the source is hardly more"),
+    ],
+)
+def test_windows_are_tried_while_shorter_ones_may_be_better(source: int, scores: list[float], tried: int) -> None:
+    left = iter([*scores, *[scores[-1]] * 10])
+    choice = choose_data(rows(source), rows(3400, source), lambda _candidate, _newest: Score(next(left)))
+    assert choice.tried == tried
+
+
+def test_after_an_alarm_all_windows_are_tried_for_an_estimate_of_the_change_may_be_off() -> None:
+    choice = choose_data(SOURCE, rows(2000, 1000), lambda data, _: Score(1.0 if len(data) > 1000 else 0.1), 400)
+    assert choice.tried == 1 + 3
+
+
 def test_the_newest_rows_judge_and_are_fitted_on_in_the_end() -> None:
     judged_on: list[tuple[int, int]] = []
 

@@ -12,7 +12,7 @@ from typing import Protocol, assert_never
 
 from evermodel import pace
 from evermodel.contract import EvaluationReport, FreshRange
-from evermodel.gate import AFTER_ALARM, FOR_MORE, GateRules, Looks, Outcome, decide, next_look
+from evermodel.gate import IN_PRODUCTION, GateRules, Outcome, decide, next_look
 from evermodel_runtime.backtest.jobs import Version
 from evermodel_runtime.data.failure import JobError
 from evermodel_runtime.data.rows import Mask
@@ -80,6 +80,8 @@ class Candidate:
 
     Attributes
     ----------
+    answers_alarm : bool
+        Whether an alarm stood when it was trained; else it is of the labels that had come.
     scored : int
         Rows that it was judged on the last time.
     due : int
@@ -88,7 +90,7 @@ class Candidate:
 
     version: Version
     episode: Episode
-    looks: Looks
+    answers_alarm: bool
     due: int
     scored: int = 0
 
@@ -142,7 +144,7 @@ class Loop:
             alarm_at=written_at,
             due=changed_after + pace.labels_to_train(self.rules.gate.min_samples),
         )
-        if self.candidate is not None and self.candidate.looks is FOR_MORE:
+        if self.candidate is not None and not self.candidate.answers_alarm:
             self.tell(crossing.seq, f"version {self.candidate.version.number}: superseded, it is of the old world")
             self.candidate = None
 
@@ -165,9 +167,11 @@ class Loop:
             f"version {version.number}: trained on {report.rows:,} rows ({report.window}); "
             f"{last - (episode.changed_after or 0):,} labels have come since the change",
         )
-        looks = FOR_MORE if self.detector.crossing is None else AFTER_ALARM
         self.candidate = Candidate(
-            version=version, episode=episode, looks=looks, due=next_look(self.rules.gate, looks, 0)
+            version=version,
+            episode=episode,
+            answers_alarm=self.detector.crossing is not None,
+            due=next_look(self.rules.gate, IN_PRODUCTION, 0),
         )
 
     def _judge(self, candidate: Candidate, last: int) -> None:
@@ -181,7 +185,7 @@ class Loop:
             self.rules.gate,
             reference=report.reference,
             fresh=report.fresh,
-            looks=candidate.looks,
+            looks=IN_PRODUCTION,
             scored_before=candidate.scored,
         )
         self.tell(last, f"version {version.number}: {verdict.message}")
@@ -195,7 +199,7 @@ class Loop:
                 if pace.is_futile(counted=counted, scored=scored, min_samples=self.rules.gate.min_samples):
                     self._give_up(candidate)
                     return
-                look, min_samples = next_look(self.rules.gate, candidate.looks, scored), self.rules.gate.min_samples
+                look, min_samples = next_look(self.rules.gate, IN_PRODUCTION, scored), self.rules.gate.min_samples
                 candidate.scored = scored
                 candidate.due = pace.records_for(look, counted=counted, scored=scored, min_samples=min_samples)
             case _:

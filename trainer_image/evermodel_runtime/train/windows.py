@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import islice
 from math import sqrt
 
 import numpy as np
@@ -21,6 +22,10 @@ SMALLEST_VALIDATION = 20
 SMALLEST_WINDOW = 50
 DOUBT = 0.5
 """Standard errors by which a window must be better than all data, where no alarm says that the world has changed."""
+HOPELESS = 1.0
+"""Standard errors by which a window is worse before the shorter ones are not tried any more, without an alarm."""
+NEARLY_ALL = 4
+"""Rows of feedback for each of the source from which all feedback is hardly another choice than all data."""
 AROUND_CHANGE = (4.0, 2.0, 1.0, 0.5, 0.25)
 """Windows after an alarm, in lengths of what has come since the change: its estimate may be off either way, and a world
 that goes on changing is best learnt from the newest rows."""
@@ -118,12 +123,16 @@ def choose_data(source: LabelledRows, feedback: LabelledRows, judge: Judge, sinc
     doubt = DOUBT if since_change is None else 0.0
     leading = judge(source.followed_by(feedback.between(0, split)), newest)
     best, tried = Choice(everything, Window.ALL, len(feedback), _goodness(leading)), 1
-    for start in _window_starts(len(feedback), split, since_change):
+    for start in _window_starts(len(source), split, len(feedback), since_change):
         candidate = feedback.between(start, split)
         if len(np.unique(candidate.labels)) < 2:  # noqa: PLR2004 - two classes
             continue
         score = judge(candidate, newest)
         tried += 1
+        if score is not None and leading is not None and _is_better(leading, score, len(newest), HOPELESS):
+            if since_change is None:
+                break
+            continue
         if score is not None and (leading is None or _is_better(score, leading, len(newest), doubt)):
             data = feedback.between(start, len(feedback))
             leading, best = score, Choice(data, Window.RECENT, len(data), score.goodness)
@@ -150,9 +159,12 @@ def _judging(rows: int, since_change: int | None) -> int:
     return min(int(since_change * VALIDATION_SHARE_SINCE_CHANGE), LARGEST_VALIDATION)
 
 
-def _window_starts(rows: int, split: int, since_change: int | None) -> Iterator[int]:
+def _window_starts(source: int, split: int, rows: int, since_change: int | None) -> Iterator[int]:
     """Yield where windows begin that end at ``split``, the longest first."""
-    return window_starts(split) if since_change is None else windows_around(rows, split, since_change)
+    if since_change is not None:
+        return windows_around(rows, split, since_change)
+    nearly_all = source * NEARLY_ALL < split
+    return islice(window_starts(split), int(nearly_all), None)
 
 
 def window_starts(rows: int) -> Iterator[int]:
