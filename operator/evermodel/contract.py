@@ -380,7 +380,29 @@ class EvaluateRun(Message, tag_field="kind", tag="evaluate", frozen=True, kw_onl
     slices: tuple[Slice, ...] = ()
 
 
-RunConfig = TrainRun | EvaluateRun
+class OfflineRun(Message, tag_field="kind", tag="offline", frozen=True, kw_only=True):
+    """Everything a Job needs to know that scores the champion on production records."""
+
+    namespace: str
+    model: str
+    version: int
+    hub_url: str
+    scheduled: str
+    """Time of the schedule, which the report repeats: the hub keeps one report of a version, the newest."""
+    champion: str
+    """sha256 of its manifest."""
+    records: FreshRange
+    samples: int
+    """Records to score at most."""
+    objective: Measure = Measure()
+    metrics: tuple[Measure, ...] = ()
+    """Metrics to record besides those that always are."""
+    slices: tuple[Slice, ...] = ()
+
+
+RunConfig = TrainRun | EvaluateRun | OfflineRun
+ScoringRun = EvaluateRun | OfflineRun
+"""What says what to measure: objective, metrics and slices."""
 
 
 # --- reports: Job -> operator -----------------------------------------------------------------------------------------
@@ -572,6 +594,21 @@ class EvaluationReport(Message, tag_field="kind", tag="evaluated", frozen=True, 
     seconds: float
 
 
+class OfflineReport(Message, tag_field="kind", tag="scored", frozen=True, kw_only=True):
+    """The champion on production records."""
+
+    scheduled: str
+    rows: int
+    """Records that it was asked about: labelled ones that it has not learnt from, as many as were wanted at most."""
+    score: PairedScore | None
+    """Its figures, as those of a candidate; None where the objective has no value on these records."""
+    lower: float | None = None
+    """Ends of the objective's 95 % interval."""
+    upper: float | None = None
+    report: ReportDigests | None = None
+    seconds: float
+
+
 class NothingNewReport(Message, tag_field="kind", tag="nothingNew", frozen=True, kw_only=True):
     """A training Job found nothing that a version has not learnt from already, and fitted nothing."""
 
@@ -587,7 +624,7 @@ class FailureReport(Message, tag_field="kind", tag="failed", frozen=True, kw_onl
     message: str
 
 
-RunReport = TrainReport | NothingNewReport | EvaluationReport | FailureReport
+RunReport = TrainReport | NothingNewReport | EvaluationReport | OfflineReport | FailureReport
 
 
 # --- serving ----------------------------------------------------------------------------------------------------------

@@ -805,6 +805,24 @@ MISTAKES = (
         says="triggers names Data, and nothing tells when this source changes",
     ),
     Mistake(
+        what="an offline evaluation that is never due",
+        spec={"monitoring.offline": {"samples": 1000}},
+        at="spec.monitoring.offline.schedule",
+        says="Required value",
+    ),
+    Mistake(
+        what="an offline evaluation by four fields",
+        spec={"monitoring.offline": {"schedule": "0 4 * *"}},
+        at="spec.monitoring.offline.schedule",
+        says="is no schedule: write minute, hour, day, month and day of the week as cron does",
+    ),
+    Mistake(
+        what="an offline evaluation on nothing",
+        spec={"monitoring.offline": {"schedule": "0 4 * * *", "samples": 99}},
+        at="spec.monitoring.offline.samples",
+        says="greater than or equal to 100",
+    ),
+    Mistake(
         what="a trigger twice",
         spec={"retraining.triggers": ["Accuracy", "Accuracy"]},
         at="spec.retraining.triggers[1]",

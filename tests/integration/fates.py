@@ -17,6 +17,8 @@ from evermodel.contract import (
     FailureReason,
     FailureReport,
     NothingNewReport,
+    OfflineReport,
+    OfflineRun,
     PairedScore,
     RunConfig,
     RunReport,
@@ -164,6 +166,29 @@ class Evaluates:
         if run.fresh is not None:
             fresh = msgspec.structs.replace(score, rows=run.fresh.through - run.fresh.after)
         return ends(EvaluationReport(reference=score, fresh=fresh, seconds=1.0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """End an offline evaluation with these figures of the champion."""
+
+    value: float = 0.96
+    rows: int = 50
+    metrics: dict[str, float] = field(default_factory=dict)
+    seen: list[OfflineRun] = field(default_factory=list)
+
+    def __call__(self, pod: Pod) -> Fate:
+        run = run_of(pod)
+        assert isinstance(run, OfflineRun)
+        self.seen.append(run)
+        score = PairedScore(
+            rows=self.rows, metric=str(run.objective), candidate=self.value, dummy=0.4, metrics=self.metrics
+        )
+        lower, upper = self.value - 0.03, min(self.value + 0.03, 1.0)
+        report = OfflineReport(
+            scheduled=run.scheduled, rows=self.rows, score=score, lower=lower, upper=upper, seconds=1.0
+        )
+        return ends(report)
 
 
 def run_of(pod: Pod) -> RunConfig:

@@ -20,6 +20,7 @@ from tests.integration.fates import (
     Deciding,
     Evaluates,
     Fate,
+    Scores,
     ends,
     of_trainer,
     ready,
@@ -41,6 +42,7 @@ DEFAULTS: dict[Component, Deciding] = {
     Component.SERVE: ready,
     Component.TRAIN: trains,
     Component.EVALUATE: Evaluates(),
+    Component.OFFLINE: Scores(),
 }
 
 

@@ -81,6 +81,7 @@ def test_refuses(cluster: Cluster, mistake: Mistake) -> None:
             {"retraining": {"triggers": ["Accuracy", "Schedule"], "schedule": "*/15 0-5,22 1 jan-mar mon-fri"}},
             id="a schedule",
         ),
+        pytest.param({"monitoring.offline": {"schedule": "0 4 * * *"}}, id="an offline evaluation"),
         pytest.param({"data.train.uri": "hub://train.csv", "retraining.triggers": ["Data"]}, id="a watched source"),
         pytest.param(
             {"retraining": {"triggers": ["Data"], "data": {"includeFeedback": True}}}, id="records, where no source is"

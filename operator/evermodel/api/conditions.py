@@ -10,11 +10,15 @@ from msgspec import Meta
 
 
 class ConditionType(StrEnum):
-    """Conditions of a ModelDeployment. Reconciling and Stalled exist only while true, as kstatus expects."""
+    """Conditions of a ModelDeployment. Reconciling and Stalled exist only while true, as kstatus expects.
+
+    OfflineHealthy is there where spec.monitoring.offline is declared.
+    """
 
     READY = "Ready"
     HEALTHY = "Healthy"
     TRAINED = "Trained"
+    OFFLINE_HEALTHY = "OfflineHealthy"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
 
@@ -65,6 +69,10 @@ class Reason(StrEnum):
     RETRAINING = "Retraining"
     RETRAINING_EXHAUSTED = "RetrainingExhausted"
     HUB_UNREACHABLE = "HubUnreachable"
+    # OfflineHealthy, besides AboveThreshold, BelowThreshold and Inconclusive
+    CONSTRAINT_BROKEN = "ConstraintBroken"
+    OFFLINE_FAILED = "OfflineEvaluationFailed"
+    NOT_SCORED = "NotScoredYet"
     # Trained
     PROMOTED = "Promoted"
     ADOPTED = "Adopted"

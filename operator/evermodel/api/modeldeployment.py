@@ -13,8 +13,10 @@ from evermodel.api.fields import CRON, ColumnName, Digest, Duration, Parameters,
 from evermodel.api.status import (
     CandidateStatus,
     ChampionStatus,
+    ConstraintResult,
     LiveStatus,
     ModelDeploymentStatus,
+    OfflineStatus,
     Phase,
     RetrainingStatus,
 )
@@ -35,6 +37,7 @@ __all__ = [
     "ChampionStatus",
     "ColumnName",
     "Constraint",
+    "ConstraintResult",
     "Container",
     "Data",
     "DataFormat",
@@ -54,6 +57,7 @@ __all__ = [
     "ModelDeploymentStatus",
     "Monitoring",
     "Objective",
+    "OfflineStatus",
     "Phase",
     "PodTemplate",
     "Preprocessing",
@@ -629,6 +633,27 @@ class Serving(Resource, frozen=True, kw_only=True):
     template: PodTemplate = PodTemplate()
 
 
+class Offline(Resource, frozen=True, kw_only=True):
+    """Score the champion by the clock on labelled production records, which are captured for it. It only alerts."""
+
+    schedule: Annotated[
+        str,
+        Meta(
+            pattern=CRON,
+            max_length=128,
+            description="When, in UTC: minute, hour, day, month and day of the week as in cron, such as 0 4 * * *.",
+        ),
+    ]
+    samples: Annotated[
+        int,
+        Meta(
+            ge=100,
+            le=100_000,
+            description="Records that are scored at most, drawn among those predicted since the champion took traffic.",
+        ),
+    ] = 10_000
+
+
 class Monitoring(Resource, frozen=True, kw_only=True):
     """How the live metric is watched."""
 
@@ -665,6 +690,7 @@ class Monitoring(Resource, frozen=True, kw_only=True):
     min_coverage: Annotated[
         float, Meta(ge=0, le=1, description="Share of predictions that must be labelled before anything is concluded.")
     ] = 0.0
+    offline: Offline | None = None
 
 
 class RetrainingMode(StrEnum):

@@ -22,6 +22,7 @@ from evermodel.api.modeldeployment import (
     ModelDeploymentSpec,
     Monitoring,
     Objective,
+    Offline,
     Retraining,
     TrainData,
     Training,
@@ -75,6 +76,11 @@ class Rule:
         return shown | {"fieldPath": self.field_path} if self.field_path else shown
 
 
+_IS_SCHEDULE = Rule(
+    rule=f"self.matches('{CRON}')",
+    message="is no schedule: write minute, hour, day, month and day of the week as cron does: 0 3 * * mon",
+    instead_of=frozenset({"pattern"}),
+)
 _DURATION = "self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')"
 _IS_DURATION = Rule(
     rule=_DURATION,
@@ -191,14 +197,9 @@ FIELD_RULES: Mapping[tuple[type[Struct], str], tuple[Rule, ...]] = {
     (Training, "pendingDeadline"): _AT_LEAST_A_SECOND,
     (Monitoring, "interval"): _AT_LEAST_A_SECOND,
     (Monitoring, "labelDelay"): (_IS_DURATION,),
+    (Offline, "schedule"): (_IS_SCHEDULE,),
     (Retraining, "cooldown"): _AT_LEAST_A_SECOND,
-    (Retraining, "schedule"): (
-        Rule(
-            rule=f"self.matches('{CRON}')",
-            message="is no schedule: write minute, hour, day, month and day of the week as cron does: 0 3 * * mon",
-            instead_of=frozenset({"pattern"}),
-        ),
-    ),
+    (Retraining, "schedule"): (_IS_SCHEDULE,),
     (EnvVar, "name"): (
         Rule(
             rule="!self.startsWith('EVERMODEL_')",

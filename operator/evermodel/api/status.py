@@ -68,6 +68,49 @@ class LiveStatus(Resource, frozen=True, kw_only=True):
     """When these figures were read."""
 
 
+class ConstraintResult(Resource, frozen=True, kw_only=True):
+    """One of spec.evaluation.constraints on production records."""
+
+    metric: Text
+    """What was measured, such as recall of fraud."""
+    threshold: float
+    """What it must meet."""
+    value: float | None = None
+    """What it was; absent where it has no value on these records."""
+    met: bool | None = None
+    """Whether that will do."""
+
+
+class OfflineStatus(Resource, frozen=True, kw_only=True):
+    """The newest evaluation of the champion on labelled production records, by the clock."""
+
+    scheduled_time: Time
+    """Time of the schedule that it was for."""
+    finished_at: Time
+    """When its Job ended."""
+    version: int
+    """Number of the version that was scored."""
+    reason: Text
+    """What came of it, as in the condition OfflineHealthy."""
+    message: Message = ""
+    """The same in a sentence, with its figures."""
+    samples: int = 0
+    """Records that were scored."""
+    value: float | None = None
+    """The objective's metric on them."""
+    lower: float | None = None
+    """Lower end of its 95 % interval."""
+    upper: float | None = None
+    """Upper end of its 95 % interval."""
+    metrics: Annotated[dict[str, float], Meta(max_length=64)] = {}
+    """All metrics that have a value."""
+    constraints: Annotated[tuple[ConstraintResult, ...], Meta(max_length=16)] = ()
+    """What each of spec.evaluation.constraints came to."""
+    report: Text | None = None
+    """sha256 of the report as JSON, slices included; the hub has it at /v1/models/MODEL/versions/NUMBER/offline and
+    …/offline.html."""
+
+
 class RetrainingStatus(Resource, frozen=True, kw_only=True):
     """What retraining did and when it may go on."""
 
@@ -100,12 +143,13 @@ class ModelDeploymentStatus(Resource, frozen=True, kw_only=True):
     """Generation of the spec that this status is about; −1 until the operator has seen the object."""
     phase: Phase = Phase.PENDING
     conditions: Annotated[tuple[Condition, ...], Meta(max_length=16)] = ()
-    """Ready, Healthy and Trained; Reconciling and Stalled only while true."""
+    """Ready, Healthy and Trained; OfflineHealthy where it is asked for; Reconciling and Stalled only while true."""
     latest_version: int = 0
     """Largest number that a version of this object ever had: none is given twice."""
     champion: ChampionStatus | None = None
     candidate: CandidateStatus | None = None
     live: LiveStatus | None = None
+    offline: OfflineStatus | None = None
     retraining: RetrainingStatus = RetrainingStatus()
     url: Text = ""
     """Where the model answers inside the cluster."""

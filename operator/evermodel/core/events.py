@@ -28,6 +28,7 @@ def events(observed: Observed, status: ModelDeploymentStatus) -> tuple[Event, ..
     known = observed.model.status
     found = (
         _healthy(known, status),
+        _offline(known, status),
         _run_started(observed, known, status),
         *_warned(observed, known, status),
         _run_ended(known, status),
@@ -122,6 +123,20 @@ def _healthy(known: ModelDeploymentStatus, status: ModelDeploymentStatus) -> Eve
             return None
         reason = after.reason if after.reason in _TURNING_POINTS else Reason.BELOW_THRESHOLD
         return _event(EventType.WARNING, reason, after.message)
+    if was_false and after.status is ConditionStatus.TRUE:
+        return _event(EventType.NORMAL, Reason.ABOVE_THRESHOLD, after.message)
+    return None
+
+
+def _offline(known: ModelDeploymentStatus, status: ModelDeploymentStatus) -> Event | None:
+    """Announce what production records show to be missed, that it holds again, and Jobs that fail: each once."""
+    kind = ConditionType.OFFLINE_HEALTHY
+    before, after = find(known.conditions, kind), find(status.conditions, kind)
+    if after is None or (before is not None and before.reason == after.reason):
+        return None
+    if after.status is ConditionStatus.FALSE or after.reason == Reason.OFFLINE_FAILED:
+        return _event(EventType.WARNING, after.reason, after.message)
+    was_false = before is not None and before.status is ConditionStatus.FALSE
     if was_false and after.status is ConditionStatus.TRUE:
         return _event(EventType.NORMAL, Reason.ABOVE_THRESHOLD, after.message)
     return None

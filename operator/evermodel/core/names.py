@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from evermodel.contract import TrainRun
+from evermodel.contract import OfflineRun, TrainRun
 
 DOMAIN: Final = "evermodel.dev"
 MODEL_LABEL: Final = f"{DOMAIN}/model"
@@ -47,6 +48,7 @@ class Component(StrEnum):
 
     TRAIN = "train"
     EVALUATE = "evaluate"
+    OFFLINE = "offline"
     SERVE = "serve"
     HUB = "hub"
 
@@ -74,6 +76,11 @@ def evaluate_job_name(model: str, number: int, look: int = 1) -> str:
     return first if look == 1 else f"{first}-{look}"
 
 
+def offline_job_name(model: str, number: int, scheduled: datetime) -> str:
+    """Name of the Job that scores a champion at a time of the schedule, told in minutes: names are short."""
+    return f"{version_name(model, number)}-offline-{int(scheduled.timestamp()) // 60:x}"
+
+
 def model_secret_name(model: str, fingerprint: str) -> str:
     """Name of the Secret with a model's role tokens, made from the hub key with this fingerprint."""
     return f"{model}-tokens-{fingerprint}"
@@ -91,6 +98,8 @@ def model_url(namespace: str, model: str) -> str:
 
 def component_of(run: object) -> Component:
     """Component of the Job that does a run."""
+    if isinstance(run, OfflineRun):
+        return Component.OFFLINE
     return Component.TRAIN if isinstance(run, TrainRun) else Component.EVALUATE
 
 

@@ -22,6 +22,7 @@ from evermodel.core.phases import (
     hub,
     jobs,
     monitoring,
+    offline,
     retraining,
     rollout,
     superseding,
@@ -73,6 +74,7 @@ def _steps(observed: Observed, now: datetime, build: Builders) -> tuple[Step, ..
         superseding.clean_up(observed, now),
         _begin(observed, now),
         rollout.drain(observed, now),
+        offline.step(observed, now),
         history.step(observed),
     )
 

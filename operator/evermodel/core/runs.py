@@ -10,7 +10,7 @@ import msgspec
 
 from evermodel.api.conditions import Reason
 from evermodel.api.evaluation import Constraint, EvaluationMetric
-from evermodel.api.modeldeployment import CHAMPION
+from evermodel.api.modeldeployment import CHAMPION, Evaluation
 from evermodel.api.modelversion import ReportDigests, SetScore
 from evermodel.contract import (
     DataFormat,
@@ -22,6 +22,7 @@ from evermodel.contract import (
     ImportedModel,
     Learnt,
     Measure,
+    OfflineRun,
     PairedScore,
     Slice,
     TrainRun,
@@ -31,6 +32,7 @@ from evermodel.core import facts, recipes
 from evermodel.core.objectives import objective_of
 from evermodel.core.observed import Observed, VersionView
 from evermodel.core.questions import trained_through
+from evermodel.core.timestamps import parse_time
 
 _UNASKED = frozenset({Reason.SCHEDULED, Reason.DATA_CHANGED})
 """Reasons of runs that need not train: a ConfigMap may be mounted as it was a moment before it changed."""
@@ -153,8 +155,35 @@ def evaluate_run(observed: Observed, version: VersionView, *, manifest: str, dat
         objective=objective_of(version.spec.objective),
         fresh=fresh,
         metrics=tuple(measure_of(one) for one in (*evaluation.metrics, *evaluation.constraints)),
-        slices=tuple(Slice(column=one.column, values=one.values, bins=one.bins) for one in evaluation.slices),
+        slices=_slices(evaluation),
     )
+
+
+def offline_run(observed: Observed, champion: VersionView, *, through: int, scheduled: str) -> OfflineRun:
+    """Return what the Job is told that scores the champion on what production brought since it took traffic."""
+    evaluation, key = observed.model.spec.evaluation, observed.model.key
+    declared, promoted = observed.model.spec.monitoring.offline, parse_time(champion.status.promoted_at)
+    return OfflineRun(
+        namespace=key.namespace,
+        model=key.name,
+        version=champion.number,
+        hub_url=observed.settings.hub_url,
+        scheduled=scheduled,
+        champion=champion.status.manifest or "",
+        records=FreshRange(
+            after=champion.spec.feedback_through or 0,
+            through=through,
+            predicted_after=promoted.timestamp() if promoted is not None else 0.0,
+        ),
+        samples=declared.samples if declared is not None else 0,
+        objective=objective_of(observed.model.spec.objective),
+        metrics=tuple(measure_of(one) for one in (*evaluation.metrics, *evaluation.constraints)),
+        slices=_slices(evaluation),
+    )
+
+
+def _slices(evaluation: Evaluation) -> tuple[Slice, ...]:
+    return tuple(Slice(column=one.column, values=one.values, bins=one.bins) for one in evaluation.slices)
 
 
 def recorded(score: PairedScore | None) -> SetScore | None:

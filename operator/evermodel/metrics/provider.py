@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 from evermodel.contract import LineageEntry, Quality, QualityQuery, RunReport
 from evermodel.core.observed import ModelKey
 
-Stage = Literal["train", "evaluate"]
+Stage = Literal["train", "evaluate", "offline"]
 
 
 class ProviderUnavailable(Exception):  # noqa: N818 - a state, not a mistake

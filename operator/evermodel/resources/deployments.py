@@ -85,6 +85,6 @@ def _config(model: ModelView, version: VersionView, settings: OperatorSettings) 
         version=version.number,
         hub_url=settings.hub_url,
         manifest=version.status.manifest or "",
-        capture=model.spec.retraining.data.include_feedback,
+        capture=model.spec.retraining.data.include_feedback or model.spec.monitoring.offline is not None,
     )
     return msgspec.json.encode(config).decode()

@@ -14,6 +14,7 @@ from evermodel.contract import (
     RUN_ENV,
     SOURCE_MOUNT,
     TOKEN_ENV,
+    OfflineRun,
     RunConfig,
     TrainRun,
 )
@@ -26,6 +27,8 @@ from evermodel.resources.ownership import owned_by_version
 from evermodel.resources.pods import Part, Work, container, from_secret, pod_template
 
 REQUESTS: Final = {"cpu": "250m", "memory": "512Mi"}
+OFFLINE_RETRIES: Final = 2
+OFFLINE_KEPT_SECONDS: Final = 24 * 3600
 _GRACE_SECONDS: Final = 30
 _SOURCE: Final = "source"
 _CONFIG_MAP: Final = "configmap://"
@@ -64,7 +67,7 @@ def build_job(
         "kind": "Job",
         "metadata": {"name": name, "labels": labels, "ownerReferences": owned_by_version(version)},
         "spec": {
-            "backoffLimit": 0,  # another attempt is another version, which the operator decides on
+            **_repetition(run),
             "activeDeadlineSeconds": max(math.ceil(parse_duration(training.deadline).total_seconds()), 1),
             "podFailurePolicy": {"rules": _failure_rules(work)},
             "podReplacementPolicy": "Failed",
@@ -79,6 +82,16 @@ def build_job(
             ),
         },
     }
+
+
+def _repetition(run: RunConfig) -> Part:
+    """Another attempt at a version is another version, which the operator decides on; a mere score is tried again.
+
+    Nobody owns the Jobs of scores but the champion, which may stay for long: they go by themselves.
+    """
+    if isinstance(run, OfflineRun):
+        return {"backoffLimit": OFFLINE_RETRIES, "ttlSecondsAfterFinished": OFFLINE_KEPT_SECONDS}
+    return {"backoffLimit": 0}
 
 
 def _failure_rules(work: Work) -> list[Part]:
@@ -100,6 +113,8 @@ def _source_of(run: RunConfig) -> tuple[Part, ...]:
 
     ConfigMap and Secret may be missing: the Job says so better than a pod that waits.
     """
+    if isinstance(run, OfflineRun):
+        return ()
     uri = run.data.uri
     if run.data.credentials is not None:
         return ({"name": _SOURCE, "secret": {"secretName": run.data.credentials, "optional": True}},)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from evermodel.api.modelversion import ACTIVE_PHASES, VersionPhase
 from evermodel.contract import LineageEntry
+from evermodel.core import facts
 from evermodel.core.durations import parse_duration
 from evermodel.core.names import COMPONENT_LABEL, HUB, Component
 from evermodel.core.observed import (
@@ -25,6 +26,7 @@ from evermodel.core.observed import (
     ServiceView,
     VersionView,
 )
+from evermodel.core.phases import offline
 from evermodel.core.questions import needs_lineage, quality_query, running_job
 from evermodel.core.sources import watched_source
 from evermodel.kube.kinds import DEPLOYMENT, JOB, MODEL, POD, SERVICE, STATEFUL_SET, VERSION, Kind
@@ -101,6 +103,7 @@ class Observer:
             service=self._service(model),
             hub=self._hub(key.namespace, settings),
         )
+        observed = await self._with_offline_report(observed)
         observed = await self._with_source(observed, now)
         observed = await self._with_lineage(observed)
         observed = await self._with_progress(observed, now)
@@ -208,6 +211,20 @@ class Observer:
         except ProviderUnavailable as error:
             return replace(observed, quality_error=str(error))
         return replace(observed, lineage=lineage)
+
+    async def _with_offline_report(self, observed: Observed) -> Observed:
+        """Ask the hub for the report of the newest offline evaluation where it did not fit into the pod's message."""
+        status = observed.model.status.offline
+        self._telemetry.show_offline(observed.model.key, status)
+        name, champion = offline.job_name(observed), facts.champion(observed)
+        job = observed.jobs.get(name) if name is not None else None
+        if job is None or champion is None or job.state is not JobState.SUCCEEDED or job.report is not None:
+            return observed
+        try:
+            report = await self._provider.report(observed.model.key, champion.number, "offline")
+        except ProviderUnavailable:
+            return observed
+        return replace(observed, jobs={**observed.jobs, job.name: replace(job, report=report)})
 
     async def _with_source(self, observed: Observed, now: datetime) -> Observed:
         """Look at the declared source, where it can be watched."""

@@ -9,6 +9,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from evermodel.api.modeldeployment import OfflineStatus
 from evermodel.contract import Quality
 from evermodel.core.observed import ModelKey
 
@@ -51,6 +52,19 @@ class Telemetry:
         )  # fmt: skip
         self._labels = Gauge("evermodel_labels", "Labels of the champion's predictions.", _MODEL, registry=registry)
 
+        self._offline = Gauge(
+            "evermodel_offline_metric",
+            "Metric on labelled production records, by the clock.",
+            _MODEL,
+            registry=registry,
+        )
+        self._offline_lower = Gauge(
+            "evermodel_offline_metric_lower", "Lower 95 % limit of it.", _MODEL, registry=registry
+        )
+        self._offline_upper = Gauge(
+            "evermodel_offline_metric_upper", "Upper 95 % limit of it.", _MODEL, registry=registry
+        )
+
     def count_write(self, kind: str, verb: str) -> None:
         """Count a write to the API server."""
         self.api_writes.labels(kind, verb).inc()
@@ -69,11 +83,22 @@ class Telemetry:
         self._lower.labels(*names).set(quality.window.lower)
         self._upper.labels(*names).set(quality.window.upper)
 
+    def show_offline(self, key: ModelKey, found: OfflineStatus | None) -> None:
+        """Show what the newest offline evaluation found."""
+        names = (key.namespace, key.name)
+        shown = (None, None, None) if found is None else (found.value, found.lower, found.upper)
+        for gauge, value in zip((self._offline, self._offline_lower, self._offline_upper), shown, strict=True):
+            if value is None:
+                _drop(gauge, names)
+            else:
+                gauge.labels(*names).set(value)
+
     def forget(self, key: ModelKey) -> None:
         """Show no figures of a model that is gone."""
         names = (key.namespace, key.name)
         for gauge in (self._live, self._lower, self._upper, self._threshold, self._alarm, self._labels):
             _drop(gauge, names)
+        self.show_offline(key, None)
         for result in ("Champion", "Rejected", "Superseded", "Failed"):
             with contextlib.suppress(KeyError):
                 self.runs.remove(*names, result)

@@ -28,6 +28,8 @@ from evermodel.contract import (
     LineageEntry,
     Metric,
     NothingNewReport,
+    OfflineReport,
+    OfflineRun,
     PairedScore,
     Quality,
     QualityQuery,
@@ -474,12 +476,28 @@ class World:
                 classes=10,
                 seconds=1.0,
             )
+        if isinstance(job.run, OfflineRun):
+            return self._production_report(job.run)
         if job.version not in self.hub.uses:
             self.hub.uses.append(job.version)
         reference = _score(model, rows=500, run=job.run, use=self.hub.uses.index(job.version) + 1)
         rows = self._fresh_rows(job.run)
         fresh = _score(model, rows=rows, run=job.run, use=1) if rows else None
         return EvaluationReport(reference=reference, fresh=fresh, seconds=1.0)
+
+    def _production_report(self, run: OfflineRun) -> OfflineReport:
+        """Return what a Job finds that scores the champion: the accuracy of its labels."""
+        records = sum(seq > run.records.after for seq, _ in self.hub.records)
+        accuracy = self.hub.accuracy.get(run.version, 0.96)
+        score = PairedScore(rows=records, candidate=accuracy, dummy=0.1) if records else None
+        return OfflineReport(
+            scheduled=run.scheduled,
+            rows=records,
+            score=score,
+            lower=accuracy - 0.02,
+            upper=accuracy + 0.02,
+            seconds=1.0,
+        )
 
     def _came(self, known: Learnt, run: TrainRun) -> int:
         """Return how many records of the run a version has not learnt from."""

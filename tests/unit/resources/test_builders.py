@@ -12,7 +12,7 @@ from tests.unit.resources import made
 
 from evermodel.api.modeldeployment import Estimator, Serving, Training
 from evermodel.api.template import EnvVar, PodTemplate, Resources, Toleration, TolerationOperator
-from evermodel.contract import RUN_ENV, SOURCE_MOUNT, TrainRun
+from evermodel.contract import RUN_ENV, SOURCE_MOUNT, FreshRange, OfflineRun, TrainRun
 from evermodel.core.builders import fingerprint
 from evermodel.resources import BUILDERS
 from evermodel.resources.hub import HUB_BUILDERS
@@ -155,3 +155,23 @@ def test_tokens_derive_from_the_master_key_and_the_name_tells_no_more_than_the_k
     other = build_hub_secret(b"n" * 32, "team")
     assert other["metadata"]["name"] != hub["metadata"]["name"]
     assert key[:8] not in hub["metadata"]["name"]
+
+
+def test_a_score_is_tried_again_mounts_no_source_and_goes_by_itself() -> None:
+    run = OfflineRun(
+        namespace="team",
+        model="iris",
+        version=1,
+        hub_url="http://hub",
+        scheduled="2030-01-01T12:00:00Z",
+        champion="manifest-1",
+        records=FreshRange(after=0, through=10),
+        samples=100,
+    )
+    built = build_job(made.model(), made.version(), made.SETTINGS, "iris-v1-offline-1", run)
+    spec = built["spec"]
+    assert (spec["backoffLimit"], spec["ttlSecondsAfterFinished"]) == (2, 24 * 3600)
+    [container] = spec["template"]["spec"]["containers"]
+    assert container["args"] == ["offline"]
+    assert built["metadata"]["labels"]["evermodel.dev/component"] == "offline"
+    assert not any(volume["name"] == "source" for volume in spec["template"]["spec"].get("volumes", ()))

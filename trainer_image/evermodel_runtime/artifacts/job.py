@@ -26,6 +26,7 @@ from evermodel.contract import (
     FreshRange,
     HeldoutUse,
     LabelledRecord,
+    OfflineRun,
     RunConfig,
     RunReport,
     TrainRun,
@@ -47,7 +48,7 @@ SOURCE_ENV = "EVERMODEL_SOURCE_DIR"
 """Folder of the source's ConfigMap, claim or Secret, where it is not the one of the contract."""
 TERMINATION_LOG_ENV = "EVERMODEL_TERMINATION_LOG"
 PATIENCE_ENV = "EVERMODEL_HUB_PATIENCE_SECONDS"
-Run = TypeVar("Run", TrainRun, EvaluateRun)
+Run = TypeVar("Run", TrainRun, EvaluateRun, OfflineRun)
 
 
 class Progress:
@@ -124,7 +125,7 @@ def run_job(kind: type[Run], stage: str, work: Callable[[Run, Surroundings], Run
 
 
 def _read_run(kind: type[Run], environ: Mapping[str, str]) -> Run:
-    run: RunConfig = msgspec.json.decode(environ[RUN_ENV], type=TrainRun | EvaluateRun)
+    run: RunConfig = msgspec.json.decode(environ[RUN_ENV], type=TrainRun | EvaluateRun | OfflineRun)
     if not isinstance(run, kind):
         raise ValueError(f"{RUN_ENV} holds a {type(run).__name__}, the command takes a {kind.__name__}")  # noqa: TRY004
     return run

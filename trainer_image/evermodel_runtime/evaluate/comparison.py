@@ -8,7 +8,7 @@ from typing import Self
 import msgspec
 import numpy as np
 
-from evermodel.contract import EvaluateRun, Manifest, Measure, Metric, PairedScore, Scalar, Task
+from evermodel.contract import Manifest, Measure, Metric, PairedScore, Scalar, ScoringRun, Task
 from evermodel_runtime.artifacts.manifests import StoredModel
 from evermodel_runtime.artifacts.scorer import SCORING_ERRORS
 from evermodel_runtime.data.failure import data_error
@@ -82,7 +82,7 @@ class Comparison:
             theirs = answers_of(champion, rows.champion, rows.truth, "champion")
         return cls(rows, ours, theirs, candidate.manifest)
 
-    def score(self, run: EvaluateRun, *, use: int) -> PairedScore | None:
+    def score(self, run: ScoringRun, *, use: int) -> PairedScore | None:
         """Score both models; ``use`` is how often these rows have decided, this time included.
 
         None where the objective has no value on these rows, as recall of a class of which there is none.

@@ -7,7 +7,7 @@ import hashlib
 import msgspec
 import numpy as np
 
-from evermodel.contract import Column, DataSource, EvaluateRun, FailureReason, LabelledRecord, Task
+from evermodel.contract import Column, DataSource, EvaluateRun, FailureReason, LabelledRecord, ScoringRun, Task
 from evermodel_runtime.artifacts.manifests import StoredModel
 from evermodel_runtime.data.cases import hashes_of_source
 from evermodel_runtime.data.dataset import read_features, split_rows
@@ -64,7 +64,7 @@ def _as_champion_takes(file: Table, features: FeatureRows, champion: StoredModel
 
 
 def fresh_rows(
-    records: tuple[LabelledRecord, ...], run: EvaluateRun, candidate: StoredModel, champion: StoredModel | None
+    records: tuple[LabelledRecord, ...], run: ScoringRun, candidate: StoredModel, champion: StoredModel | None
 ) -> HeldOut | None:
     """Return labelled production records as both models take them; None when the candidate takes other columns.
 

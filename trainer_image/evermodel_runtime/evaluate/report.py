@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from evermodel.contract import EvaluateRun, Measure, Message, Metric, PairedScore
+from evermodel.contract import Measure, Message, Metric, PairedScore, ScoringRun
 from evermodel_runtime.evaluate.answers import Answers, ClassAnswers, NumberAnswers
 from evermodel_runtime.evaluate.importance import Importance
 from evermodel_runtime.evaluate.metrics import Floats, precision_recall_curve, roc_curve
@@ -111,7 +111,7 @@ def encoded(report: Report) -> bytes:
 
 
 def set_report(
-    name: str, score: PairedScore, compared: Comparison, run: EvaluateRun, importance: Importance
+    name: str, score: PairedScore, compared: Comparison, run: ScoringRun, importance: Importance
 ) -> SetReport:
     """Describe one set in full."""
     theirs = compared.theirs

@@ -177,10 +177,15 @@ def _rules(spec: ModelDeploymentSpec) -> GateRules:
         confidence=spec.evaluation.improvement.confidence,
         min_absolute=spec.evaluation.improvement.min_absolute,
         reference_tolerance=tolerance * spec.objective.threshold if objective.metric.lower_is_better else tolerance,
-        demands=Demands(
-            constraints=tuple(
-                Constraint(metric=measure_of(one), threshold=one.threshold) for one in spec.evaluation.constraints
-            ),
-            slice_thresholds={one.column: one.threshold for one in spec.evaluation.slices if one.threshold is not None},
+        demands=demands_of(spec),
+    )
+
+
+def demands_of(spec: ModelDeploymentSpec) -> Demands:
+    """Return what a version must meet besides the objective."""
+    return Demands(
+        constraints=tuple(
+            Constraint(metric=measure_of(one), threshold=one.threshold) for one in spec.evaluation.constraints
         ),
+        slice_thresholds={one.column: one.threshold for one in spec.evaluation.slices if one.threshold is not None},
     )

@@ -14,6 +14,7 @@ from evermodel.contract import (
     FailureReason,
     FailureReport,
     NothingNewReport,
+    OfflineReport,
     TrainReport,
 )
 from evermodel.core.actions import EnsureSecrets, WriteVersionStatus
@@ -23,7 +24,7 @@ from evermodel.core.observed import JobState, JobView, VersionView
 from evermodel.core.step import Step
 from evermodel.core.timestamps import rfc3339
 
-Result = TrainReport | NothingNewReport | EvaluationReport
+Result = TrainReport | NothingNewReport | EvaluationReport | OfflineReport
 """What a Job says that did not fail."""
 REPORT_PATIENCE = timedelta(minutes=5)
 """How long a report is looked for after its Job succeeded: training again for it would waste the work."""

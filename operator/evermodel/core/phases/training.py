@@ -8,7 +8,7 @@ import msgspec
 
 from evermodel.api.conditions import Reason
 from evermodel.api.modelversion import EpochsRun, SearchRun, VersionFailure, VersionPhase
-from evermodel.contract import EvaluationReport, FailureReason, NothingNewReport, TrainReport
+from evermodel.contract import EvaluationReport, FailureReason, NothingNewReport, OfflineReport, TrainReport
 from evermodel.core import facts, names
 from evermodel.core.actions import Action, CreateJob, EnsureSecrets
 from evermodel.core.observed import Observed, VersionView
@@ -67,10 +67,10 @@ def _start(observed: Observed, version: VersionView) -> Step:
 
 
 def _without_a_model(
-    version: VersionView, job: str, report: NothingNewReport | EvaluationReport, now: datetime
+    version: VersionView, job: str, report: NothingNewReport | EvaluationReport | OfflineReport, now: datetime
 ) -> Step:
     """End a run that fitted nothing: where there was nothing new, it failed in nothing, and nothing is judged."""
-    if isinstance(report, EvaluationReport):
+    if not isinstance(report, NothingNewReport):
         return jobs.failure(version, FailureReason.CRASHED, f"Job {job} left the report of another kind of run.", now)
     status = msgspec.structs.replace(
         version.status,

@@ -9,6 +9,7 @@ from evermodel.contract import (
     HeldoutUse,
     HeldoutUseReply,
     LineageEntry,
+    OfflineReport,
     RunProgress,
     RunReport,
     Trial,
@@ -21,8 +22,14 @@ from evermodel_runtime.hub.reading import read_lineage, read_records, read_run, 
 
 _PAGE = 1000
 _LARGEST_PAGE = 10_000
-_STAGES = ("train", "evaluate")
-_REPORT_TYPES = {"report": JSON, "report.html": HTML}
+_STAGES = ("train", "evaluate", "offline")
+_REPORTS = {
+    "report": ("evaluate", JSON),
+    "report.html": ("evaluate", HTML),
+    "offline": ("offline", JSON),
+    "offline.html": ("offline", HTML),
+}
+"""Stage and type of each report that people may read."""
 _NOTHING_LOADED = ((b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),)
 """A page about foreign data runs no script, whatever is in it."""
 _USE = msgspec.json.Decoder(HeldoutUse)
@@ -114,22 +121,25 @@ async def get_progress(hub: Hub, request: Request) -> Response:
 async def get_report(hub: Hub, request: Request) -> FileResponse:
     """Send the report of a version's evaluation, as data or as a page."""
     model, version, name = request.arguments
-    if not (version.isascii() and version.isdecimal()) or name not in _REPORT_TYPES:
-        raise HttpError(404, "reports are at /v1/models/{model}/versions/{version}/report and …/report.html")
-    stored = await hub.reader.ask(lambda connection: read_run(connection, model, int(version), "evaluate"))
+    if not (version.isascii() and version.isdecimal()) or name not in _REPORTS:
+        raise HttpError(
+            404, "reports are at /v1/models/{model}/versions/{version}/report, …/offline and, as pages, with .html"
+        )
+    stage, content_type = _REPORTS[name]
+    stored = await hub.reader.ask(lambda connection: read_run(connection, model, int(version), stage))
     run = None if stored is None else _REPORT.decode(stored)
-    digests = run.report if isinstance(run, EvaluationReport) else None
+    digests = run.report if isinstance(run, EvaluationReport | OfflineReport) else None
     digest = None if digests is None else digests.html if name.endswith(".html") else digests.json
     size = None if digest is None else hub.blobs.size(digest)
     if digest is None or size is None:
         raise HttpError(404, f"no report of version {version} of {model} is here")
-    return FileResponse(hub.blobs.path(digest), size, _NOTHING_LOADED, _REPORT_TYPES[name])
+    return FileResponse(hub.blobs.path(digest), size, _NOTHING_LOADED, content_type)
 
 
 def _run(request: Request) -> tuple[str, int, str]:
     model, version, stage = request.arguments
     if not (version.isascii() and version.isdecimal()) or stage not in _STAGES:
-        raise HttpError(404, "reports are at /v1/models/{model}/runs/{version}/train and …/evaluate")
+        raise HttpError(404, "reports are at /v1/models/{model}/runs/{version}/train, …/evaluate and …/offline")
     return model, int(version), stage
 
 
