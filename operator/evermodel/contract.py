@@ -263,10 +263,25 @@ class Member(Message, frozen=True, kw_only=True):
     """One estimator of an ensemble."""
 
     name: str
-    estimator: str
+    estimator: str = ""
+    """Class name; empty for a version that was trained before."""
     parameters: dict[str, Any] = {}
     preprocessing: tuple[PreprocessingStep, ...] = ()
     """Steps of its own, over all columns that the steps of the run made."""
+    version: int | None = None
+    """Number of the version that it is; None also for the champion, whichever that is."""
+    manifest: str | None = None
+    """sha256 of that version's manifest; None where there is no champion yet."""
+
+    @property
+    def is_earlier(self) -> bool:
+        """Whether it was trained before, and stays as it is."""
+        return not self.estimator
+
+    @property
+    def what(self) -> str:
+        """What it is, in a word or two."""
+        return self.estimator or ("the champion" if self.version is None else f"version {self.version}")
 
 
 class Ensemble(Message, frozen=True, kw_only=True):

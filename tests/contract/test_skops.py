@@ -13,7 +13,17 @@ import requests
 from tests.contract.job_processes import KEY, MODEL, Hub, Jobs, environment, free_port, start_process, until_up
 from tests.unit.runtime.made_runs import as_csv, make_evaluate_run, make_source, make_table, make_train_run
 
-from evermodel.contract import SERVE_ENV, TOKEN_ENV, EvaluationReport, ModelFormat, PreprocessingStep, ServeConfig
+from evermodel.contract import (
+    SERVE_ENV,
+    TOKEN_ENV,
+    Ensemble,
+    EnsembleType,
+    EvaluationReport,
+    Member,
+    ModelFormat,
+    PreprocessingStep,
+    ServeConfig,
+)
 from evermodel.tokens import Role, role_token
 
 CANBERRA = {"estimator": "KNeighborsClassifier", "parameters": {"metric": "canberra", "n_neighbors": 9}}
@@ -85,6 +95,33 @@ def test_it_is_trained_judged_and_served_and_two_processes_make_the_same_bytes(h
     assert outputs["label"] == ["rose"]
     assert sum(outputs["probabilities"]) == pytest.approx(1.0)
     assert unseen.json()["outputs"][0]["data"] == ["tulip"]
+
+
+def test_a_version_votes_in_a_later_one_and_is_served_within_it(hub: Hub, tmp_path: Path) -> None:
+    hub.upload("flowers.csv", as_csv(make_table(300)))
+    jobs = Jobs(tmp_path)
+    run = make_train_run(model=MODEL, hub_url=hub.url, data=SOURCE, estimator="LogisticRegression")
+    first = jobs.run("train", run).report
+    members = (
+        Member(name="before", version=1, manifest=first.manifest),
+        Member(name="tree", estimator="DecisionTreeClassifier", parameters={"max_depth": 1}),
+    )
+    vote = Ensemble(type=EnsembleType.VOTING, members=members, weights=(3.0, 1.0))
+
+    ended = jobs.run("train", msgspec.structs.replace(run, version=2, estimator="VotingClassifier", ensemble=vote))
+
+    assert ended.exit_code == 0, ended.errors
+    assert (first.format, ended.report.format) == (ModelFormat.ONNX, ModelFormat.SKOPS)
+    pod, url = serve(hub, ended.report.manifest)
+    try:
+        session = requests.Session()
+        session.mount(url, requests.adapters.HTTPAdapter(max_retries=until_up()))
+        session.get(f"{url}/v2/health/ready", timeout=START_SECONDS).raise_for_status()
+        rose = session.post(f"{url}/v2/models/{MODEL}/infer", json=flower(2.0, 0.1, "red"), timeout=START_SECONDS)
+    finally:
+        pod.terminate()
+        pod.wait(START_SECONDS)
+    assert rose.json()["outputs"][0]["data"] == ["rose"]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ MINIMAL: Mapping[str, Any] = {
 }
 TREE: Mapping[str, Any] = {"name": "tree", "estimator": "DecisionTreeClassifier"}
 BAYES: Mapping[str, Any] = {"name": "bayes", "estimator": "GaussianNB"}
+OLD: Mapping[str, Any] = {"name": "old", "version": "Champion"}
 MODEL = {"uri": "hub://one", "sha256": "0" * 64}
 CONTINUE = {"from": "Champion", "mode": "Continue"}
 Value = Mapping[str, Any] | list[Any] | str | float | bool | EllipsisType | None
@@ -546,6 +547,53 @@ MISTAKES = (
         spec={"training": {"ensemble": {"type": "Voting", "members": [TREE]}}},
         at="spec.training.ensemble.members",
         says="a Bagging has one member, fitted on many samples of the rows; Voting and Stacking have several",
+    ),
+    Mistake(
+        what="a member that is an estimator and a version",
+        spec={"training": {"ensemble": {"type": "Voting", "members": [TREE, {**BAYES, "version": 1}]}}},
+        at="spec.training.ensemble.members[1].estimator",
+        says="a member is an estimator or an earlier version: declare one of the two",
+    ),
+    Mistake(
+        what="a member that is nothing",
+        spec={"training": {"ensemble": {"type": "Voting", "members": [TREE, {"name": "old"}]}}},
+        at="spec.training.ensemble.members[1].estimator",
+        says="a member is an estimator or an earlier version: declare one of the two",
+    ),
+    Mistake(
+        what="parameters of an earlier version",
+        spec={"training": {"ensemble": {"type": "Voting", "members": [TREE, {**OLD, "parameters": {"C": 1}}]}}},
+        at="spec.training.ensemble.members[1].version",
+        says="an earlier version takes part as it is: leave parameters and preprocessing out",
+    ),
+    Mistake(
+        what="version 0 as a member",
+        spec={"training": {"ensemble": {"type": "Voting", "members": [TREE, {**OLD, "version": 0}]}}},
+        at="spec.training.ensemble.members[1].version",
+        says="write the number of a version, from 1, or Champion",
+    ),
+    Mistake(
+        what="a version by another word",
+        spec={"training": {"ensemble": {"type": "Voting", "members": [TREE, {**OLD, "version": "latest"}]}}},
+        at="spec.training.ensemble.members[1].version",
+        says="write the number of a version, from 1, or Champion",
+    ),
+    Mistake(
+        what="many samples for an earlier version",
+        spec={"training": {"ensemble": {"type": "Bagging", "members": [OLD]}}},
+        at="spec.training.ensemble.members",
+        says="a Bagging fits its member many times, and an earlier version stays as it is: choose an estimator",
+    ),
+    Mistake(
+        what="a search around an earlier version",
+        spec={
+            "training": {
+                "ensemble": {"type": "Voting", "members": [TREE, OLD]},
+                "search": {"parameters": {"tree__max_depth": [1, 2]}},
+            }
+        },
+        at="spec.training.search",
+        says="members that are earlier versions stay as they are, in no fold of a search: leave search out",
     ),
     Mistake(
         what="two members of one name",

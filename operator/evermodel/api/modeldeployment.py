@@ -391,7 +391,21 @@ class Member(Resource, frozen=True, kw_only=True):
             description="What a search calls it: forest__max_depth is a parameter of the member forest.",
         ),
     ]
-    estimator: Annotated[Estimator, Meta(description="A scikit-learn estimator, by class name.")]
+    estimator: Annotated[Estimator, Meta(description="A scikit-learn estimator, by class name.")] | None = None
+    version: (
+        Annotated[
+            int | str,
+            Meta(
+                title="version",
+                extra_json_schema={"maxLength": 16},
+                description=(
+                    "Instead of an estimator: the number of a version that passed its gate, or Champion, the version "
+                    "that serves. It takes part as it is, and is not fitted again."
+                ),
+            ),
+        ]
+        | None
+    ) = None
     parameters: Annotated[
         Parameters, Meta(description="Constructor parameters of the estimator, JSON values only.")
     ] = {}

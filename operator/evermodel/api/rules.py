@@ -18,6 +18,7 @@ from evermodel.api.modeldeployment import (
     DataFormat,
     Ensemble,
     ImportedModel,
+    Member,
     Metric,
     ModelDeploymentSpec,
     Monitoring,
@@ -131,6 +132,12 @@ def fraction_rules(schema: Mapping[str, Any]) -> tuple[Rule, ...]:
 
 
 FIELD_RULES: Mapping[tuple[type[Struct], str], tuple[Rule, ...]] = {
+    (Member, "version"): (
+        Rule(
+            rule="type(self) == int ? int(self) >= 1 : self == 'Champion'",
+            message="write the number of a version, from 1, or Champion",
+        ),
+    ),
     (Objective, "threshold"): (
         Rule(
             rule="self > 0.0",
@@ -321,7 +328,27 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
             field_path=".idColumn",
         ),
     ),
+    Member: (
+        Rule(
+            rule="has(self.estimator) != has(self.version)",
+            message="a member is an estimator or an earlier version: declare one of the two",
+            field_path=".estimator",
+        ),
+        Rule(
+            rule=(
+                "!has(self.version) || !(has(self.parameters)"
+                " || (has(self.preprocessing) && self.preprocessing.size() > 0))"
+            ),
+            message="an earlier version takes part as it is: leave parameters and preprocessing out",
+            field_path=".version",
+        ),
+    ),
     Ensemble: (
+        Rule(
+            rule="self.type != 'Bagging' || self.members.all(one, !has(one.version))",
+            message="a Bagging fits its member many times, and an earlier version stays as it is: choose an estimator",
+            field_path=".members",
+        ),
         Rule(
             rule="self.type == 'Bagging' ? self.members.size() == 1 : self.members.size() > 1",
             message="a Bagging has one member, fitted on many samples of the rows; Voting and Stacking have several",
@@ -462,6 +489,11 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
             field_path=".preprocessing",
         ),
         Rule(
+            rule="!has(self.search) || !has(self.ensemble) || self.ensemble.members.all(one, !has(one.version))",
+            message="members that are earlier versions stay as they are, in no fold of a search: leave search out",
+            field_path=".search",
+        ),
+        Rule(
             rule="!has(self.warmStart) || !has(self.ensemble)",
             message="an ensemble is fitted anew: leave warmStart out, or declare an estimator",
             field_path=".warmStart",
@@ -523,7 +555,7 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
         Rule(
             rule=(
                 "!has(self.training.ensemble) || self.training.ensemble.members.all("
-                f"one, (one.estimator in {_REGRESSORS}) == (self.task == 'Regression'))"
+                f"one, !has(one.estimator) || (one.estimator in {_REGRESSORS}) == (self.task == 'Regression'))"
             ),
             message="has a member of another task: choose classifiers for Classification, regressors for Regression",
             field_path=".training.ensemble.members",

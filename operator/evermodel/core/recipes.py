@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from evermodel.api import modeldeployment as declared
@@ -26,14 +28,14 @@ def steps(training: declared.Training) -> tuple[PreprocessingStep, ...]:
     )
 
 
-def ensemble(training: declared.Training) -> Ensemble | None:
-    """Return what the estimator is made of, where it is made of others."""
+def ensemble(training: declared.Training, manifests: Mapping[int | str, str]) -> Ensemble | None:
+    """Return what the estimator is made of, where it is made of others; ``manifests`` are those of earlier versions."""
     made = training.ensemble
     if made is None:
         return None
     return Ensemble(
         type=made.type,
-        members=tuple(_member(one) for one in made.members),
+        members=tuple(_member(one, manifests) for one in made.members),
         voting=made.voting,
         weights=made.weights,
         final_estimator=None if made.final_estimator is None else _final(made.final_estimator),
@@ -47,10 +49,13 @@ def search(training: declared.Training) -> Search | None:
     return None if training.search is None else Search(**msgspec.structs.asdict(training.search))
 
 
-def _member(one: declared.Member) -> Member:
+def _member(one: declared.Member, manifests: Mapping[int | str, str]) -> Member:
+    if one.version is not None:
+        number = one.version if isinstance(one.version, int) else None
+        return Member(name=one.name, version=number, manifest=manifests.get(one.version))
     return Member(
         name=one.name,
-        estimator=one.estimator.value,
+        estimator="" if one.estimator is None else one.estimator.value,
         parameters=one.parameters,
         preprocessing=tuple(
             PreprocessingStep(transformer=step.transformer.value, columns=EVERYTHING, parameters=step.parameters)

@@ -28,7 +28,7 @@ from evermodel.contract import (
     TrainRun,
     WarmStart,
 )
-from evermodel.core import facts, recipes
+from evermodel.core import facts, members, recipes
 from evermodel.core.objectives import objective_of
 from evermodel.core.observed import Observed, VersionView
 from evermodel.core.questions import trained_through
@@ -68,7 +68,7 @@ def train_run(observed: Observed, version: VersionView) -> TrainRun:
         estimator=recipes.estimator_name(training, version.spec.task),
         container=_container(version),
         parameters=training.parameters,
-        ensemble=recipes.ensemble(training),
+        ensemble=recipes.ensemble(training, members.manifests(observed)),
         preprocessing=recipes.steps(training),
         champion=_champion_of_same_columns(observed, version),
         changed_after=version.spec.trigger.changed_after,

@@ -110,6 +110,7 @@ def test_what_of_a_container_makes_another_model(container: Mapping[str, Any], *
         pytest.param("minimal", "1:bf64037f1fb8fad2", id="iris"),
         pytest.param("digits", "1:c06af8be21e6596a", id="digits"),
         pytest.param("configmap-churn", "1:d6d7fe83da7e1119", id="preprocessing"),
+        pytest.param("ensemble", "1:f8334a4fdec834ea", id="an ensemble"),
     ],
 )
 def test_what_was_declared_once_keeps_its_hash(sample: str, known: str) -> None:

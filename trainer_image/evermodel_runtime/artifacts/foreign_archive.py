@@ -40,6 +40,7 @@ from evermodel_runtime.artifacts.skops_archive import (
 from evermodel_runtime.artifacts.skops_types import TYPES
 
 NATIVE = (
+    "evermodel_runtime.train.earlier_model.",
     "sklearn.feature_extraction.text.",
     "sklearn.metrics._dist_metrics.",
     "sklearn.neighbors._ball_tree.",
@@ -50,7 +51,7 @@ NATIVE = (
     "sklearn.semi_supervised._label_propagation.",
     *(f"sklearn.svm._classes.{name}" for name in ("SVC", "SVR", "NuSVC", "NuSVR")),
 )
-"""Neighbours and kernel machines: compiled code all through. Vectorisers open files and search by any expression."""
+"""Neighbours, kernel machines, models within: compiled code all through. Vectorisers open files, search by anything."""
 CHECKED = frozenset(name for name in TYPES if not name.startswith(NATIVE))
 LEAF = -1
 ADVICE = "Export the model to ONNX, or train it here."

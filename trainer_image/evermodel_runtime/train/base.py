@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.pipeline import Pipeline
 
-from evermodel.contract import WARNING, Column, Manifest, TrainRun, WarmStart, label_text
+from evermodel.contract import WARNING, Column, Manifest, Scalar, TrainRun, WarmStart, label_text
 from evermodel_runtime.artifacts.foreign_archive import load_foreign
 from evermodel_runtime.artifacts.job import Surroundings
 from evermodel_runtime.artifacts.manifests import read_manifest
@@ -87,13 +87,19 @@ def _of_manifest(load: Load, digest: str, manifest: Manifest, surroundings: Surr
         raise CannotStartError(
             f"{name} was stored as ONNX alone, without the pipeline; models with warmStart or epochs are stored with it"
         )
+    check_library(manifest)
+    pipeline = _loaded(load, surroundings.hub.blob(archive), f"the pipeline of {name}")
+    return Base(digest, pipeline, manifest, decode_hashes(surroundings.hub.blob(manifest.training_rows)))
+
+
+def check_library(manifest: Manifest) -> None:
+    """Refuse a pipeline of another scikit-learn."""
     trained_with = manifest.libraries.get(LIBRARY, "")
     if _minor(trained_with) != _minor(version(LIBRARY)):
         raise CannotStartError(
-            f"{name} was trained with scikit-learn {trained_with}, and this is {version(LIBRARY)}, whose models differ"
+            f"version {manifest.version} of {manifest.model} was trained with scikit-learn {trained_with}, and this is "
+            f"{version(LIBRARY)}, whose models differ"
         )
-    pipeline = _loaded(load, surroundings.hub.blob(archive), f"the pipeline of {name}")
-    return Base(digest, pipeline, manifest, decode_hashes(surroundings.hub.blob(manifest.training_rows)))
 
 
 def _loaded(load: Load, archive: bytes, what: str) -> Any:
@@ -128,7 +134,12 @@ def check_columns(base: Base, columns: tuple[Column, ...]) -> None:
                 f"{listed([column.name for column in columns])}"
             )
         return
-    known = {column.name: column for column in base.manifest.columns}
+    check_same_columns(base.manifest.columns, columns)
+
+
+def check_same_columns(taken: tuple[Column, ...], columns: tuple[Column, ...]) -> None:
+    """Refuse a model that takes other columns than there are, or in another order."""
+    known = {column.name: column for column in taken}
     for column in columns:
         before = known.get(column.name)
         if before is None:
@@ -139,7 +150,7 @@ def check_columns(base: Base, columns: tuple[Column, ...]) -> None:
             raise CannotStartError(f"column {column.name!r} lacks values now, which it has not learnt to fill")
     if gone := [name for name in known if name not in {column.name for column in columns}]:
         raise CannotStartError(f"it needs the column {gone[0]!r}, which is not there")
-    if [column.name for column in columns] != [column.name for column in base.manifest.columns]:
+    if [column.name for column in columns] != list(known):
         raise CannotStartError(
             "it takes the same columns in another order: write them to spec.data.features in its own"
         )
@@ -158,7 +169,11 @@ def check_estimator(base: Base, run: TrainRun, labels: Labels) -> None:
         raise CannotStartError(f"it is a {found}, and a {run.estimator} is declared")
     if not hasattr(base.pipeline, "classes_"):  # of a regressor
         return
-    known, there = set(base.pipeline.classes_.tolist()), set(np.unique(labels).tolist())
+    check_classes(set(base.pipeline.classes_.tolist()), set(np.unique(labels).tolist()))
+
+
+def check_classes(known: set[Scalar], there: set[Scalar]) -> None:
+    """Refuse a model of other classes than there are."""
     for what, classes in (("new to it", there - known), ("gone from the data", known - there)):
         if classes:
             names = listed(sorted(label_text(label) for label in classes)[:SHOWN])

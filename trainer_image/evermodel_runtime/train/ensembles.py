@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, assert_never
 
 import msgspec
@@ -29,8 +30,13 @@ _MATRIX = (Column(name="matrix", kind=ColumnKind.NUMBER),)
 """What a member's own steps transform: all that the steps before the ensemble made, whatever it is."""
 
 
-def estimator_of(run: TrainRun) -> Any:
+def estimator_of(run: TrainRun, earlier: Mapping[str, Any] = MappingProxyType({})) -> Any:
     """Return the estimator of a run, one or made of members, that is not fitted.
+
+    Parameters
+    ----------
+    earlier : mapping
+        Members that were trained before, by name.
 
     Raises
     ------
@@ -39,7 +45,7 @@ def estimator_of(run: TrainRun) -> Any:
     """
     if run.ensemble is None:
         return make_estimator(run.estimator, run.parameters, run.seed, task=run.task)
-    return _make_ensemble(run, run.ensemble)
+    return _make_ensemble(run, run.ensemble, earlier)
 
 
 def with_member_parameter(ensemble: Ensemble, name: str, parameter: str, value: Any) -> Ensemble | None:
@@ -56,10 +62,10 @@ def _with(member: Member, parameter: str, value: Any) -> Member:
     return msgspec.structs.replace(member, parameters=member.parameters | {parameter: value})
 
 
-def _make_ensemble(run: TrainRun, ensemble: Ensemble) -> Any:
+def _make_ensemble(run: TrainRun, ensemble: Ensemble, earlier: Mapping[str, Any]) -> Any:
     kind = getattr(importlib.import_module("sklearn.ensemble"), run.estimator)
     members = [
-        (member.name, _make_member(member, f"{PLACE}.members[{index}]", run))
+        (member.name, earlier.get(member.name) or _make_member(member, f"{PLACE}.members[{index}]", run))
         for index, member in enumerate(ensemble.members)
     ]
     match ensemble.type:
@@ -100,7 +106,7 @@ def _vote(ensemble: Ensemble, members: list[tuple[str, Any]]) -> Vote:
     without = [index for index, (_, made) in enumerate(members) if not hasattr(made, "predict_proba")]
     if ensemble.voting is Vote.SOFT and without:
         raise spec_error(
-            f"{PLACE}.members[{without[0]}]: {ensemble.members[without[0]].estimator} gives no probabilities, which a "
+            f"{PLACE}.members[{without[0]}]: {ensemble.members[without[0]].what} gives no probabilities, which a "
             f"soft vote adds up. Set {PLACE}.voting to hard, or choose another estimator."
         )
     return ensemble.voting or (Vote.HARD if without else Vote.SOFT)

@@ -41,6 +41,7 @@ from evermodel_runtime.train.objective import goodness, losses_of, value_of
 from evermodel_runtime.train.windows import Choice, LabelledRows, Score, Window, choose_data
 
 if TYPE_CHECKING:
+    from evermodel_runtime.train.earlier_members import Joined
     from evermodel_runtime.train.packing import Packed  # with scikit-learn, for which bad data need not wait
     from evermodel_runtime.train.pipeline import Recipe
     from evermodel_runtime.train.search import Found
@@ -99,11 +100,15 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
         run, base, part, recipe = start.run, start.base, start.part, start.recipe(say)
         feedback = feedback.left(start.feedback)
         source = LabelledRows(part.features, part.target.labels)
+    joined = earlier_members(run, dataset, part, feedback.data, surroundings)
+    if joined is not None:
+        notes.extend(joined.notes)
+        run, recipe = joined.run, joined.recipe
     fitted = fit(run, source, feedback, digest, surroundings, started=recipe)
     run = fitted.run
     packed = pack_checked(run, fitted, dataset, (source.rows, feedback.data.rows), say)
-    learnt = _learnt_hashes(fitted.choice, part)
-    learnt = learnt if base is None else np.concatenate([learnt, base.seen])
+    seen = [known.seen for known in (base, joined) if known is not None]
+    learnt = np.concatenate([_learnt_hashes(fitted.choice, part), *seen])
     started_from = None if base is None else base.digest
     manifest = publish(run, hub, fitted, packed, data_sha256=digest, learnt=learnt, started_from=started_from, say=say)
     say(f"published as manifest {manifest}")
@@ -207,6 +212,20 @@ def usable_feedback(run: TrainRun, hub: Hub, dataset: Dataset, part: TrainingPar
     return UsableFeedback(data, since_change, int(feedback.seqs[chosen].max(initial=0)))
 
 
+def earlier_members(
+    run: TrainRun, dataset: Dataset, part: TrainingPart, feedback: LabelledRows, surroundings: Surroundings
+) -> Joined | None:
+    """Fetch the members of an ensemble that were trained before; None where none is declared."""
+    if run.ensemble is None or not any(member.is_earlier for member in run.ensemble.members):
+        return None
+    from evermodel_runtime.train.earlier_members import join  # noqa: PLC0415 - with scikit-learn, as below
+
+    joined = join(run, part, feedback, dataset.hashes[dataset.reference], surroundings)
+    for note in joined.notes:
+        surroundings.progress(note)
+    return joined
+
+
 def fit(
     run: TrainRun,
     source: LabelledRows,
@@ -216,7 +235,7 @@ def fit(
     *,
     started: Recipe | None = None,
 ) -> Fitted:
-    """Choose the data, then the parameters where they are searched for, and fit; from nothing unless ``started``."""
+    """Choose the data, then the parameters where they are searched for, and fit; by the run's recipe or ``started``."""
     # Bad data are told without the wait for scikit-learn.
     from evermodel_runtime.train.epochs import recipe_for  # noqa: PLC0415
     from evermodel_runtime.train.pipeline import table  # noqa: PLC0415

@@ -169,4 +169,4 @@ def _joined(run: TrainRun) -> tuple[TrainRun, list[str]]:
         search=None,
         epochs=None,
     )
-    return _anew(joined), [f"A vote of {', '.join(member.estimator for member in members)}."]
+    return _anew(joined), [f"A vote of {', '.join(member.what for member in members)}."]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evermodel.api.modelversion import ACTIVE_PHASES, VersionPhase
-from evermodel.core import facts
+from evermodel.core import facts, members
 from evermodel.core.actions import DeleteVersion
 from evermodel.core.observed import Observed
 from evermodel.core.step import NOTHING, Step
@@ -27,7 +27,7 @@ def step(observed: Observed) -> Step:
 
 
 def _needed(observed: Observed) -> set[int]:
-    """Return the versions that must stay: they carry traffic, a count of attempts, or the answer to what was tried."""
+    """Return the versions that must stay: of traffic, a count of attempts, an answer to what was tried, a vote."""
     champion = facts.champion(observed)
     needed = {version.number for version in facts.current_attempts(observed)}
     last = (facts.newest_run(observed), facts.last_ended(observed))
@@ -35,5 +35,6 @@ def _needed(observed: Observed) -> set[int]:
     if champion is not None:
         needed |= {version.number for version in facts.fruitless(observed, champion)}
     predecessor = champion.spec.parent if champion is not None else None
+    needed |= members.declared(observed.model.spec.training).keys()
     numbers = (observed.model.spec.version, facts.traffic_of(observed), predecessor)
     return needed | {number for number in numbers if number is not None}

@@ -9,7 +9,7 @@ import msgspec
 from evermodel.api.conditions import Reason
 from evermodel.api.modelversion import EpochsRun, SearchRun, VersionFailure, VersionPhase
 from evermodel.contract import EvaluationReport, FailureReason, NothingNewReport, OfflineReport, TrainReport
-from evermodel.core import facts, names
+from evermodel.core import facts, members, names
 from evermodel.core.actions import Action, CreateJob, EnsureSecrets
 from evermodel.core.observed import Observed, VersionView
 from evermodel.core.phases import jobs, progress
@@ -26,7 +26,7 @@ def step(observed: Observed, version: VersionView, now: datetime) -> Step:
         return _adopt(observed, version, now)
     job = facts.job_of(observed, version)
     if job is None:
-        return _start(observed, version)
+        return _start(observed, version, now)
     report = jobs.result(version, job, now)
     if isinstance(report, Step):
         return progress.show(observed, version, now) if running_job(observed) is not None else report
@@ -53,8 +53,11 @@ def step(observed: Observed, version: VersionView, now: datetime) -> Step:
     return begin(observed, version, trained)
 
 
-def _start(observed: Observed, version: VersionView) -> Step:
+def _start(observed: Observed, version: VersionView, now: datetime) -> Step:
     """Create the Job; with the object's first one come the tokens that its pods need."""
+    obstacle = members.obstacle(observed, version.spec.training)
+    if obstacle is not None:
+        return jobs.failure(version, FailureReason.SPEC_INVALID, obstacle, now)
     actions: list[Action] = []
     if all(known.status.manifest is None for known in observed.versions):
         actions.append(EnsureSecrets(hub=False, model=True))

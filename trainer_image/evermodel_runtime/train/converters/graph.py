@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import TensorProto
+from onnx import ModelProto, TensorProto, compose
 from skl2onnx import update_registered_converter
 from skl2onnx._supported_operators import sklearn_operator_name_map
 from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
@@ -105,6 +105,22 @@ class Graph:
         for kind in outputs:
             part.outputs.append(self._scope.declare_local_variable("part", kind))
         return str(part.outputs[-1].full_name)
+
+    def model(self, model: ModelProto) -> list[str]:
+        """Add all nodes of a model of one matrix that skl2onnx made; returns the names of its outputs.
+
+        skl2onnx writes nodes as its newest operators have them, and notes the oldest that would do. What others made
+        may mean something else by a node's name.
+        """
+        known = {(one.domain, one.version) for one in model.opset_import}
+        if len(model.graph.input) != 1 or model.producer_name != "skl2onnx":
+            raise NotImplementedError("an earlier version of several inputs, or by another exporter")
+        part = compose.add_prefix(model, self._scope.get_unique_operator_name("model") + "_")
+        self._add("Identity", (self.rows_as_floats(),), part.graph.input[0].name, {})
+        self._container.nodes.extend(part.graph.node)
+        self._container.initializers.extend(part.graph.initializer)
+        self._container.node_domain_version_pair_sets.update(known)
+        return [output.name for output in part.graph.output]
 
     def answer_value(self, values: str) -> None:
         """Let values of shape (rows, 1) be the regressor's answer."""
