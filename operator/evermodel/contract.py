@@ -314,6 +314,24 @@ class Learnt(Message, frozen=True, kw_only=True):
     """Ledger number up to which labelled captured records were merged with it."""
 
 
+class FeedbackRules(Message, frozen=True, kw_only=True):
+    """Which labelled captured records are merged with the source, and how rows are weighed by their age."""
+
+    as_of: float
+    """When the version was begun, from which ``max_age`` counts: seconds since the epoch."""
+    max_age: float | None = None
+    """Seconds since the prediction beyond which a record is left out."""
+    max_share: float | None = None
+    """Largest share of records among the rows that are learnt from; the newest stay."""
+    half_life: float | None = None
+    """Seconds in which the weight of a row halves; None: all rows weigh alike."""
+
+    @property
+    def bounds_share(self) -> bool:
+        """Tell whether there must be rows of the source beside the records."""
+        return self.max_share is not None and self.max_share < 1
+
+
 class TrainRun(Message, tag_field="kind", tag="train", frozen=True, kw_only=True):
     """Everything a training Job needs to know."""
 
@@ -342,6 +360,8 @@ class TrainRun(Message, tag_field="kind", tag="train", frozen=True, kw_only=True
     """Ledger number after which the records are of the shortfall that an alarm found; None: no alarm."""
     feedback_through: int | None = None
     """Ledger number up to which labelled captured records are merged with the source; None: the source alone."""
+    feedback_rules: FeedbackRules | None = None
+    """Which of these; None: all, and no row weighs more than another."""
     epochs: Epochs | None = None
     """How often the rows are gone through; None: as the estimator's own fit does."""
     imported: ImportedModel | None = None

@@ -91,13 +91,16 @@ class Hub:
     def upload(self, name: str, content: bytes) -> None:
         self._ask("PUT", f"/v1/datasets/{name}", Role.UPLOADER, content, model="*")
 
-    def label(self, rows: list[list[float]], labels: list[Scalar]) -> int:
-        """Let a serving pod capture rows and pass on their labels; returns how many were accepted."""
+    def label(self, rows: list[list[float]], labels: list[Scalar], *, age: float = 0.0) -> int:
+        """Let a serving pod capture rows and pass on their labels; returns how many were accepted.
+
+        ``age`` is how long ago they were predicted, in seconds.
+        """
         signer = Signer(role_token(KEY, MODEL, Role.SERVER), MODEL)
         ids = []
         for _ in rows:
             self.predictions += 1
-            ids.append(signer.issue(1, time.time(), "0", self.predictions.to_bytes(8, "big")))
+            ids.append(signer.issue(1, time.time() - age, "0", self.predictions.to_bytes(8, "big")))
         captures = tuple(Capture(id=name, row=tuple(row)) for name, row in zip(ids, rows, strict=True))
         beat = Heartbeat(pod="pod", version=1, predictions=self.predictions, captures=captures)
         self._ask("POST", f"/v1/models/{MODEL}/heartbeat", Role.SERVER, msgspec.json.encode(beat))

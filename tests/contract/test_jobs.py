@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from tests.contract.job_processes import MODEL, Ended, Hub, Jobs
 from tests.unit.runtime.made_runs import (
@@ -23,10 +24,13 @@ from tests.unit.runtime.made_runs import (
 from tests.unit.runtime.memory_hub import MemoryHub
 
 from evermodel.contract import (
+    Column,
+    ColumnKind,
     EvaluateRun,
     EvaluationReport,
     FailureReason,
     FailureReport,
+    FeedbackRules,
     FreshRange,
     HeldoutUse,
     ImportedModel,
@@ -44,7 +48,9 @@ from evermodel.contract import (
 )
 from evermodel.tokens import Role, hub_key, role_token
 from evermodel_runtime.artifacts.job import Hub as JobHub
+from evermodel_runtime.data.rows import FeatureRows, decode_hashes, row_hashes
 
+DAY = 86400.0
 DIGITS = make_source(uri="sklearn://digits?rows=:700", target="target")
 TRIAL = re.compile(rb"  trial (\d+) of 24: ")
 FOREST = {"estimator": "RandomForestClassifier", "parameters": {"n_estimators": 30}}
@@ -232,6 +238,43 @@ def test_an_unreadable_run_is_told(command: str, config: bytes, jobs: Jobs) -> N
 
     assert ended.exit_code == 1
     assert ended.report.reason is FailureReason.CRASHED
+
+
+def test_records_are_merged_by_age_and_share_and_the_published_rows_are_these(hub: Hub, jobs: Jobs) -> None:
+    images, labels = digits("700:1100")
+    for age, stretch in ((80, slice(0, 100)), (20, slice(100, 200)), (10, slice(200, 300)), (0, slice(300, 400))):
+        assert hub.label(images[stretch], list(labels[stretch]), age=age * DAY) == 100
+    rules = FeedbackRules(as_of=time.time(), max_age=30 * DAY, max_share=0.3, half_life=10 * DAY)
+
+    ended = jobs.run("train", train_run(hub, version=2, feedback_through=400, feedback_rules=rules))
+
+    assert isinstance(ended.report, TrainReport), ended.errors
+    source_rows = ended.report.rows - ended.report.feedback_rows
+    kept = int(source_rows * 3 / 7)
+    assert 200 < kept < 300  # the newest two stretches and part of the one before
+    assert ended.report.feedback_rows == kept
+    [told] = [line for line in ended.output.splitlines() if "Production records" in line]
+    assert (
+        f"Production records: {kept} of 400 learnt from beside {source_rows} source rows, left out 100 older than "
+        f"maxAge and {300 - kept} beyond maxShare 0.3. Weights by age: 0.25 (source, oldest record) to 1 (newest), "
+        "together as"
+    ) in told
+    weights = np.repeat([0.25, 0.5, 1.0], [source_rows + kept - 200, 100, 100])
+    assert f"as {weights.sum() ** 2 / (weights**2).sum():,.0f} equal rows" in told
+    learnt = decode_hashes(hub.client().blob(hub.manifest(ended.report.manifest).training_rows))
+    columns = tuple(Column(name=f"pixel{place}", kind=ColumnKind.NUMBER) for place in range(64))
+    rows = FeatureRows(columns, tuple(np.array(images, dtype=np.float32).T))
+    there = np.isin(row_hashes(rows), learnt)
+    assert there.tolist() == [False] * (400 - kept) + [True] * kept
+
+
+def test_weights_by_age_are_refused_where_an_estimator_takes_none(hub: Hub, jobs: Jobs) -> None:
+    rules = FeedbackRules(as_of=time.time(), half_life=10 * DAY)
+
+    ended = jobs.run("train", train_run(hub, estimator="KNeighborsClassifier", parameters={}, feedback_rules=rules))
+
+    assert (ended.exit_code, ended.report.reason) == (3, FailureReason.SPEC_INVALID)
+    assert "KNeighborsClassifier counts all rows alike: its fit takes no sample_weight" in ended.report.message
 
 
 def test_a_job_that_is_told_to_stop_ends_at_once_as_a_disruption(hub: Hub, jobs: Jobs) -> None:

@@ -871,6 +871,60 @@ MISTAKES = (
         says="greater than or equal to 100",
     ),
     Mistake(
+        what="an age in days",
+        spec={"retraining.data": {"includeFeedback": True, "maxAge": "30d"}},
+        at="spec.retraining.data.maxAge",
+        says=NO_DURATION,
+    ),
+    Mistake(
+        what="a half-life of nothing",
+        spec={"retraining.data": {"includeFeedback": True, "halfLife": "0s"}},
+        at="spec.retraining.data.halfLife",
+        says=TOO_SHORT,
+    ),
+    Mistake(
+        what="no share",
+        spec={"retraining.data": {"includeFeedback": True, "maxShare": 0}},
+        at="spec.retraining.data.maxShare",
+        says="must be above 0 and at most 1",
+    ),
+    Mistake(
+        what="a share in percent",
+        spec={"retraining.data": {"includeFeedback": True, "maxShare": 30}},
+        at="spec.retraining.data.maxShare",
+        says="must be above 0 and at most 1",
+    ),
+    Mistake(
+        what="an age of records that are not learnt from",
+        spec={"retraining.data": {"maxAge": "720h"}},
+        at="spec.retraining.data.maxAge",
+        says="is about records of production: set includeFeedback to true, or leave it out",
+    ),
+    Mistake(
+        what="weights for an estimator that takes none",
+        spec={
+            "training.estimator": "KNeighborsClassifier",
+            "retraining.data": {"includeFeedback": True, "halfLife": "168h"},
+        },
+        at="spec.retraining.data.halfLife",
+        says="the estimator counts all rows alike: leave it out, and bound them by maxAge",
+    ),
+    Mistake(
+        what="weights for a container",
+        spec={
+            "training": {"container": {"image": "own:1"}},
+            "retraining.data": {"includeFeedback": True, "halfLife": "168h"},
+        },
+        at="spec.retraining.data.halfLife",
+        says="a container gets rows without weights",
+    ),
+    Mistake(
+        what="weights for a vote that cannot take them",
+        spec={"retraining": {"strategies": ["Ensemble"], "data": {"includeFeedback": True, "halfLife": "168h"}}},
+        at="spec.retraining.strategies",
+        says="Ensemble adds members that cannot weigh rows: leave it out, or data.halfLife",
+    ),
+    Mistake(
         what="a trigger twice",
         spec={"retraining.triggers": ["Accuracy", "Accuracy"]},
         at="spec.retraining.triggers[1]",

@@ -86,6 +86,10 @@ def test_refuses(cluster: Cluster, mistake: Mistake) -> None:
         pytest.param(
             {"retraining": {"triggers": ["Data"], "data": {"includeFeedback": True}}}, id="records, where no source is"
         ),
+        pytest.param(
+            {"retraining.data": {"includeFeedback": True, "maxAge": "720h", "maxShare": 1, "halfLife": "168h"}},
+            id="records by age and share",
+        ),
         pytest.param({"data.train.uri": "pvc://my-data/sales/year=2026/part..0.csv"}, id="a file of a claim"),
         pytest.param({"data.train.uri": "pvc://data/"}, id="a whole claim"),
         pytest.param(

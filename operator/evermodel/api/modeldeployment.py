@@ -729,6 +729,44 @@ class RetrainingData(Resource, frozen=True, kw_only=True):
     include_feedback: Annotated[
         bool, Meta(description="Capture requests at the hub and merge those whose label came with the source.")
     ] = False
+    max_age: (
+        Annotated[
+            Duration,
+            Meta(description="Leave out records whose prediction was made longer than this before the run began."),
+        ]
+        | None
+    ) = None
+    max_share: (
+        Annotated[
+            float,
+            Meta(
+                gt=0,
+                le=1,
+                description=(
+                    "Largest share of records among the rows that are learnt from; the newest stay. Below 1, no window "
+                    "of records alone is chosen."
+                ),
+            ),
+        ]
+        | None
+    ) = None
+    half_life: (
+        Annotated[
+            Duration,
+            Meta(
+                description=(
+                    "Time in which the weight of a row halves: the newest record weighs 1, rows of the source as much "
+                    "as the oldest record. For estimators whose fit takes sample_weight."
+                )
+            ),
+        ]
+        | None
+    ) = None
+
+    @property
+    def has_rules(self) -> bool:
+        """Tell whether records are merged otherwise than all alike."""
+        return (self.max_age, self.max_share, self.half_life) != (None, None, None)
 
 
 class Retraining(Resource, frozen=True, kw_only=True):

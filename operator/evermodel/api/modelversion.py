@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from evermodel.api.fields import Message, Resource, Text, Time, Token
-from evermodel.api.modeldeployment import Data, ImportedModel, Objective, Training
+from evermodel.api.modeldeployment import Data, ImportedModel, Objective, RetrainingData, Training
 from evermodel.contract import Strategy, Task
 
 
@@ -77,6 +77,8 @@ class ModelVersionSpec(Resource, frozen=True, kw_only=True):
     """sha256 of the source when the run began, where it can be watched; what was read then is in the status."""
     feedback_through: int | None = None
     """Ledger number up to which captured labelled records are trained on; absent: none."""
+    retraining_data: RetrainingData | None = None
+    """Which of these are trained on, and how they are weighed; absent: all, as much as rows of the source."""
     adopted_manifest: Text | None = None
     """Manifest of a version that was adopted from the hub's lineage instead of trained."""
 

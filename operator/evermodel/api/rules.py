@@ -25,6 +25,7 @@ from evermodel.api.modeldeployment import (
     Objective,
     Offline,
     Retraining,
+    RetrainingData,
     TrainData,
     Training,
     WarmStart,
@@ -56,6 +57,35 @@ GROWING = (
     "RandomForestRegressor",
 )
 """Estimators that can be made larger and keep what they know."""
+WITHOUT_WEIGHTS = (
+    "ARDRegression",
+    "CCA",
+    "GaussianProcessClassifier",
+    "GaussianProcessRegressor",
+    "KNeighborsClassifier",
+    "KNeighborsRegressor",
+    "LabelPropagation",
+    "LabelSpreading",
+    "Lars",
+    "LarsCV",
+    "LassoLars",
+    "LassoLarsCV",
+    "LassoLarsIC",
+    "LinearDiscriminantAnalysis",
+    "NearestCentroid",
+    "OrthogonalMatchingPursuit",
+    "OrthogonalMatchingPursuitCV",
+    "PLSCanonical",
+    "PLSRegression",
+    "PassiveAggressiveClassifier",
+    "PassiveAggressiveRegressor",
+    "QuadraticDiscriminantAnalysis",
+    "RadiusNeighborsClassifier",
+    "RadiusNeighborsRegressor",
+    "TheilSenRegressor",
+    "TransformedTargetRegressor",
+)
+"""Estimators whose fit takes no sample_weight."""
 NAME_LENGTH = 40
 """Longest name of a ModelDeployment: names of Jobs and pods are made from it and end at 63 characters."""
 
@@ -206,6 +236,11 @@ FIELD_RULES: Mapping[tuple[type[Struct], str], tuple[Rule, ...]] = {
     (Monitoring, "labelDelay"): (_IS_DURATION,),
     (Offline, "schedule"): (_IS_SCHEDULE,),
     (Retraining, "cooldown"): _AT_LEAST_A_SECOND,
+    (RetrainingData, "maxAge"): _AT_LEAST_A_SECOND,
+    (RetrainingData, "halfLife"): _AT_LEAST_A_SECOND,
+    (RetrainingData, "maxShare"): (
+        Rule(rule="self > 0.0 && self <= 1.0", message="must be above 0 and at most 1", instead_of=_BOUNDS),
+    ),
     (Retraining, "schedule"): (_IS_SCHEDULE,),
     (EnvVar, "name"): (
         Rule(
@@ -393,6 +428,19 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
             message="starts nothing as long as triggers does not name it: write triggers: [Accuracy, Schedule]",
             field_path=".schedule",
         ),
+        Rule(
+            rule="!has(self.data.halfLife) || !has(self.strategies) || !('Ensemble' in self.strategies)",
+            message="Ensemble adds members that cannot weigh rows: leave it out, or data.halfLife",
+            field_path=".strategies",
+        ),
+    ),
+    RetrainingData: tuple(
+        Rule(
+            rule=f"!has(self.{name}) || self.includeFeedback",
+            message="is about records of production: set includeFeedback to true, or leave it out",
+            field_path=f".{name}",
+        )
+        for name in ("maxAge", "maxShare", "halfLife")
     ),
     DataFormat: (
         Rule(
@@ -505,6 +553,22 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
         ),
     ),
     ModelDeploymentSpec: (
+        Rule(
+            rule="!has(self.retraining.data.halfLife) || !has(self.training.container)",
+            message="a container gets rows without weights: leave it out, and bound them by maxAge",
+            field_path=".retraining.data.halfLife",
+        ),
+        Rule(
+            rule=(
+                "!has(self.retraining.data.halfLife) || !has(self.training.estimator)"
+                f" || !(self.training.estimator in {list(WITHOUT_WEIGHTS)})"
+            ),
+            message=(
+                "the estimator counts all rows alike: leave it out, and bound them by maxAge, or choose an estimator "
+                "that takes sample_weight"
+            ),
+            field_path=".retraining.data.halfLife",
+        ),
         Rule(
             rule=(
                 "!has(self.retraining.triggers) || !('Data' in self.retraining.triggers) || "

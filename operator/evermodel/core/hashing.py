@@ -36,16 +36,16 @@ def training_hash(spec: ModelDeploymentSpec) -> str:
     # Added later: in the hash only where it is set, so that what was declared before keeps its hash.
     if data.format != DataFormat():
         inputs["format"] = msgspec.to_builtins(data.format)
-    if spec.model is not None:
-        inputs["model"] = msgspec.to_builtins(spec.model)
-    if training.epochs is not None:
-        inputs["epochs"] = msgspec.to_builtins(training.epochs)
-    if training.ensemble is not None:
-        inputs["ensemble"] = msgspec.to_builtins(training.ensemble)
-    if training.warm_start is not None:
-        inputs["warmStart"] = msgspec.to_builtins(training.warm_start)
-    if training.search is not None:
-        inputs["search"] = msgspec.to_builtins(training.search)
+    parts: dict[str, msgspec.Struct | None] = {
+        "model": spec.model,
+        "epochs": training.epochs,
+        "ensemble": training.ensemble,
+        "warmStart": training.warm_start,
+        "search": training.search,
+        # Not where it says includeFeedback alone: records come with every later run.
+        "retrainingData": spec.retraining.data if spec.retraining.data.has_rules else None,
+    }
+    inputs |= {name: msgspec.to_builtins(part) for name, part in parts.items() if part is not None}
     if spec.task is not Task.CLASSIFICATION:
         inputs["task"] = spec.task
     if (objective := objective_of(spec.objective)) != Measure():

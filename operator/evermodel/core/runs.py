@@ -18,6 +18,7 @@ from evermodel.contract import (
     Epochs,
     EvaluateRun,
     EvaluationReport,
+    FeedbackRules,
     FreshRange,
     ImportedModel,
     Learnt,
@@ -29,6 +30,7 @@ from evermodel.contract import (
     WarmStart,
 )
 from evermodel.core import facts, members, recipes
+from evermodel.core.durations import parse_duration
 from evermodel.core.objectives import objective_of
 from evermodel.core.observed import Observed, VersionView
 from evermodel.core.questions import trained_through
@@ -73,6 +75,7 @@ def train_run(observed: Observed, version: VersionView) -> TrainRun:
         champion=_champion_of_same_columns(observed, version),
         changed_after=version.spec.trigger.changed_after,
         feedback_through=version.spec.feedback_through,
+        feedback_rules=_feedback_rules(version),
         epochs=None if training.epochs is None else Epochs(**msgspec.structs.asdict(training.epochs)),
         imported=None if (model := version.spec.model) is None else ImportedModel(uri=model.uri, sha256=model.sha256),
         warm_start=_warm_start(observed, version),
@@ -80,6 +83,23 @@ def train_run(observed: Observed, version: VersionView) -> TrainRun:
         strategy=version.spec.trigger.strategy,
         known=_known(observed, version),
     )
+
+
+def _feedback_rules(version: VersionView) -> FeedbackRules | None:
+    """Return how records are merged; their age counts from the version's own time, however often its Job is begun."""
+    declared = version.spec.retraining_data
+    if declared is None:
+        return None
+    return FeedbackRules(
+        as_of=version.created_at.timestamp(),
+        max_age=_seconds(declared.max_age),
+        max_share=declared.max_share,
+        half_life=_seconds(declared.half_life),
+    )
+
+
+def _seconds(duration: str | None) -> float | None:
+    return None if duration is None else parse_duration(duration).total_seconds()
 
 
 def _known(observed: Observed, version: VersionView) -> tuple[Learnt, ...]:

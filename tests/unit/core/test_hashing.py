@@ -35,6 +35,7 @@ def spec(**parts: Mapping[str, Any]) -> ModelDeploymentSpec:
         pytest.param(spec(serving={"replicas": 3}), id="the replicas"),
         pytest.param(spec(training={"deadline": "2h", "pendingDeadline": "1m"}), id="the deadlines"),
         pytest.param(spec(retraining={"strategies": ["Tune"]}), id="what attempts after an alarm do"),
+        pytest.param(spec(retraining={"data": {"includeFeedback": True}}), id="records of production"),
         pytest.param(spec(training={"template": {"image": "runtime:2"}}), id="the image"),
         pytest.param(spec(data={"credentialsSecretRef": {"name": "other"}}), id="other credentials"),
         pytest.param(spec(data={"holdout": {"fraction": 0.2}}), id="a default written out"),
@@ -65,6 +66,11 @@ def test_starts_no_run(changed: ModelDeploymentSpec) -> None:
         ),
         pytest.param(spec(training={"warmStart": {"from": "Champion", "mode": "Grow"}}), id="where training starts"),
         pytest.param(spec(training={"search": {"parameters": {"max_depth": [3, 5]}}}), id="a search"),
+        pytest.param(
+            spec(retraining={"data": {"includeFeedback": True, "maxAge": "720h"}}), id="how old records may be"
+        ),
+        pytest.param(spec(retraining={"data": {"includeFeedback": True, "maxShare": 0.5}}), id="how many there may be"),
+        pytest.param(spec(retraining={"data": {"includeFeedback": True, "halfLife": "168h"}}), id="weights by age"),
         pytest.param(msgspec.structs.replace(spec(), task=Task.REGRESSION), id="the task"),
         pytest.param(
             spec(training={"estimator": None, "container": {"image": "own:1"}}), id="a container instead of it"

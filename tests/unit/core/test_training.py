@@ -6,7 +6,17 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.unit.core.made import ALARM, NOW, actions_of, make_job, make_observed, make_spec, make_version, planned
+from tests.unit.core.made import (
+    ALARM,
+    NOW,
+    actions_of,
+    make_job,
+    make_new,
+    make_observed,
+    make_spec,
+    make_version,
+    planned,
+)
 
 from evermodel.api.modelversion import EpochsRun, SearchRun, ShownProgress, VersionPhase, VersionTrigger
 from evermodel.contract import (
@@ -17,6 +27,7 @@ from evermodel.contract import (
     EvaluationReport,
     FailureReason,
     FailureReport,
+    FeedbackRules,
     FoldStrategy,
     ImportedModel,
     Member,
@@ -29,7 +40,7 @@ from evermodel.contract import (
     WarmStart,
     WarmStartMode,
 )
-from evermodel.core.actions import CreateJob, EnsureSecrets, WriteVersionStatus
+from evermodel.core.actions import CreateJob, CreateVersion, EnsureSecrets, WriteVersionStatus
 from evermodel.core.observed import JobState, JobView, Observed
 from evermodel.core.phases.jobs import REPORT_PATIENCE
 from evermodel.core.timestamps import rfc3339
@@ -66,6 +77,35 @@ def test_a_job_is_made_once_with_what_the_record_says() -> None:
     assert isinstance(job.run, TrainRun)
     assert (job.name, job.version, job.run.estimator) == ("digits-v1-train-1", "digits-v1", "RandomForestClassifier")
     assert actions_of(in_training(make_job(TRAINING, JobState.PENDING)), CreateJob) == []
+
+
+def test_a_job_is_told_how_records_are_merged_by_the_time_of_its_version() -> None:
+    declared = {"includeFeedback": True, "maxAge": "720h", "maxShare": 0.5, "halfLife": "1h30m"}
+    spec = make_spec(retraining={"data": declared})
+    merging = {"retraining_data": spec.retraining.data, "feedback_through": 900}
+    version = make_version(2, VersionPhase.TRAINING, spec=spec, run=merging)
+
+    [job] = actions_of(make_observed(make_version(1), version, spec=spec), CreateJob)
+
+    assert isinstance(job.run, TrainRun)
+    assert job.run.feedback_rules == FeedbackRules(
+        as_of=version.created_at.timestamp(), max_age=720 * 3600.0, max_share=0.5, half_life=5400.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("declared", "recorded"),
+    [
+        pytest.param({"includeFeedback": True, "maxShare": 0.5}, True, id="rules"),
+        pytest.param({"includeFeedback": True}, False, id="all records alike"),
+    ],
+)
+def test_a_version_records_how_records_are_merged(declared: dict[str, Any], *, recorded: bool) -> None:
+    spec = make_spec(retraining={"data": declared})
+
+    [created] = actions_of(make_new(spec), CreateVersion)
+
+    assert created.spec.retraining_data == (spec.retraining.data if recorded else None)
 
 
 def test_the_record_says_how_the_model_is_stored_and_why_not_as_onnx() -> None:

@@ -78,7 +78,7 @@ def test_the_weights_of_the_best_epoch_are_kept_though_later_ones_are_worse() ->
     from sklearn.pipeline import Pipeline  # noqa: PLC0415 - one test
 
     learnt = way(
-        Pipeline([("estimator", SGDClassifier(learning_rate="constant", eta0=1.0, random_state=0))]), rows, labels
+        Pipeline([("estimator", SGDClassifier(learning_rate="constant", eta0=1.0, random_state=0))]), rows, labels, None
     )
 
     assert learnt.curve is not None

@@ -26,6 +26,8 @@ class Feedback:
         What was true, as ``label_text`` spells it.
     seqs : array of int
         Their ledger numbers.
+    times : array of float
+        When they were predicted, seconds since the epoch.
     unusable : int
         Records left out: other columns than these, or values missing.
     """
@@ -33,6 +35,7 @@ class Feedback:
     rows: FeatureRows
     labels: tuple[str, ...]
     seqs: NDArray[np.int64]
+    times: NDArray[np.float64]
     unusable: int
 
     def __len__(self) -> int:
@@ -46,7 +49,9 @@ def read_feedback(records: Sequence[LabelledRecord], columns: tuple[Column, ...]
     by_column = zip(*(row for _, row in usable), strict=True) if usable else ((),) * len(columns)
     rows = FeatureRows(columns, tuple(_array(c, values) for c, values in zip(columns, by_column, strict=True)))
     seqs = np.array([record.seq for record, _ in usable], dtype=np.int64)
-    return Feedback(rows, tuple(record.label for record, _ in usable), seqs, len(records) - len(usable))
+    times = np.array([record.predicted_at for record, _ in usable], dtype=np.float64)
+    labels = tuple(record.label for record, _ in usable)
+    return Feedback(rows, labels, seqs, times, len(records) - len(usable))
 
 
 def _row(record: LabelledRecord, columns: tuple[Column, ...]) -> list[Scalar] | None:

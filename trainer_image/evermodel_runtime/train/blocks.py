@@ -16,7 +16,9 @@ from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
+from evermodel_runtime.data.merging import Weights
 from evermodel_runtime.data.rows import Labels
+from evermodel_runtime.train.age_weights import weighing
 
 ROWS_AT_ONCE = 1 << 14
 ROW_BY_ROW = frozenset(
@@ -34,7 +36,7 @@ ROW_BY_ROW = frozenset(
 """Transformers whose ``fit_transform`` is ``fit`` and then ``transform``, which takes each row by itself."""
 
 
-def fit_by_blocks(pipeline: Any, rows: Any, labels: Labels) -> Any:
+def fit_by_blocks(pipeline: Any, rows: Any, labels: Labels, weights: Weights | None = None) -> Any:
     """Fit in place and return the pipeline.
 
     Parameters
@@ -45,6 +47,8 @@ def fit_by_blocks(pipeline: Any, rows: Any, labels: Labels) -> Any:
         Made for this fit alone: the array is written over.
     labels : array of shape (rows,)
         The target.
+    weights : array of float or None
+        How much each row counts for the estimator; None where all count alike.
     """
     matrix = rows
     for place, (name, step) in enumerate(pipeline.steps[:-1]):
@@ -54,7 +58,7 @@ def fit_by_blocks(pipeline: Any, rows: Any, labels: Labels) -> Any:
         fitted = _fit(step, matrix, labels)
         pipeline.steps[place] = (name, fitted)
         matrix = _transformed(fitted, matrix)
-    pipeline.steps[-1][1].fit(matrix, labels)
+    pipeline.steps[-1][1].fit(matrix, labels, **weighing(weights))
     return pipeline
 
 

@@ -14,7 +14,9 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from evermodel.contract import Column, Epoch, Epochs, LearningCurve, Metric, TrainRun
 from evermodel_runtime.data.failure import spec_error
+from evermodel_runtime.data.merging import Weights
 from evermodel_runtime.data.rows import Labels
+from evermodel_runtime.train.age_weights import weighing
 from evermodel_runtime.train.pipeline import Learnt, Recipe, Way, make_recipe
 
 Say = Callable[[str], None]
@@ -57,7 +59,7 @@ def recipe_for(run: TrainRun, columns: tuple[Column, ...], say: Say) -> Recipe:
 def in_epochs(epochs: Epochs, seed: int, say: Say) -> Way:
     """Return a way to fit a pipeline: its transformers at once, its estimator in epochs."""
 
-    def learn(pipeline: Any, rows: Any, labels: Labels) -> Learnt:
+    def learn(pipeline: Any, rows: Any, labels: Labels, weights: Weights | None) -> Learnt:
         random = np.random.default_rng(seed)
         learning, validation = _split(labels, epochs.validation_fraction, random)
         learnt_from, judged_by = _rows_of(rows, learning), _rows_of(rows, validation)
@@ -67,7 +69,11 @@ def in_epochs(epochs: Epochs, seed: int, say: Say) -> Way:
             judged_by = pipeline[:-1].transform(judged_by)
         fit = _Passes(_weighted(estimator, labels), labels, random)
         best, curve = run_epochs(
-            epochs, fit, _Part(learnt_from, labels[learning]), _Part(judged_by, labels[validation]), say
+            epochs,
+            fit,
+            _Part(learnt_from, labels[learning], None if weights is None else weights[learning]),
+            _Part(judged_by, labels[validation], None if weights is None else weights[validation]),
+            say,
         )
         pipeline.steps[-1] = (pipeline.steps[-1][0], best)
         return Learnt(pipeline, curve)
@@ -78,10 +84,10 @@ def in_epochs(epochs: Epochs, seed: int, say: Say) -> Way:
 def one_pass(seed: int) -> Way:
     """Return a way to fit a pipeline whose estimator is fitted: it goes over the rows once more."""
 
-    def learn(pipeline: Any, rows: Any, labels: Labels) -> Learnt:
+    def learn(pipeline: Any, rows: Any, labels: Labels, weights: Weights | None) -> Learnt:
         seen = pipeline[:-1].transform(rows) if len(pipeline.steps) > 1 else rows
         passes = _Passes(_weighted(pipeline.steps[-1][1], labels), labels, np.random.default_rng(seed))
-        passes.over(_Part(seen, labels))
+        passes.over(_Part(seen, labels, weights))
         return Learnt(pipeline)
 
     return learn
@@ -91,6 +97,7 @@ def one_pass(seed: int) -> Way:
 class _Part:
     rows: Any
     labels: Labels
+    weights: Weights | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +115,8 @@ class _Passes:
             self.random.shuffle(order)
         told = is_classifier(self.estimator) and not hasattr(self.estimator, "classes_")
         known = {"classes": np.unique(self.labels)} if told else {}
-        self.estimator.partial_fit(part.rows[order], part.labels[order], **known)
+        weights = None if part.weights is None else part.weights[order]
+        self.estimator.partial_fit(part.rows[order], part.labels[order], **known, **weighing(weights))
 
 
 def run_epochs(
@@ -121,7 +129,7 @@ def run_epochs(
     ended = f"all {epochs.max} epochs were run"
     for number in range(1, epochs.max + 1):
         passes.over(learning)
-        score = float(estimator.score(validation.rows, validation.labels))
+        score = float(estimator.score(validation.rows, validation.labels, sample_weight=validation.weights))
         loss = getattr(estimator, "loss_", None)
         done.append(Epoch(number=number, validation=score, loss=None if loss is None else float(loss)))
         if not best or score > done[best - 1].validation:

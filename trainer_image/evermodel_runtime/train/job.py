@@ -31,6 +31,7 @@ from evermodel_runtime.data.dataset import Dataset, TrainingPart, read_dataset, 
 from evermodel_runtime.data.failure import JobError, NothingNew
 from evermodel_runtime.data.feedback import read_feedback
 from evermodel_runtime.data.memory import Memory, hand_back
+from evermodel_runtime.data.merging import Merged, merged, told_of
 from evermodel_runtime.data.positive_class import require_positive_class
 from evermodel_runtime.data.rows import FeatureRows, Hashes, encode_hashes, row_hashes, spread_over
 from evermodel_runtime.data.source import read_data
@@ -38,7 +39,7 @@ from evermodel_runtime.train.defaults import default_steps, described
 from evermodel_runtime.train.ladder import with_strategy
 from evermodel_runtime.train.notes import LONGEST_NOTE, ignored_columns, warnings_of
 from evermodel_runtime.train.objective import goodness, losses_of, value_of
-from evermodel_runtime.train.windows import Choice, LabelledRows, Score, Window, choose_data
+from evermodel_runtime.train.windows import Choice, LabelledRows, Score, Window, all_data, choose_data
 
 if TYPE_CHECKING:
     from evermodel_runtime.train.earlier_members import Joined
@@ -87,9 +88,10 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
         f"{part.excluded:,} left out as copies of held-out rows"
     )
     dataset = dataset.held_out()  # the others are in the training part: twice would be too much
-    source = LabelledRows(part.features, part.target.labels)
     feedback = usable_feedback(run, hub, dataset, part, say)
     end_if_nothing_new(run, digest, feedback)
+    notes.extend(feedback.notes)
+    source = feedback.beside(part)
     recipe, base = None, None
     if run.warm_start is not None:
         from evermodel_runtime.train.warm_start import find_start  # noqa: PLC0415 - with scikit-learn, as below
@@ -99,7 +101,7 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
         notes.append(start.note)
         run, base, part, recipe = start.run, start.base, start.part, start.recipe(say)
         feedback = feedback.left(start.feedback)
-        source = LabelledRows(part.features, part.target.labels)
+        source = feedback.beside(part)
     joined = earlier_members(run, dataset, part, feedback.data, surroundings)
     if joined is not None:
         notes.extend(joined.notes)
@@ -177,16 +179,27 @@ class UsableFeedback:
         How many of the newest are of the shortfall that an alarm found; None without an alarm.
     through : int
         Ledger number of the newest.
+    notes : tuple of str
+        What the rules of spec.retraining.data made of them.
+    source_weight : float or None
+        How much a row of the source counts beside them; None where all rows count alike.
     """
 
     data: LabelledRows
     since_change: int | None
     through: int
+    notes: tuple[str, ...] = ()
+    source_weight: float | None = None
+
+    def beside(self, part: TrainingPart) -> LabelledRows:
+        """Return the rows of the source, weighed as they are beside these."""
+        weights = None if self.source_weight is None else np.full(len(part.hashes), self.source_weight)
+        return LabelledRows(part.features, part.target.labels, weights)
 
     def left(self, data: LabelledRows) -> UsableFeedback:
         """Return those of it that a model has not learnt from before: the oldest are known first."""
         since_change = None if self.since_change is None else min(self.since_change, len(data))
-        return UsableFeedback(data, since_change, self.through)
+        return replace(self, data=data, since_change=since_change)
 
 
 def usable_feedback(run: TrainRun, hub: Hub, dataset: Dataset, part: TrainingPart, say: Progress) -> UsableFeedback:
@@ -206,10 +219,18 @@ def usable_feedback(run: TrainRun, hub: Hub, dataset: Dataset, part: TrainingPar
             f"{int(held_out.sum()):,} equal to held-out rows, {int((~fits).sum()):,} with a label of another type, "
             f"{feedback.unusable + int((~encodable).sum()):,} with other columns, missing values or broken categories"
         )
+    merging, notes = Merged(), list[str]()
+    if run.feedback_rules is not None and len(chosen):
+        source_rows = len(part.hashes)
+        merging = merged(feedback.times[chosen], source_rows, run.feedback_rules)
+        notes.append(told_of(merging, len(chosen), source_rows, run.feedback_rules))
+        say(notes[-1])
+        chosen = chosen[merging.first :]
     usable = [label for index in chosen if (label := labels[index]) is not None]
-    data = LabelledRows(feedback.rows[chosen], part.target.array(usable))
+    data = LabelledRows(feedback.rows[chosen], part.target.array(usable), merging.weights)
     since_change = None if run.changed_after is None else int((feedback.seqs[chosen] > run.changed_after).sum())
-    return UsableFeedback(data, since_change, int(feedback.seqs[chosen].max(initial=0)))
+    through = int(feedback.seqs[chosen].max(initial=0))
+    return UsableFeedback(data, since_change, through, tuple(notes), merging.source_weight)
 
 
 def earlier_members(
@@ -237,12 +258,16 @@ def fit(
 ) -> Fitted:
     """Choose the data, then the parameters where they are searched for, and fit; by the run's recipe or ``started``."""
     # Bad data are told without the wait for scikit-learn.
+    from evermodel_runtime.train.age_weights import require_weights  # noqa: PLC0415
     from evermodel_runtime.train.epochs import recipe_for  # noqa: PLC0415
     from evermodel_runtime.train.pipeline import table  # noqa: PLC0415
     from evermodel_runtime.train.words import check_vocabularies  # noqa: PLC0415
 
     say, columns = surroundings.progress, source.rows.columns
     recipe = started or recipe_for(run, columns, say)
+    rules = run.feedback_rules
+    if rules is not None and rules.half_life is not None:
+        require_weights(recipe.pipeline[-1])
     for told in check_vocabularies(recipe.pipeline, source.rows, Memory.of_this_process()):
         say(told)
     if run.search is not None:
@@ -252,7 +277,7 @@ def fit(
 
     def tried(candidate: LabelledRows, newest: LabelledRows) -> Score | None:
         try:
-            predicted = recipe.fit(candidate.rows, candidate.labels).predict(table(newest.rows))
+            predicted = recipe.fit(candidate.rows, candidate.labels, candidate.weights).predict(table(newest.rows))
         except JobError as error:  # a short window may have too few rows for these parameters
             say(f"validation: {len(candidate):,} rows are no choice: {error.message}")
             return None
@@ -263,7 +288,10 @@ def fit(
         say(f"validation: fitted on {len(candidate):,} rows, {run.objective} {score:.4g} on the newest {len(newest):,}")
         return Score(goodness(run.objective, score), losses_of(run.objective, newest.labels, predicted))
 
-    choice = choose_data(source, feedback.data, tried, feedback.since_change)
+    if rules is not None and rules.bounds_share:
+        choice = all_data(source, feedback.data)
+    else:
+        choice = choose_data(source, feedback.data, tried, feedback.since_change)
     if choice.validation is not None:
         choice = replace(choice, validation=goodness(run.objective, choice.validation))
     found = None
@@ -274,7 +302,7 @@ def fit(
         found = find_parameters(run, run.search, choice.data, log)
         run, recipe = found.run, recipe_for(found.run, columns, say)
     say(f"fit on {len(choice.data):,} rows ({choice.window}), {choice.feedback_rows:,} of them feedback")
-    learnt = recipe.learn(choice.data.rows, choice.data.labels)
+    learnt = recipe.learn(choice.data.rows, choice.data.labels, choice.data.weights)
     classes: tuple[Scalar, ...] = () if run.task is Task.REGRESSION else tuple(learnt.pipeline.classes_.tolist())
     say("fitted" if run.task is Task.REGRESSION else f"fitted {len(classes)} classes")
     return Fitted(run, learnt.pipeline, choice, classes, columns, learnt.curve, found)

@@ -12,6 +12,7 @@ from sklearn.utils import get_tags
 
 from evermodel.contract import Column, LearningCurve, PreprocessingStep, TrainRun
 from evermodel_runtime.data.failure import spec_error
+from evermodel_runtime.data.merging import Weights
 from evermodel_runtime.data.rows import FeatureRows, Labels
 from evermodel_runtime.train.blocks import fit_by_blocks
 from evermodel_runtime.train.class_weights import with_weights_of
@@ -28,13 +29,13 @@ class Learnt:
     curve: LearningCurve | None = None
 
 
-Way = Callable[[Any, Any, Labels], Learnt]
-"""Fits a pipeline of its own on rows, as the pipeline takes them, and their labels."""
+Way = Callable[[Any, Any, Labels, Weights | None], Learnt]
+"""Fits a pipeline of its own on rows, as the pipeline takes them, their labels and weights."""
 
 
-def at_once(pipeline: Any, rows: Any, labels: Labels) -> Learnt:
+def at_once(pipeline: Any, rows: Any, labels: Labels, weights: Weights | None) -> Learnt:
     """Fit as scikit-learn does, in less memory; ``rows`` are for this fit alone."""
-    return Learnt(fit_by_blocks(pipeline, rows, labels))
+    return Learnt(fit_by_blocks(pipeline, rows, labels, weights))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,11 @@ class Recipe:
     pipeline: Any
     way: Way = at_once
 
-    def fit(self, rows: FeatureRows, labels: Labels) -> Any:
+    def fit(self, rows: FeatureRows, labels: Labels, weights: Weights | None = None) -> Any:
         """Return a fitted copy: see ``learn``."""
-        return self.learn(rows, labels).pipeline
+        return self.learn(rows, labels, weights).pipeline
 
-    def learn(self, rows: FeatureRows, labels: Labels) -> Learnt:
+    def learn(self, rows: FeatureRows, labels: Labels, weights: Weights | None = None) -> Learnt:
         """Return a fitted copy and how it came about.
 
         Raises
@@ -57,7 +58,7 @@ class Recipe:
             SpecInvalid with scikit-learn's words, when these parameters do not go with these data.
         """
         try:
-            learnt = self.way(with_weights_of(clone(self.pipeline), labels), table(rows), labels)
+            learnt = self.way(with_weights_of(clone(self.pipeline), labels), table(rows), labels, weights)
             learnt.pipeline.predict(
                 table(rows[:1])
             )  # some say only now that there are too few rows for their parameters

@@ -202,7 +202,8 @@ def _try(number: int, run: TrainRun, setting: Setting, data: LabelledRows, folds
 def _score(run: TrainRun, data: LabelledRows, fold: Fold) -> float:
     """Return the objective's metric on the rows of a fold that were not fitted on."""
     recipe = recipe_for(run, data.rows.columns, _silent)
-    pipeline = recipe.fit(data.rows[fold.fitted], data.labels[fold.fitted])
+    fitted = data[fold.fitted]
+    pipeline = recipe.fit(fitted.rows, fitted.labels, fitted.weights)
     try:
         predicted = pipeline.predict(table(data.rows[fold.scored]))
     except (ValueError, TypeError) as error:

@@ -13,8 +13,10 @@ from sklearn.pipeline import Pipeline
 
 from evermodel.contract import FailureReason, TrainRun, WarmStartMode
 from evermodel_runtime.data.failure import JobError, spec_error
+from evermodel_runtime.data.merging import Weights
 from evermodel_runtime.data.rows import Labels
 from evermodel_runtime.train import growing
+from evermodel_runtime.train.age_weights import weighing
 from evermodel_runtime.train.base import PLACE, Base, CannotStartError
 from evermodel_runtime.train.epochs import check_parameters, in_epochs, one_pass
 from evermodel_runtime.train.estimators import make_estimator
@@ -124,11 +126,11 @@ def _learning_on(base: Base, estimator: Any, run: TrainRun, say: Say) -> Way:
     way = one_pass(run.seed) if run.epochs is None else in_epochs(run.epochs, run.seed, say)
     steps = base.pipeline.steps[:-1]
 
-    def learn(_pipeline: Any, rows: Any, labels: Labels) -> Learnt:
+    def learn(_pipeline: Any, rows: Any, labels: Labels, weights: Weights | None) -> Learnt:
         own = copy.deepcopy(estimator)
         _require_same_answers(base, own, base.pipeline[:-1].transform(rows[:COMPARED]) if steps else rows[:COMPARED])
         frozen = [("features", FrozenEstimator(Pipeline(steps)))] if steps else []
-        learnt = way(Pipeline([*frozen, ("estimator", own)]), rows, labels)
+        learnt = way(Pipeline([*frozen, ("estimator", own)]), rows, labels, weights)
         return _thawed(learnt)
 
     return learn
@@ -150,23 +152,25 @@ def _require_same_answers(base: Base, estimator: Any, rows: Any) -> None:
 
 
 def _with_more_trees(base: Base, trees: int) -> Way:
-    def learn(_pipeline: Any, rows: Any, labels: Labels) -> Learnt:
+    def learn(_pipeline: Any, rows: Any, labels: Labels, weights: Weights | None) -> Learnt:
         pipeline = copy.deepcopy(base.pipeline)
         estimator = pipeline.steps[-1][1]
         if is_classifier(estimator) and set(np.unique(labels).tolist()) != set(estimator.classes_.tolist()):
             raise spec_error(f"{PLACE}: trees can only be added with rows of all classes.")
         features = pipeline[:-1].transform(rows) if len(pipeline.steps) > 1 else rows
-        estimator.set_params(warm_start=True, n_estimators=trees).fit(features, labels).set_params(warm_start=False)
+        estimator.set_params(warm_start=True, n_estimators=trees).fit(features, labels, **weighing(weights))
+        estimator.set_params(warm_start=False)
         return Learnt(pipeline)
 
     return learn
 
 
 def _lent(run: TrainRun, say: Say) -> Way:
-    def learn(pipeline: Any, rows: Any, labels: Labels) -> Learnt:
+    def learn(pipeline: Any, rows: Any, labels: Labels, weights: Weights | None) -> Learnt:
         if run.epochs is not None:
-            return _thawed(in_epochs(run.epochs, run.seed, say)(pipeline, rows, labels))
-        return _thawed(Learnt(pipeline.fit(rows, labels)))
+            return _thawed(in_epochs(run.epochs, run.seed, say)(pipeline, rows, labels, weights))
+        weighted = {f"estimator__{name}": values for name, values in weighing(weights).items()}
+        return _thawed(Learnt(pipeline.fit(rows, labels, **weighted)))
 
     return learn
 

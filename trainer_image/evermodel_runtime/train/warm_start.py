@@ -109,5 +109,5 @@ def _uncounted(base: Base, part: TrainingPart, feedback: LabelledRows) -> tuple[
     target = type(part.target)(part.target.labels[new])
     return (
         replace(part, features=part.features[new], target=target, hashes=part.hashes[new]),
-        LabelledRows(feedback.rows[new_feedback], feedback.labels[new_feedback]),
+        feedback[new_feedback],
     )

@@ -11,7 +11,8 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from evermodel_runtime.data.rows import FeatureRows, Labels
+from evermodel_runtime.data.merging import Weights
+from evermodel_runtime.data.rows import FeatureRows, Index, Labels, Mask
 
 VALIDATION_SHARE = 0.25
 VALIDATION_SHARE_SINCE_CHANGE = 0.5
@@ -40,21 +41,40 @@ class Window(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LabelledRows:
-    """Features with their labels."""
+    """Features with their labels.
+
+    Attributes
+    ----------
+    weights : array of float or None
+        How much each row counts in a fit; None where all count alike.
+    """
 
     rows: FeatureRows
     labels: Labels
+    weights: Weights | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __getitem__(self, chosen: Mask | Index | slice) -> LabelledRows:
+        weights = None if self.weights is None else self.weights[chosen]
+        return LabelledRows(self.rows[chosen], self.labels[chosen], weights)
+
     def between(self, start: int, stop: int) -> LabelledRows:
         """Return a stretch of the rows."""
-        return LabelledRows(self.rows[start:stop], self.labels[start:stop])
+        return self[start:stop]
 
     def followed_by(self, other: LabelledRows) -> LabelledRows:
         """Return these rows and then those of ``other``."""
-        return LabelledRows(self.rows.followed_by(other.rows), np.concatenate([self.labels, other.labels]))
+        weights = None
+        if self.weights is not None or other.weights is not None:
+            weights = np.concatenate([self.weights_or_ones, other.weights_or_ones])
+        return LabelledRows(self.rows.followed_by(other.rows), np.concatenate([self.labels, other.labels]), weights)
+
+    @property
+    def weights_or_ones(self) -> Weights:
+        """What each row counts, where all count alike as well."""
+        return np.ones(len(self)) if self.weights is None else self.weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +135,14 @@ def choose_data(source: LabelledRows, feedback: LabelledRows, judge: Judge, sinc
     Choice
         Its data include the validation rows again. All data win a tie, then the longer window.
     """
-    everything = source.followed_by(feedback)
+    everything = all_data(source, feedback)
     split = len(feedback) - _judging(len(feedback), since_change)
     if len(feedback) - split < SMALLEST_VALIDATION:
-        return Choice(everything, Window.ALL, len(feedback), None)
+        return everything
     newest = feedback.between(split, len(feedback))
     doubt = DOUBT if since_change is None else 0.0
     leading = judge(source.followed_by(feedback.between(0, split)), newest)
-    best, tried = Choice(everything, Window.ALL, len(feedback), _goodness(leading)), 1
+    best, tried = replace(everything, validation=_goodness(leading)), 1
     for start in _window_starts(len(source), split, len(feedback), since_change):
         candidate = feedback.between(start, split)
         if len(np.unique(candidate.labels)) < 2:  # noqa: PLR2004 - two classes
@@ -137,6 +157,11 @@ def choose_data(source: LabelledRows, feedback: LabelledRows, judge: Judge, sinc
             data = feedback.between(start, len(feedback))
             leading, best = score, Choice(data, Window.RECENT, len(data), score.goodness)
     return replace(best, tried=tried)
+
+
+def all_data(source: LabelledRows, feedback: LabelledRows) -> Choice:
+    """Return the choice where there is none: what bounds the share of the feedback excludes windows of it alone."""
+    return Choice(source.followed_by(feedback), Window.ALL, len(feedback), None)
 
 
 def _goodness(score: Score | None) -> float | None:

@@ -243,6 +243,7 @@ def _create(observed: Observed, trigger: Trigger) -> CreateVersion:
             parent=champion.number if champion is not None else None,
             source_sha256=observed.source.sha256,
             feedback_through=quality.last_seq if quality is not None else None,
+            retraining_data=spec.retraining.data if spec.retraining.data.has_rules else None,
         ),
     )
 
