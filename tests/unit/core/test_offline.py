@@ -190,12 +190,24 @@ def test_what_is_recorded() -> None:
     )
 
 
-def test_errors_are_judged_by_the_lower_end_of_their_interval() -> None:
+@pytest.mark.parametrize(
+    ("lower", "upper", "reason"),
+    [
+        pytest.param(2.1, 2.9, "BelowThreshold", id="above the threshold as a whole"),
+        pytest.param(1.9, 3.1, "Inconclusive", id="around the threshold"),
+    ],
+)
+def test_errors_are_judged_by_the_lower_end_of_their_interval(lower: float, upper: float, reason: str) -> None:
     spec = declared(task="Regression", objective={"metric": "rmse", "threshold": 2.0}, training={"estimator": "Ridge"})
-    report = msgspec.structs.replace(scored(2.5), lower=2.1, upper=2.9)
-    observed = look(ended(report=report), spec=spec)
-    assert condition(observed, HEALTHY).reason == "BelowThreshold"
-    assert "Rmse 2.5 (95 % interval 2.1 to 2.9)" in condition(observed, HEALTHY).message
+    report = msgspec.structs.replace(scored(2.5), lower=lower, upper=upper)
+    told = condition(look(ended(report=report), spec=spec), HEALTHY)
+    assert told.reason == reason
+    assert f"Rmse 2.5 (95 % interval {lower} to {upper})" in told.message
+
+
+def test_the_report_of_an_earlier_time_is_none_of_this_one() -> None:
+    earlier = msgspec.structs.replace(scored(), scheduled=rfc3339(NINE - timedelta(days=1)))
+    assert condition(look(ended(report=earlier)), HEALTHY).message.endswith("its report is nowhere.")
 
 
 def test_once_it_is_recorded_the_next_time_is_waited_for() -> None:
