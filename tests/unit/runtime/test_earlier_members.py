@@ -109,6 +109,7 @@ def test_classes_in_another_order_keep_their_probabilities() -> None:
     swapped = joined(hub, voting(old(hub.put_blob(encode_manifest(turned))), TREE, weights=(1.0, 0.0)))
 
     straight = joined(hub, voting(old(hub.put_blob(encode_manifest(manifest))), TREE, weights=(1.0, 0.0)))
+    assert (straight.format, swapped.format) == (ModelFormat.ONNX, ModelFormat.ONNX)
     rows, _ = columns_of(make_numbers(50, seed=4))
     known, found = (
         load_model(hub, report.manifest).scorer.predict_with_probabilities(rows)[1] for report in (straight, swapped)
