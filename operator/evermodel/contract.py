@@ -31,9 +31,12 @@ OUTPUT_ENV = "EVERMODEL_OUTPUT"
 """Environment variable of the user's container: the folder that it writes its model to."""
 STATE_ENV = "EVERMODEL_STATE"
 """Folder of what is told past the user's container, which does not mount it."""
+METRICS_ENV = "EVERMODEL_METRICS"
+"""Folder with one folder for each custom metric, which its container wrote."""
 INPUT_MOUNT = "/evermodel/input"
 OUTPUT_MOUNT = "/evermodel/output"
 STATE_MOUNT = "/evermodel/state"
+METRICS_MOUNT = "/evermodel/metrics"
 DATA_ERROR_EXIT_CODE = 3
 """A Job that ends so found bad data or a bad specification: running it again cannot help."""
 DISRUPTION_EXIT_CODE = 4
@@ -413,6 +416,8 @@ class EvaluateRun(Message, tag_field="kind", tag="evaluate", frozen=True, kw_onl
     metrics: tuple[Measure, ...] = ()
     """Metrics to record besides those that always are."""
     slices: tuple[Slice, ...] = ()
+    custom_metrics: tuple[str, ...] = ()
+    """Names of metrics that containers of the user's own measure in the same pod."""
 
 
 class OfflineRun(Message, tag_field="kind", tag="offline", frozen=True, kw_only=True):
@@ -453,6 +458,8 @@ class FailureReason(StrEnum):
     PARITY_FAILED = "ParityFailed"
     TRAINER_FAILED = "TrainerFailed"
     MODEL_INVALID = "ModelInvalid"
+    METRIC_FAILED = "MetricFailed"
+    METRIC_INVALID = "MetricInvalid"
     HUB_UNAVAILABLE = "HubUnavailable"
     SOURCE_UNAVAILABLE = "SourceUnavailable"
     OUT_OF_MEMORY = "OutOfMemory"

@@ -312,6 +312,36 @@ MISTAKES = (
         says="the metric of one class needs no average: leave one of both out",
     ),
     Mistake(
+        what="a custom metric that runs nothing",
+        spec={"evaluation.customMetrics": [{"name": "cost", "direction": "Minimize"}]},
+        at="spec.evaluation.customMetrics[0].command",
+        says="write the command to run, or name an image",
+    ),
+    Mistake(
+        what="a custom metric without a direction",
+        spec={"evaluation.customMetrics": [{"name": "cost", "image": "cost:1"}]},
+        at="spec.evaluation.customMetrics[0].direction",
+        says="Required value",
+    ),
+    Mistake(
+        what="a custom metric with the name of another",
+        spec={"evaluation.customMetrics": [{"name": "accuracy", "direction": "Maximize", "image": "cost:1"}]},
+        at="spec.evaluation.customMetrics[0].name",
+        says="is a metric that is always measured: give your own another name",
+    ),
+    Mistake(
+        what="a custom metric whose name is a path",
+        spec={"evaluation.customMetrics": [{"name": "../cost", "direction": "Maximize", "image": "cost:1"}]},
+        at="spec.evaluation.customMetrics[0].name",
+        says="should match",
+    ),
+    Mistake(
+        what="a custom metric twice",
+        spec={"evaluation.customMetrics": [{"name": "cost", "direction": "Maximize", "image": "cost:1"}] * 2},
+        at="spec.evaluation.customMetrics[1]",
+        says="Duplicate value",
+    ),
+    Mistake(
         what="a metric of numbers",
         spec={"evaluation.constraints": [{"metric": "rmse", "threshold": 3}]},
         at="spec.evaluation.constraints",

@@ -73,6 +73,15 @@ def test_refuses(cluster: Cluster, mistake: Mistake) -> None:
         pytest.param(
             {"objective": {"metric": "f1", "positiveClass": "dark blue", "threshold": 0.5}}, id="f1 of one class"
         ),
+        pytest.param(
+            {
+                "evaluation.customMetrics": [
+                    {"name": "cost", "direction": "Minimize", "threshold": -1.5, "command": ["python3", "-c", "pass"]},
+                    {"name": "profit-per-case", "direction": "Maximize", "image": "registry.example/profit:1"},
+                ]
+            },
+            id="custom metrics",
+        ),
         pytest.param({"data.train.uri": "sklearn://digits?rows=:100"}, id="rows without a start"),
         pytest.param({"data.train.uri": "sklearn://digits?rows=100:"}, id="rows without an end"),
         pytest.param({"data.train.uri": "configmap://my.data/train_1.csv"}, id="a ConfigMap"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evermodel.constraints import GROUP_ROWS, Constraint, Demands
+from evermodel.constraints import GROUP_ROWS, Constraint, CustomDemand, Demands
 from evermodel.contract import Measure, Metric, PairedScore, SliceScore
 from evermodel.gate import (
     IN_PRODUCTION,
@@ -393,6 +393,48 @@ def test_a_better_candidate_has_to_meet_what_is_demanded(rules: GateRules, outco
     assert verdict.outcome is outcome
     assert says in verdict.message
     assert verdict.holdout == 0.95
+
+
+COSTING = score(BETTER, metrics={"cost": 1234.5})
+
+
+@pytest.mark.parametrize(
+    ("demand", "outcome", "says"),
+    [
+        pytest.param(CustomDemand(name="cost", lower_is_better=True), Outcome.PROMOTE, "better", id="recorded alone"),
+        pytest.param(
+            CustomDemand(name="cost", lower_is_better=True, threshold=1234.5),
+            Outcome.PROMOTE,
+            "better",
+            id="a cost met",
+        ),
+        pytest.param(
+            CustomDemand(name="cost", lower_is_better=True, threshold=1000),
+            Outcome.REJECT,
+            "cost 1,234 on 400 reference rows is above 1000, as evaluation.customMetrics has it",
+            id="too high a cost",
+        ),
+        pytest.param(
+            CustomDemand(name="cost", lower_is_better=False, threshold=1000), Outcome.PROMOTE, "better", id="a gain met"
+        ),
+        pytest.param(
+            CustomDemand(name="cost", lower_is_better=False, threshold=2000),
+            Outcome.REJECT,
+            "is below 2000",
+            id="too low",
+        ),
+        pytest.param(
+            CustomDemand(name="other", lower_is_better=False),
+            Outcome.REJECT,
+            "has other, which was not measured on these 400 reference rows: it was declared after the evaluation",
+            id="a metric that was not measured lets nobody through, even without a threshold",
+        ),
+    ],
+)
+def test_metrics_of_the_users_own_are_demanded(demand: CustomDemand, outcome: Outcome, says: str) -> None:
+    verdict = decide(replace(RULES, demands=Demands(custom=(demand,))), reference=COSTING, fresh=None)
+    assert verdict.outcome is outcome
+    assert says in verdict.message
 
 
 def test_a_group_of_a_few_rows_binds_nobody() -> None:

@@ -10,6 +10,7 @@ COMMANDS = {
     "train": ("evermodel_runtime.train", "fit, export and publish one version (a Job)"),
     "prepare": ("evermodel_runtime.custom.prepare", "write the rows to learn from for a container of the user's own"),
     "publish": ("evermodel_runtime.custom.publish", "check and publish the model that such a container wrote"),
+    "predict": ("evermodel_runtime.evaluate.predict", "write truth and predictions for containers that measure them"),
     "evaluate": ("evermodel_runtime.evaluate", "score a candidate and the champion on held-out rows (a Job)"),
     "offline": ("evermodel_runtime.evaluate.offline", "score the champion on labelled production records (a Job)"),
     "serve": ("evermodel_runtime.serve", "answer predictions over HTTP"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta
 
+from evermodel.api.container import Container
 from evermodel.api.fields import ColumnName, Resource
 from evermodel.contract import Average, Metric
 
@@ -32,6 +34,31 @@ class Constraint(EvaluationMetric, frozen=True, kw_only=True):
     """What a candidate must meet on the rows that decide, whatever the champion does."""
 
     threshold: Annotated[float, Meta(description="The least value that will do; of logLoss and errors, the largest.")]
+
+
+class Direction(StrEnum):
+    """Which values of a metric are better."""
+
+    MAXIMIZE = "Maximize"
+    MINIMIZE = "Minimize"
+
+
+class CustomMetric(Container, frozen=True, kw_only=True):
+    """A metric that a container of the user's own measures on truth and predictions; see docs/custom-metrics.md."""
+
+    name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$",
+            max_length=40,
+            description="What records and the report call it; a changed metric wants another name.",
+        ),
+    ]
+    direction: Annotated[Direction, Meta(description="Maximize: larger is better. Minimize: smaller is.")]
+    threshold: (
+        Annotated[float, Meta(description="The worst value that will do; without one, the metric is only recorded.")]
+        | None
+    ) = None
 
 
 class Slice(Resource, frozen=True, kw_only=True):

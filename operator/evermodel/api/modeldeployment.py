@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta, field
 
 from evermodel.api.container import Container
-from evermodel.api.evaluation import ClassName, Constraint, EvaluationMetric, Slice
+from evermodel.api.evaluation import ClassName, Constraint, CustomMetric, EvaluationMetric, Slice
 from evermodel.api.fields import CRON, ColumnName, Digest, Duration, Parameters, Quantity, Resource
 from evermodel.api.status import (
     CandidateStatus,
@@ -636,6 +636,13 @@ class Evaluation(Resource, frozen=True, kw_only=True):
     ] = ()
     constraints: Annotated[
         tuple[Constraint, ...], Meta(max_length=16, description="What a candidate must meet besides the objective.")
+    ] = ()
+    custom_metrics: Annotated[
+        tuple[CustomMetric, ...],
+        Meta(
+            max_length=8,
+            description="Metrics that containers of the user's own measure: they get truth and predictions alone.",
+        ),
     ] = ()
     slices: Annotated[tuple[Slice, ...], Meta(max_length=8, description="Groups of rows to look at apart.")] = ()
 

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from evermodel import contract
-from evermodel.api.evaluation import Constraint, EvaluationMetric
+from evermodel.api.evaluation import Constraint, CustomMetric, EvaluationMetric
 from evermodel.api.fields import CRON
 from evermodel.api.modeldeployment import (
     REGRESSORS,
@@ -282,6 +282,13 @@ _METRIC_RULES = (
     ),
 )
 _LOSSES = [metric.value for metric in contract.Metric if metric.lower_is_better]
+_CONTAINER_RULES = (
+    Rule(
+        rule="has(self.image) || (has(self.command) && self.command.size() > 0)",
+        message="the runtime image does nothing of yours by itself: write the command to run, or name an image",
+        field_path=".command",
+    ),
+)
 _OF_NUMBERS = [metric.value for metric in contract.Metric if metric.task is Task.REGRESSION]
 
 
@@ -469,11 +476,13 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
             field_path=".sha256",
         ),
     ),
-    Container: (
+    Container: _CONTAINER_RULES,
+    CustomMetric: (
+        *_CONTAINER_RULES,
         Rule(
-            rule="has(self.image) || (has(self.command) && self.command.size() > 0)",
-            message="the runtime image does nothing of yours by itself: write the command to run, or name an image",
-            field_path=".command",
+            rule=f"!(self.name in {[metric.value for metric in contract.Metric]})",
+            message="is a metric that is always measured: give your own another name",
+            field_path=".name",
         ),
     ),
     Training: (

@@ -11,6 +11,7 @@ from msgspec import NODEFAULT, Struct
 from msgspec import inspect as types
 
 from evermodel.api.descriptions import describe, enum_values, summary, unwrapped
+from evermodel.api.evaluation import CustomMetric
 from evermodel.api.modeldeployment import Container, Data, Ensemble, Evaluation, Preprocessing, Retraining
 from evermodel.api.rules import Rule, fraction_rules
 from evermodel.api.status import ModelDeploymentStatus
@@ -25,6 +26,8 @@ LIST_KINDS: Mapping[tuple[type[Struct], str], Schema] = {
     (Ensemble, "members"): {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     (Retraining, "strategies"): {"x-kubernetes-list-type": "set"},
     (Evaluation, "slices"): {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["column"]},
+    (Evaluation, "customMetrics"): {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    (CustomMetric, "env"): {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     (PodTemplate, "imagePullSecrets"): {"x-kubernetes-list-type": "set"},
     (PodTemplate, "env"): {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     (Container, "env"): {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},

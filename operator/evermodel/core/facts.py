@@ -23,6 +23,8 @@ FINAL_REASONS = frozenset(
         FailureReason.PARITY_FAILED,
         FailureReason.TRAINER_FAILED,
         FailureReason.MODEL_INVALID,
+        FailureReason.METRIC_FAILED,
+        FailureReason.METRIC_INVALID,
         FailureReason.OUT_OF_MEMORY,
         FailureReason.DEADLINE_EXCEEDED,
         FailureReason.REPORT_LOST,

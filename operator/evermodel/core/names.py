@@ -36,9 +36,10 @@ UPLOAD_TOKEN_ENTRY: Final = "upload"  # noqa: S105 - the name of an entry
 CONTAINER: Final = "evermodel"
 """Name of the main container of every pod of ours: the one that reports."""
 PREPARE_CONTAINER: Final = "prepare"
-"""Name of the container that writes the rows to learn from for the user's."""
+"""Name of the container that writes what those of the user's own read."""
 TRAINER_CONTAINER: Final = "trainer"
 """Name of the user's container that makes a model."""
+_METRIC: Final = "metric-"
 OURS: Final = frozenset({CONTAINER, PREPARE_CONTAINER})
 """Containers whose reports and exit codes mean what the contract says; those of the user's own mean nothing."""
 
@@ -79,6 +80,16 @@ def evaluate_job_name(model: str, number: int, look: int = 1) -> str:
 def offline_job_name(model: str, number: int, scheduled: datetime) -> str:
     """Name of the Job that scores a champion at a time of the schedule, told in minutes: names are short."""
     return f"{version_name(model, number)}-offline-{int(scheduled.timestamp()) // 60:x}"
+
+
+def metric_container(metric: str) -> str:
+    """Name of the user's container that measures a custom metric, and of its folders' volumes."""
+    return f"{_METRIC}{metric}"
+
+
+def metric_of(container: str) -> str | None:
+    """Name of the custom metric that a container measures; None for any other container."""
+    return container.removeprefix(_METRIC) if container.startswith(_METRIC) else None
 
 
 def model_secret_name(model: str, fingerprint: str) -> str:

@@ -176,6 +176,7 @@ def evaluate_run(observed: Observed, version: VersionView, *, manifest: str, dat
         fresh=fresh,
         metrics=tuple(measure_of(one) for one in (*evaluation.metrics, *evaluation.constraints)),
         slices=_slices(evaluation),
+        custom_metrics=tuple(one.name for one in evaluation.custom_metrics),
     )
 
 

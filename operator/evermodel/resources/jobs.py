@@ -14,6 +14,7 @@ from evermodel.contract import (
     RUN_ENV,
     SOURCE_MOUNT,
     TOKEN_ENV,
+    EvaluateRun,
     OfflineRun,
     RunConfig,
     TrainRun,
@@ -22,7 +23,7 @@ from evermodel.core import names
 from evermodel.core.actions import Manifest
 from evermodel.core.durations import parse_duration
 from evermodel.core.observed import ModelView, OperatorSettings, VersionView
-from evermodel.resources.custom import custom_training
+from evermodel.resources.custom import custom_metrics, custom_training
 from evermodel.resources.ownership import owned_by_version
 from evermodel.resources.pods import Part, Work, container, from_secret, pod_template
 
@@ -30,6 +31,8 @@ REQUESTS: Final = {"cpu": "250m", "memory": "512Mi"}
 OFFLINE_RETRIES: Final = 2
 OFFLINE_KEPT_SECONDS: Final = 24 * 3600
 _GRACE_SECONDS: Final = 30
+_POD_FIRST_SECONDS: Final = 120
+"""How much longer a Job may take than its pod where containers of the user's own are in it."""
 _SOURCE: Final = "source"
 _CONFIG_MAP: Final = "configmap://"
 _CLAIM: Final = "pvc://"
@@ -59,8 +62,14 @@ def build_job(
     )
     if isinstance(run, TrainRun) and run.container and training.container is not None:
         work = custom_training(training.container, ours, mounts, image=version.spec.image, requests=REQUESTS)
+    elif isinstance(run, EvaluateRun) and run.custom_metrics:
+        declared = tuple(one for one in model.spec.evaluation.custom_metrics if one.name in run.custom_metrics)
+        work = custom_metrics(declared, ours, mounts, image=version.spec.image, requests=REQUESTS)
     else:
         work = Work(main=ours(command=component.value, mounts=mounts))
+    deadline = max(math.ceil(parse_duration(training.deadline).total_seconds()), 1)
+    # A pod that outlives its own deadline is kept, and tells which metric hung; one that outlives its Job's is deleted.
+    theirs = {"activeDeadlineSeconds": deadline} if work.before else {}
     labels = names.labels(component, model=model.key.name, version=version.number)
     return {
         "apiVersion": "batch/v1",
@@ -68,7 +77,7 @@ def build_job(
         "metadata": {"name": name, "labels": labels, "ownerReferences": owned_by_version(version)},
         "spec": {
             **_repetition(run),
-            "activeDeadlineSeconds": max(math.ceil(parse_duration(training.deadline).total_seconds()), 1),
+            "activeDeadlineSeconds": deadline + (_POD_FIRST_SECONDS if theirs else 0),
             "podFailurePolicy": {"rules": _failure_rules(work)},
             "podReplacementPolicy": "Failed",
             "template": pod_template(
@@ -79,6 +88,7 @@ def build_job(
                 volumes=(*source, *work.volumes),
                 grace_seconds=_GRACE_SECONDS,
                 restartPolicy="Never",
+                **theirs,
             ),
         },
     }

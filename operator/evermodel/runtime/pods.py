@@ -116,6 +116,14 @@ def why_evicted(pod: Pod) -> str:
     return shortened(status.get("message") or "", _LONGEST) if status.get("reason") == "Evicted" else ""
 
 
+def overdue(pod: Pod) -> str | None:
+    """Return the container that a pod was in when its deadline had passed; None for any other pod."""
+    if _status(pod).get("reason") != "DeadlineExceeded":
+        return None
+    states = ((one["name"], (one.get("state") or {}).get("terminated") or {}) for one in _containers(pod))
+    return next((name for name, ended in states if ended.get("exitCode") != 0), CONTAINER)
+
+
 def has_started(pod: Pod) -> bool:
     """Tell whether a pod does its work: one with init containers is Pending as long as they run."""
     if _status(pod).get("phase") == "Running":

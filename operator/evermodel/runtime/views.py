@@ -19,6 +19,7 @@ from evermodel.core.names import (
     TRAINER_CONTAINER,
     VERSION_LABEL,
     Component,
+    metric_of,
 )
 from evermodel.core.observed import (
     DeploymentView,
@@ -80,9 +81,10 @@ def job_view(manifest: Object, pods: Iterable[Object], now: datetime) -> JobView
     state, condition = _job_state(status, own)
     has_ended = state in (JobState.SUCCEEDED, JobState.FAILED)
     evicted = pods_of.why_evicted(pod) if pod is not None else ""
-    failure = _job_failure(condition, ended) if state is JobState.FAILED else None
+    overdue = pods_of.overdue(pod) if pod is not None else None
+    failure = _job_failure(condition, ended, overdue) if state is JobState.FAILED else None
     if state is JobState.FAILED:
-        message = evicted or _words_of(ended, failure) or str(condition.get("message") or "")
+        message = evicted or _words_on_time(overdue) or _words_of(ended, failure) or str(condition.get("message") or "")
     elif has_ended:
         message = ""
     elif pod is not None:
@@ -204,13 +206,15 @@ def _job_state(status: Object, pods: Iterable[Object]) -> tuple[JobState, Object
     return (JobState.RUNNING if running else JobState.PENDING), {}
 
 
-def _job_failure(condition: Object, ended: pods_of.Ending | None) -> FailureReason | None:
+def _job_failure(condition: Object, ended: pods_of.Ending | None, overdue: str | None) -> FailureReason | None:
     if ended is not None and ended.reason == pods_of.OUT_OF_MEMORY:
         return FailureReason.OUT_OF_MEMORY
-    if condition.get("reason") == "DeadlineExceeded":
+    if overdue is not None or condition.get("reason") == "DeadlineExceeded":
         return FailureReason.DEADLINE_EXCEEDED
     if ended is not None and ended.container == TRAINER_CONTAINER:
         return FailureReason.TRAINER_FAILED
+    if ended is not None and metric_of(ended.container) is not None:
+        return FailureReason.METRIC_FAILED
     return None
 
 
@@ -218,12 +222,27 @@ def _words_of(ended: pods_of.Ending | None, failure: FailureReason | None) -> st
     """Say how the user's container failed, which no report does."""
     if ended is None or ended.container in OURS:
         return ""
-    what = f"The container of spec.training.container ended with exit code {ended.exit_code}"
+    what = f"The container of {_declared_at(ended.container)} ended with exit code {ended.exit_code}"
     if failure is FailureReason.OUT_OF_MEMORY:
-        return f"{what}, out of memory: raise spec.training.container.resources.limits.memory."
-    if failure is FailureReason.TRAINER_FAILED:
+        return f"{what}, out of memory: raise {_declared_at(ended.container)}.resources.limits.memory."
+    if failure in {FailureReason.TRAINER_FAILED, FailureReason.METRIC_FAILED}:
         return f"{what}. Its last words: {ended.said}" if ended.said else f"{what} and said nothing."
     return ""
+
+
+def _words_on_time(overdue: str | None) -> str:
+    """Say which container of the user's was not done when the deadline had passed."""
+    if overdue is None or overdue in OURS:
+        return ""
+    return (
+        f"The container of {_declared_at(overdue)} was not done when spec.training.deadline had passed, and was "
+        "stopped: see its log, make it faster, or raise the deadline."
+    )
+
+
+def _declared_at(container: str) -> str:
+    metric = metric_of(container)
+    return "spec.training.container" if metric is None else f"spec.evaluation.customMetrics[{metric}]"
 
 
 def _why_no_pod(job: str) -> str:

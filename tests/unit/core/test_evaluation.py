@@ -264,11 +264,13 @@ def test_the_job_is_told_what_to_measure() -> None:
             "metrics": [{"metric": "f1", "average": "weighted"}],
             "constraints": [{"metric": "recall", "positiveClass": "fraud", "threshold": 0.6}],
             "slices": [{"column": "age", "bins": 3, "threshold": 0.9}, {"column": "sex", "values": ["f", "m"]}],
+            "customMetrics": [{"name": "cost", "direction": "Minimize", "image": "cost:1"}],
         }
     )
     [job] = actions_of(make_observed(make_version(1, VersionPhase.EVALUATING), spec=spec), CreateJob)
     assert isinstance(job.run, EvaluateRun)
     assert [str(measure) for measure in job.run.metrics] == ["f1 (weighted)", "recall of fraud"]
+    assert job.run.custom_metrics == ("cost",)
     assert job.run.slices == (Slice(column="age", bins=3), Slice(column="sex", values=("f", "m")))
 
 

@@ -465,6 +465,13 @@ def recall(threshold: float) -> Any:
     return make_spec(evaluation={"constraints": [constraint]})
 
 
+def cost(direction: str, threshold: float | None = None) -> Any:
+    """Return a spec with a metric of the user's own."""
+    metric = {"name": "cost", "direction": direction, "image": "cost:1"}
+    return make_spec(evaluation={"customMetrics": [metric if threshold is None else metric | {"threshold": threshold}]})
+
+
+COSTING = SetScore(rows=500, candidate=0.96, dummy=0.1, metrics={"cost": 3.0})
 MEASURED = SetScore(rows=500, candidate=0.96, dummy=0.1, metrics={"recall of fraud": 0.7})
 
 
@@ -484,6 +491,22 @@ MEASURED = SetScore(rows=500, candidate=0.96, dummy=0.1, metrics={"recall of fra
             make_observed(make_version(1, VersionPhase.CANDIDATE, reference=MEASURED), spec=recall(0.8)),
             VersionPhase.REJECTED,
             id="a higher constraint takes a candidate back before it has traffic",
+        ),
+        pytest.param(
+            make_observed(missed(reference=COSTING), spec=cost("Minimize", 4)),
+            VersionPhase.CANDIDATE,
+            id="a higher cost that will do lets it through",
+        ),
+        pytest.param(
+            make_observed(missed(reference=COSTING), spec=cost("Minimize", 2)), None, id="a cost too high does not"
+        ),
+        pytest.param(
+            make_observed(missed(reference=COSTING), spec=cost("Maximize", 4)), None, id="nor one too low to be a gain"
+        ),
+        pytest.param(
+            make_observed(make_version(1, VersionPhase.CANDIDATE, reference=MEASURED), spec=cost("Minimize")),
+            VersionPhase.REJECTED,
+            id="a custom metric that was not measured takes a candidate back",
         ),
         pytest.param(
             make_observed(missed(), spec=make_spec(objective={"threshold": 0.88})),

@@ -104,6 +104,67 @@ def test_how_the_container_of_the_user_failed(
     assert view.message.endswith(words) or words in view.message
 
 
+def measuring(metric: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Return the statuses of a pod in which a container of the user's own measures."""
+    waits = {"waiting": {"reason": "PodInitializing"}}
+    init = manifests.container(PREPARED, name="prepare") + manifests.container(
+        metric, name="metric-cost", image="own:1"
+    )
+    return {"initContainerStatuses": init, "containerStatuses": manifests.container(waits), **more}
+
+
+OVERDUE: dict[str, Any] = {
+    "phase": "Failed",
+    "reason": "DeadlineExceeded",
+    "message": "Pod was active on the node longer than …",
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "failure", "words"),
+    [
+        pytest.param(
+            measuring(manifests.ended(1, TRACEBACK)), FailureReason.METRIC_FAILED,
+            f"The container of spec.evaluation.customMetrics[cost] {LAST_WORDS}", id="it fails",
+        ),
+        pytest.param(
+            measuring(manifests.ended(137), reason="Evicted", message="metric-cost-output exceeds 16Mi."),
+            FailureReason.METRIC_FAILED, "metric-cost-output exceeds 16Mi.", id="it writes too much",
+        ),
+        pytest.param(
+            measuring(manifests.ended(137, reason="OOMKilled")), FailureReason.OUT_OF_MEMORY,
+            "out of memory: raise spec.evaluation.customMetrics[cost].resources.limits.memory.", id="out of memory",
+        ),
+        pytest.param(
+            measuring(manifests.ended(137), **OVERDUE), FailureReason.DEADLINE_EXCEEDED,
+            "The container of spec.evaluation.customMetrics[cost] was not done when spec.training.deadline had passed",
+            id="it hangs",
+        ),
+        pytest.param(
+            measuring(RUNNING, **OVERDUE), FailureReason.DEADLINE_EXCEEDED,
+            "customMetrics[cost] was not done", id="it hangs, and the node has not said how it ended",
+        ),
+        pytest.param(
+            manifests.custom(PREPARED, manifests.ended(137), **OVERDUE), FailureReason.DEADLINE_EXCEEDED,
+            "The container of spec.training.container was not done", id="the one that trains hangs",
+        ),
+    ],
+)  # fmt: skip
+def test_how_a_container_that_measures_failed(
+    status: dict[str, Any], failure: FailureReason | None, words: str
+) -> None:
+    view = job_view(manifests.job(FAILED), [manifests.pod(**{"phase": "Failed", **status})], LATER)
+    assert (view.failure, view.report) == (failure, None)
+    assert words in view.message
+
+
+def test_ours_that_takes_too_long_is_told_as_that_of_any_run() -> None:
+    status = manifests.custom(PREPARED, PREPARED, manifests.ended(143), **OVERDUE)
+    view = job_view(manifests.job(FAILED), [manifests.pod(**status)], LATER)
+    assert view.failure is FailureReason.DEADLINE_EXCEEDED
+    assert "container" not in view.message
+
+
 def test_long_last_words_keep_their_end() -> None:
     pod = manifests.pod(phase="Failed", **manifests.custom(PREPARED, manifests.ended(1, "x" * 3000 + " the cause")))
     message = job_view(manifests.job(FAILED), [pod], LATER).message

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from evermodel.contract import FailureReason
@@ -33,7 +34,7 @@ def read_model(output: Path) -> bytes:
         others = sorted(entry.name for entry in output.iterdir())
         found = f"what is there: {listed(others)}" if others else "the folder is empty"
         raise model_error(f"The container wrote no {path}; {found}. Write the model there, as ONNX.")
-    return _plain(path, LARGEST_MODEL)
+    return read_plain(path, LARGEST_MODEL, model_error)
 
 
 def read_notes(output: Path) -> tuple[str, ...]:
@@ -41,23 +42,23 @@ def read_notes(output: Path) -> tuple[str, ...]:
     path = output / NOTES_FILE
     if not os.path.lexists(path):
         return ()
-    text = _plain(path, LARGEST_NOTES).decode(errors="replace")
+    text = read_plain(path, LARGEST_NOTES, model_error).decode(errors="replace")
     lines = ["".join(sign for sign in line if sign.isprintable()).strip() for line in text.splitlines()]
     return tuple(line for line in lines if line)[:MOST_NOTES]
 
 
-def _plain(path: Path, largest: int) -> bytes:
+def read_plain(path: Path, largest: int, blame: Callable[[str], JobError]) -> bytes:
     """Read a file that is a file: no link is followed, no pipe waited for, and its size known before it is read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise model_error(f"{path} cannot be read, or is a link: {error.strerror}. Write a plain file.") from error
+        raise blame(f"{path} cannot be read, or is a link: {error.strerror}. Write a plain file.") from error
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
-            raise model_error(f"{path} is no plain file. Write one.")
+            raise blame(f"{path} is no plain file. Write one.")
         if found.st_size > largest:
-            raise model_error(
+            raise blame(
                 f"{path} has {found.st_size / MIB:,.1f} MiB; at most {largest / MIB:,.1f} MiB are taken. Make it "
                 "smaller."
             )

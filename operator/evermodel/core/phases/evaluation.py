@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import msgspec
 
 from evermodel import pace
 from evermodel.api.conditions import Reason
+from evermodel.api.evaluation import Direction
 from evermodel.api.modeldeployment import ModelDeploymentSpec
 from evermodel.api.modelversion import ModelVersionStatus, VersionFailure, VersionPhase
-from evermodel.constraints import Constraint, Demands
+from evermodel.constraints import Constraint, CustomDemand, Demands
 from evermodel.contract import EvaluationReport, FailureReason
 from evermodel.core import facts, names
 from evermodel.core.actions import CreateJob
@@ -177,15 +179,22 @@ def _rules(spec: ModelDeploymentSpec) -> GateRules:
         confidence=spec.evaluation.improvement.confidence,
         min_absolute=spec.evaluation.improvement.min_absolute,
         reference_tolerance=tolerance * spec.objective.threshold if objective.metric.lower_is_better else tolerance,
-        demands=demands_of(spec),
+        demands=replace(demands_of(spec), custom=_custom_demands(spec)),
     )
 
 
 def demands_of(spec: ModelDeploymentSpec) -> Demands:
-    """Return what a version must meet besides the objective."""
+    """Return what a version must meet besides the objective, in metrics that are measured in production, too."""
     return Demands(
         constraints=tuple(
             Constraint(metric=measure_of(one), threshold=one.threshold) for one in spec.evaluation.constraints
         ),
         slice_thresholds={one.column: one.threshold for one in spec.evaluation.slices if one.threshold is not None},
+    )
+
+
+def _custom_demands(spec: ModelDeploymentSpec) -> tuple[CustomDemand, ...]:
+    return tuple(
+        CustomDemand(name=one.name, lower_is_better=one.direction is Direction.MINIMIZE, threshold=one.threshold)
+        for one in spec.evaluation.custom_metrics
     )
