@@ -26,6 +26,7 @@ ROUTES = [
     ("GET", f"/v1/models/{MODEL}/trials/1/{'0' * 64}", {T, O}),
     ("PUT", f"/v1/models/{MODEL}/runs/1/train", {T, O}),
     ("GET", f"/v1/models/{MODEL}/runs/1/train", {O}),
+    ("GET", f"/v1/models/{MODEL}/versions/1/report", {U, O}),
     ("POST", f"/v1/models/{MODEL}/lineage", {O}),
     ("GET", f"/v1/models/{MODEL}/lineage", {T, O}),
 ]
@@ -70,6 +71,26 @@ async def test_blobs_and_datasets_ask_whose_token_it_is(hub: HubClient) -> None:
     assert answer.status == 401
     assert "x-evermodel-model" in answer.error
     assert (await hub.request("PUT", "/v1/datasets/d", role=Role.UPLOADER, model=ANY_MODEL)).status == 200
+
+
+@pytest.mark.parametrize("role", [Role.UPLOADER, Role.OPERATOR])
+@pytest.mark.parametrize(
+    ("named", "token_of", "status"),
+    [
+        pytest.param(MODEL, MODEL, 404, id="a token of the model"),
+        pytest.param(ANY_MODEL, ANY_MODEL, 404, id="a token of the namespace"),
+        pytest.param("other", "other", 403, id="a token of another model, named as it is"),
+        pytest.param(MODEL, "other", 401, id="a token of another model, as this one's"),
+        pytest.param(ANY_MODEL, "other", 401, id="a token of another model, as the namespace's"),
+        pytest.param("", "other", 403, id="a token of another model, of which nothing is said"),
+    ],
+)
+async def test_a_report_is_shown_to_its_own_model_and_to_the_namespace(
+    hub: HubClient, named: str, token_of: str, status: int, role: Role
+) -> None:
+    headers = {"x-evermodel-model": named, "authorization": f"Bearer {role_token(KEY, token_of, role)}"}
+    answer = await hub.request("GET", f"/v1/models/{MODEL}/versions/1/report", headers=headers)
+    assert answer.status == status  # 404: it may ask, and there is none
 
 
 async def test_a_model_has_the_name_of_an_object(hub: HubClient) -> None:

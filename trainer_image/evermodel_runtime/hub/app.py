@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import sqlite3
 from time import perf_counter
+from typing import assert_never
 
+from evermodel.tokens import ANY_MODEL
 from evermodel_runtime.hub.core import Hub
 from evermodel_runtime.hub.http import (
     ClientGone,
@@ -20,7 +22,7 @@ from evermodel_runtime.hub.http import (
     respond,
     respond_file,
 )
-from evermodel_runtime.hub.routes import Route, find_route
+from evermodel_runtime.hub.routes import Caller, Route, find_route
 from evermodel_runtime.hub.schema import VolumeError
 from evermodel_runtime.hub.writer import DiskFull, Overloaded, Stopped
 
@@ -82,10 +84,7 @@ class HubApp:
             allowed = ", ".join(sorted({*route.handlers, *(["HEAD"] if "GET" in route.handlers else [])}))
             raise HttpError(405, f"this URL takes {allowed}", ((b"allow", allowed.encode()),))
         if handler.roles is not None:
-            model = request.arguments[0] if route.names_model else request.header(b"x-evermodel-model")
-            if not model:
-                raise HttpError(401, "say whose token it is: the header x-evermodel-model names the model")
-            self._hub.access.check(request.header(b"authorization"), model, handler.roles)
+            self._hub.access.check(request.header(b"authorization"), _caller(route, request), handler.roles)
         try:
             return await handler.run(self._hub, request)
         except Overloaded as error:
@@ -105,3 +104,22 @@ class HubApp:
         except Exception as error:
             logger.exception("a request failed", extra={"route": route.name})
             raise HttpError(500, "the hub failed at this request; its log has the reason", _SOON) from error
+
+
+def _caller(route: Route, request: Request) -> str:
+    """Return the model whose token the request has to have."""
+    named = request.header(b"x-evermodel-model") or ""
+    match route.caller:
+        case Caller.PATH:
+            return request.arguments[0]
+        case Caller.PATH_OR_NAMESPACE:
+            asked = request.arguments[0]
+            if named not in {asked, ANY_MODEL}:
+                raise HttpError(403, f"this is about {asked}: the header x-evermodel-model says {asked} or *")
+            return named
+        case Caller.HEADER:
+            if not named:
+                raise HttpError(401, "say whose token it is: the header x-evermodel-model names the model")
+            return named
+        case _:
+            assert_never(route.caller)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from evermodel.tokens import Role
 from evermodel_runtime.hub.core import Hub
@@ -22,14 +23,24 @@ class Handler:
     """Roles that may, besides the operator; None: anybody."""
 
 
+class Caller(StrEnum):
+    """What says whose token a request has."""
+
+    HEADER = "header"
+    """The header x-evermodel-model alone: what is asked for is of the namespace."""
+    PATH = "path"
+    """The model in the path."""
+    PATH_OR_NAMESPACE = "path or namespace"
+    """The header, which names the model in the path, or ``*`` for a token that is good for all of the namespace."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One URL with ``*`` for its variable parts."""
 
     name: str
     handlers: Mapping[str, Handler]
-    names_model: bool = False
-    """The first variable part is the model whose token it takes; otherwise the header x-evermodel-model says it."""
+    caller: Caller = Caller.HEADER
 
 
 _TRAINER = (Role.TRAINER,)
@@ -54,32 +65,36 @@ ROUTES = {
                 "PUT": Handler(artifacts.put_dataset, (Role.UPLOADER,)),
             },
         ),
-        Route("/v1/models/*/feedback", {"POST": Handler(feedback.post_feedback, _SERVER)}, names_model=True),
-        Route("/v1/models/*/heartbeat", {"POST": Handler(feedback.post_heartbeat, _SERVER)}, names_model=True),
-        Route("/v1/models/*/quality", {"POST": Handler(feedback.post_quality, _OPERATOR)}, names_model=True),
-        Route("/v1/models/*/records", {"GET": Handler(jobs.get_records, _TRAINER)}, names_model=True),
-        Route("/v1/models/*/datasets/*", {"GET": Handler(artifacts.get_dataset_info, _OPERATOR)}, names_model=True),
-        Route("/v1/models/*/heldout-uses", {"POST": Handler(jobs.post_heldout_use, _TRAINER)}, names_model=True),
+        Route("/v1/models/*/feedback", {"POST": Handler(feedback.post_feedback, _SERVER)}, caller=Caller.PATH),
+        Route("/v1/models/*/heartbeat", {"POST": Handler(feedback.post_heartbeat, _SERVER)}, caller=Caller.PATH),
+        Route("/v1/models/*/quality", {"POST": Handler(feedback.post_quality, _OPERATOR)}, caller=Caller.PATH),
+        Route("/v1/models/*/records", {"GET": Handler(jobs.get_records, _TRAINER)}, caller=Caller.PATH),
+        Route("/v1/models/*/datasets/*", {"GET": Handler(artifacts.get_dataset_info, _OPERATOR)}, caller=Caller.PATH),
+        Route("/v1/models/*/heldout-uses", {"POST": Handler(jobs.post_heldout_use, _TRAINER)}, caller=Caller.PATH),
         Route(
             "/v1/models/*/trials/*/*",
             {"GET": Handler(jobs.get_trials, _TRAINER), "POST": Handler(jobs.post_trial, _TRAINER)},
-            names_model=True,
+            caller=Caller.PATH,
         ),
         Route(
             "/v1/models/*/runs/*/*",
             {"GET": Handler(jobs.get_run, _OPERATOR), "PUT": Handler(jobs.put_run, _TRAINER)},
-            names_model=True,
+            caller=Caller.PATH,
         ),
         Route(
             "/v1/models/*/runs/*/*/progress",
             {"GET": Handler(jobs.get_progress, _OPERATOR), "PUT": Handler(jobs.put_progress, _TRAINER)},
-            names_model=True,
+            caller=Caller.PATH,
         ),
-        Route("/v1/models/*/versions/*/*", {"GET": Handler(jobs.get_report, (Role.UPLOADER,))}),
+        Route(
+            "/v1/models/*/versions/*/*",
+            {"GET": Handler(jobs.get_report, (Role.UPLOADER,))},
+            caller=Caller.PATH_OR_NAMESPACE,
+        ),
         Route(
             "/v1/models/*/lineage",
             {"GET": Handler(jobs.get_lineage, _TRAINER), "POST": Handler(jobs.post_lineage, _OPERATOR)},
-            names_model=True,
+            caller=Caller.PATH,
         ),
     )
 }
