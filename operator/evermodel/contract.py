@@ -753,6 +753,8 @@ class ColumnKind(StrEnum):
 
     NUMBER = "number"
     TEXT = "text"
+    DATE = "date"
+    """Text in files and requests, in ISO 8601: rows hold one spelling of each moment."""
 
 
 class Column(Message, frozen=True, kw_only=True):

@@ -32,6 +32,7 @@ from tests.e2e.namespaces import Namespace
 from evermodel.contract import Metric
 from evermodel.kube.client import Object
 from evermodel.kube.kinds import MODEL
+from evermodel_runtime.serve.metadata import DATE_TIME
 from evermodel_runtime.serve.protocol import Datatype, InferResponse, ModelMetadata, TensorMetadata
 
 OPERATIONS = REPO / "docs" / "operations.md"
@@ -145,7 +146,8 @@ async def test_a_sample_is_served_by_the_open_inference_protocol(sample: Sample,
 def _tensor(input_: TensorMetadata) -> Object:
     """Return one row for an input, as its metadata ask for it."""
     shape = [1 if size == -1 else size for size in input_.shape]
-    row: list[Any] = ["basic"] if input_.datatype is Datatype.BYTES else [1.0] * shape[-1]
+    text = "2026-01-31" if input_.parameters.get("format") == DATE_TIME else "basic"
+    row: list[Any] = [text] if input_.datatype is Datatype.BYTES else [1.0] * shape[-1]
     return {"name": input_.name, "shape": [1, len(row)], "datatype": input_.datatype, "data": row}
 
 

@@ -219,9 +219,10 @@ class Data(Resource, frozen=True, kw_only=True):
 
 
 class Transformer(StrEnum):
-    """Preprocessing steps that may be declared, by their scikit-learn class."""
+    """Preprocessing steps that may be declared, by their scikit-learn class; DateParts is Evermodel's own."""
 
     COUNT_VECTORIZER = "CountVectorizer"
+    DATE_PARTS = "DateParts"
     HASHING_VECTORIZER = "HashingVectorizer"
     K_BINS_DISCRETIZER = "KBinsDiscretizer"
     MAX_ABS_SCALER = "MaxAbsScaler"
@@ -242,14 +243,18 @@ class Transformer(StrEnum):
 class Preprocessing(Resource, frozen=True, kw_only=True):
     """One transformer over some columns; columns that no step names pass as they are."""
 
-    transformer: Annotated[Transformer, Meta(description="A scikit-learn transformer, by class name.")]
+    transformer: Annotated[
+        Transformer,
+        Meta(description="A scikit-learn transformer, by class name, or DateParts, which makes numbers of dates."),
+    ]
     columns: Annotated[
         tuple[ColumnName, ...],
         Meta(
             min_length=1,
             max_length=4096,
             description=(
-                "Columns that it transforms: names, dtype:number or dtype:text for all columns of a kind, or * for all."
+                "Columns that it transforms: names, dtype:number, dtype:text or dtype:date for all columns of a kind, "
+                "or * for all."
             ),
         ),
     ]

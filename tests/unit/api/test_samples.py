@@ -142,11 +142,16 @@ def test_the_flats_are_learnt_by_the_default_steps_and_meet_the_threshold(tmp_pa
     assert judged.reference.dummy < spec.objective.threshold
 
 
-def test_the_tickets_are_told_apart_by_their_words(tmp_path: Path) -> None:
-    path = CHECKOUT / "manifests" / "samples" / "text.yaml"
+@pytest.mark.parametrize(
+    ("name", "chance"),
+    [pytest.param("text", 0.55, id="tickets by their words"), pytest.param("dates", 0.7, id="rentals by their times")],
+)
+def test_texts_and_dates_are_learnt_from_well_enough(name: str, chance: float, tmp_path: Path) -> None:
+    path = CHECKOUT / "manifests" / "samples" / f"{name}.yaml"
     (table,) = (one for one in documents(path) if one["kind"] == "ConfigMap")
     spec = model_of(path)
-    (tmp_path / "tickets.csv").write_text(table["data"]["tickets.csv"])
+    ((key, content),) = table["data"].items()
+    (tmp_path / key).write_text(content)
     hub = MemoryHub()
     source = make_source(uri=spec.data.train.uri, target=spec.data.target, features=spec.data.features)
     steps = tuple(
@@ -154,7 +159,12 @@ def test_the_tickets_are_told_apart_by_their_words(tmp_path: Path) -> None:
         for step in spec.training.preprocessing
     )
     assert spec.training.estimator is not None
-    run = make_train_run(data=source, estimator=spec.training.estimator.value, preprocessing=steps)
+    run = make_train_run(
+        data=source,
+        estimator=spec.training.estimator.value,
+        parameters=spec.training.parameters,
+        preprocessing=steps,
+    )
 
     trained = train(run, surroundings(hub, tmp_path))
     judged = evaluate(
@@ -163,4 +173,4 @@ def test_the_tickets_are_told_apart_by_their_words(tmp_path: Path) -> None:
 
     assert judged.reference is not None
     assert judged.reference.candidate > spec.objective.threshold + 0.05
-    assert judged.reference.dummy < spec.objective.threshold - 0.2
+    assert judged.reference.dummy < chance

@@ -145,7 +145,7 @@ def test_a_broken_file_is_told(content: bytes, declared: FileType | None, words:
     ("column", "values", "words"),
     [
         pytest.param(
-            "width", pa.array(range(200), pa.timestamp("s")), "of type timestamp[ms], which are neither", id="times"
+            "width", pa.array(range(200), pa.time32("s")), "of type time32[ms], which are neither", id="times of day"
         ),
         pytest.param("width", pa.array([[1]] * 200), "of type list", id="lists"),
         pytest.param("kind", pa.array([b"x", b"y"] * 100), "column 'kind' holds values of type binary", id="bytes"),

@@ -150,6 +150,6 @@ class OnnxScorer:
 
 
 def _as_kind(values: ColumnValues, kind: ColumnKind) -> ColumnValues:
-    if kind is ColumnKind.TEXT:
-        return values.astype(np.object_, copy=False)
-    return values.astype(np.float32, copy=False)
+    if kind is ColumnKind.NUMBER:
+        return values.astype(np.float32, copy=False)
+    return values.astype(np.object_, copy=False)

@@ -27,6 +27,7 @@ LOADERS = frozenset(
 """Ways in which skops makes an object again: none that calls a function named by the archive."""
 _NAMES = {
     "builtins": "bool dict float int list slice str tuple",
+    "evermodel_runtime.train.date_parts": "DateParts",
     "evermodel_runtime.train.earlier_model": "EarlierClassifier EarlierRegressor",
     "evermodel_runtime.train.hidden_layers": "HiddenLayers",
     "evermodel_runtime.train.text_column": "TextColumn",

@@ -19,7 +19,7 @@ from evermodel_runtime.data.rows import ColumnValues, FeatureRows, Labels
 from evermodel_runtime.data.table import Table
 from evermodel_runtime.evaluate.answers import Texts
 from evermodel_runtime.quality.outcomes import as_number
-from evermodel_runtime.train.defaults import MOST_CATEGORIES
+from evermodel_runtime.train.defaults import most_categories
 
 FIRST_SHARE = 0.1
 MOST_FIRST = 2_000
@@ -137,7 +137,7 @@ def usable_features(stream: Stream) -> tuple[str, ...]:
 def _is_usable(stream: Stream, name: str) -> bool:
     found = survey(stream.file, name)
     if found.kind is ColumnKind.TEXT:
-        return len(set(texts_of(stream.file, name).tolist())) <= MOST_CATEGORIES
+        return len(set(texts_of(stream.file, name).tolist())) <= most_categories(stream.first)
     return int((found.missing < stream.first).sum()) < stream.first
 
 

@@ -14,7 +14,11 @@ from evermodel_runtime.data.failure import listed
 from evermodel_runtime.data.rows import FeatureRows, Labels, Matrix
 from evermodel_runtime.serve.model import ModelLoadError, ModelMismatchError, ModelRunError, load_model
 
-TYPES = {ColumnKind.NUMBER: "tensor(float)", ColumnKind.TEXT: "tensor(string)"}
+TYPES = {
+    ColumnKind.NUMBER: "tensor(float)",
+    ColumnKind.TEXT: "tensor(string)",
+    ColumnKind.DATE: "tensor(string)",
+}
 FLOATS = "tensor(float)"
 DOUBLES = "tensor(double)"
 ALONE = 8

@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 
 from evermodel.contract import ColumnKind
 from evermodel_runtime.data.csvfile import MISSING
-from evermodel_runtime.data.failure import data_error, listed
+from evermodel_runtime.data.dates import EXAMPLES, canonical
+from evermodel_runtime.data.failure import JobError, data_error, listed
 from evermodel_runtime.data.table import TEXT, Table
 
+MOST_DATES = 0.9
+"""Share of the different texts of a column that have to be dates, for it to be one of dates unasked."""
 LARGEST = float(np.finfo(np.float32).max)
 Places = NDArray[np.intp]
 Values = NDArray[np.float32]
@@ -130,17 +133,57 @@ def as_numbers(table: Table, name: str, found: ColumnSurvey) -> Values:
 def refuse_missing(table: Table, name: str, found: ColumnSurvey) -> None:
     """Refuse cells without a value, where nothing fills them."""
     if len(found.missing):
-        raise data_error(
-            f"{table.name}: column {name!r} has no value in {len(found.missing):,} of {len(table):,} rows: "
-            f"{listed([table.place(int(row)) for row in found.missing])}. Fill or remove these rows, add a "
-            "SimpleImputer step for the column to spec.training.preprocessing, or leave it out of spec.data.features."
-        )
+        raise _no_value(table, name, found.missing)
+
+
+def _no_value(table: Table, name: str, missing: Places) -> JobError:
+    return data_error(
+        f"{table.name}: column {name!r} has no value in {len(missing):,} of {len(table):,} rows: "
+        f"{listed([table.place(int(row)) for row in missing])}. Fill or remove these rows, add a "
+        "SimpleImputer step for the column to spec.training.preprocessing, or leave it out of spec.data.features."
+    )
 
 
 def texts_of(table: Table, name: str) -> Words:
     """Return a column of text as it stands in the file; an empty cell is a category of its own."""
     codes, words = spelled(table, name)
     return np.array([*words, ""], dtype=np.object_)[codes]
+
+
+def dates_of(table: Table, name: str) -> Words:
+    """Return a column of dates, each in the one spelling of ``canonical``; empty where one is missing.
+
+    Raises
+    ------
+    JobError
+        DataInvalid, with the row and the value of the first cell that is no date.
+    """
+    codes, words = spelled(table, name)
+    dates = ["" if word.strip().lower() in MISSING else canonical(word) for word in words]
+    wrong = np.flatnonzero(np.array([date is None for date in dates], dtype=np.bool_)[codes])
+    if len(wrong):
+        row = int(wrong[0])
+        raise data_error(
+            f"{table.name}: column {name!r} holds dates, but {table.place(row)} holds {str(table.cell(name, row))!r}"
+            f"{_others(wrong)}, which is none. Write dates in ISO 8601, such as {EXAMPLES}, and leave a missing one "
+            "empty; if the column is text, name it in a step for text of spec.training.preprocessing."
+        )
+    return np.array([*dates, ""], dtype=np.object_)[codes]
+
+
+def are_dates(table: Table, name: str) -> bool:
+    """Whether nearly all different texts of a column are dates: the others are mistakes, and are reported."""
+    if table.columns[name].type != TEXT:
+        return False
+    filled = [word for word in words_of(table, name)[1] if word.strip().lower() not in MISSING]
+    return bool(filled) and sum(canonical(word) is not None for word in filled) >= MOST_DATES * len(filled)
+
+
+def refuse_missing_dates(table: Table, name: str, dates: Values | Words) -> None:
+    """Refuse cells without a date, where nothing fills them."""
+    empty = np.flatnonzero(dates == "")
+    if len(empty):
+        raise _no_value(table, name, empty)
 
 
 def _survey_texts(codes: Places, words: list[str]) -> ColumnSurvey:

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 import msgspec
 import numpy as np
 
 from evermodel.contract import Column, ColumnKind, DataSource, PreprocessingStep, Task
 from evermodel_runtime.data.cases import hashes_of_source, rows_repeat
-from evermodel_runtime.data.columns import ColumnSurvey, as_numbers, refuse_missing, spelled, survey, texts_of
+from evermodel_runtime.data.columns import (
+    ColumnSurvey,
+    are_dates,
+    as_numbers,
+    dates_of,
+    refuse_missing,
+    refuse_missing_dates,
+    spelled,
+    survey,
+    texts_of,
+)
+from evermodel_runtime.data.dates import EXAMPLES
 from evermodel_runtime.data.failure import data_error, did_you_mean, listed, spec_error
 from evermodel_runtime.data.labels import Target, read_target
 from evermodel_runtime.data.rows import ColumnValues, FeatureRows, Hashes, Mask, row_hashes
-from evermodel_runtime.data.selection import ENCODERS, IMPUTER, SELECTORS, is_about, is_imputed
+from evermodel_runtime.data.selection import DATE_PARTS, ENCODERS, IMPUTER, SELECTORS, is_about, is_imputed
 from evermodel_runtime.data.spellings import refuse_numbers_as_text
 from evermodel_runtime.data.split import held_out, keys_of_ids, keys_of_rows
 from evermodel_runtime.data.table import Table
@@ -66,6 +79,8 @@ def read_dataset(
     preprocessing: tuple[PreprocessingStep, ...] = (),
     known: tuple[Column, ...] = (),
     task: Task = Task.CLASSIFICATION,
+    *,
+    dates: Collection[str] = (),
 ) -> Dataset:
     """Check the file against what is declared, and split it.
 
@@ -81,6 +96,8 @@ def read_dataset(
         Columns of the champion, which the file has to have again, of the same kind.
     task : Task, optional
         Whether the target is a class or a number.
+    dates : collection of str, optional
+        Columns of dates, where no step says so.
     """
     names = feature_names(file, source, preprocessing)
     if known:
@@ -97,7 +114,7 @@ def read_dataset(
             "hold out some."
         )
     target = read_target(file, source.target, task)
-    features = FeatureRows.of([_read(file, name, preprocessing, _of_name(known, name)) for name in names])
+    features = FeatureRows.of([_read(file, name, preprocessing, _of_name(known, name), dates) for name in names])
     hashes = row_hashes(features)
     if (hashes == hashes[0]).all():
         raise data_error(
@@ -155,12 +172,13 @@ def read_features(file: Table, columns: tuple[Column, ...]) -> FeatureRows:
 
 
 def _values(file: Table, column: Column) -> ColumnValues:
-    if column.kind is ColumnKind.TEXT:
-        return texts_of(file, column.name)
     found = survey(file, column.name)
-    if not column.nullable:
+    values = _of_kind(file, column, found)
+    if column.kind is ColumnKind.NUMBER and not column.nullable:
         refuse_missing(file, column.name, found)
-    return as_numbers(file, column.name, found)
+    elif column.kind is ColumnKind.DATE and not column.nullable:
+        refuse_missing_dates(file, column.name, values)
+    return values
 
 
 def _require_known(file: Table, known: tuple[Column, ...]) -> None:
@@ -188,28 +206,59 @@ def _of_name(known: tuple[Column, ...], name: str) -> Column | None:
 
 
 def _read(
-    file: Table, name: str, preprocessing: tuple[PreprocessingStep, ...], known: Column | None
+    file: Table,
+    name: str,
+    preprocessing: tuple[PreprocessingStep, ...],
+    known: Column | None,
+    dates: Collection[str],
 ) -> tuple[Column, ColumnValues]:
     found = survey(file, name)
-    kind = _kind(file, name, found, preprocessing) if known is None else known.kind
+    kind = _kind(file, name, found, preprocessing, dates) if known is None else known.kind
     if kind is ColumnKind.TEXT and not preprocessing:
         refuse_numbers_as_text(file, name)
     column = Column(name=name, kind=kind)
-    values = texts_of(file, name) if kind is ColumnKind.TEXT else as_numbers(file, name, found)
+    values = _of_kind(file, column, found)
     if preprocessing:
         nullable = is_imputed(column, preprocessing)
         if kind is ColumnKind.NUMBER and not nullable:
             refuse_missing(file, name, found)
+        elif kind is ColumnKind.DATE and not nullable:
+            refuse_missing_dates(file, name, values)
     else:  # the default steps fill what is missing
-        empty = (values == "").any() if kind is ColumnKind.TEXT else bool(len(found.missing))
+        empty = (values == "").any() if kind is not ColumnKind.NUMBER else bool(len(found.missing))
         nullable = bool(empty) or (known is not None and known.nullable)
     return msgspec.structs.replace(column, nullable=nullable), values
 
 
-def _kind(file: Table, name: str, found: ColumnSurvey, preprocessing: tuple[PreprocessingStep, ...]) -> ColumnKind:
+def _of_kind(file: Table, column: Column, found: ColumnSurvey) -> ColumnValues:
+    match column.kind:
+        case ColumnKind.NUMBER:
+            return as_numbers(file, column.name, found)
+        case ColumnKind.TEXT:
+            return texts_of(file, column.name)
+        case ColumnKind.DATE:
+            return dates_of(file, column.name)
+        case _:
+            assert_never(column.kind)
+
+
+def dates_in(file: Table, source: DataSource) -> frozenset[str]:
+    """Return the features that are dates in nearly all rows."""
+    return frozenset(name for name in feature_names(file, source) if are_dates(file, name))
+
+
+def _kind(
+    file: Table,
+    name: str,
+    found: ColumnSurvey,
+    preprocessing: tuple[PreprocessingStep, ...],
+    dates: Collection[str],
+) -> ColumnKind:
     if len(found.missing) == len(file):
         raise data_error(f"{file.name}: column {name!r} has no values. Leave it out of spec.data.features.")
     by_name = [(index, step) for index, step in enumerate(preprocessing) if name in step.columns]
+    if name in dates or _is_declared_date(file, name, found, preprocessing):
+        return ColumnKind.DATE
     if len(found.texts) and any(step.transformer in ENCODERS for _, step in by_name):
         return ColumnKind.TEXT
     if found.kind is ColumnKind.NUMBER:
@@ -234,6 +283,26 @@ def _kind(file: Table, name: str, found: ColumnSurvey, preprocessing: tuple[Prep
         f"{{transformer: OneHotEncoder, columns: [{name}]}} or, where nearly every text is another, TfidfVectorizer; "
         "or leave the column out of spec.data.features."
     )
+
+
+def _is_declared_date(
+    file: Table, name: str, found: ColumnSurvey, preprocessing: tuple[PreprocessingStep, ...]
+) -> bool:
+    """Whether a DateParts step names the column, or all dates, of which it is one."""
+    for index, step in enumerate(preprocessing):
+        if step.transformer != DATE_PARTS:
+            continue
+        if name in step.columns:
+            if found.kind is ColumnKind.NUMBER and not len(found.texts):
+                raise spec_error(
+                    f"spec.training.preprocessing[{index}]: DateParts cannot transform {name!r} of {file.name}, which "
+                    f"holds numbers such as {file.cell(name, 0)!r} in {file.place(0)}. Write dates in ISO 8601, such "
+                    f"as {EXAMPLES}."
+                )
+            return True
+        if is_about(step, Column(name=name, kind=ColumnKind.DATE)) and are_dates(file, name):
+            return True
+    return False
 
 
 def whole_where_encoded(rows: FeatureRows, preprocessing: tuple[PreprocessingStep, ...]) -> Mask:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evermodel.contract import Column, ColumnKind, LabelledRecord, Scalar, label_text
 from evermodel_runtime.data.columns import LARGEST
+from evermodel_runtime.data.dates import canonical
 from evermodel_runtime.data.rows import ColumnValues, FeatureRows
 
 
@@ -59,13 +61,25 @@ def _row(record: LabelledRecord, columns: tuple[Column, ...]) -> list[Scalar] | 
         return None
     row: list[Scalar] = []
     for value, column in zip(record.row, columns, strict=True):
-        cell = _text(value) if column.kind is ColumnKind.TEXT else _number(value)
+        cell = _cell(value, column.kind)
         if value is None and column.nullable:
-            cell = "" if column.kind is ColumnKind.TEXT else math.nan
+            cell = math.nan if column.kind is ColumnKind.NUMBER else ""
         if cell is None:
             return None
         row.append(cell)
     return row
+
+
+def _cell(value: Scalar | None, kind: ColumnKind) -> Scalar | None:
+    match kind:
+        case ColumnKind.NUMBER:
+            return _number(value)
+        case ColumnKind.TEXT:
+            return _text(value)
+        case ColumnKind.DATE:
+            return None if value is None else canonical(label_text(value)) or (None if value else "")
+        case _:
+            assert_never(kind)
 
 
 def _number(value: Scalar | None) -> float | None:

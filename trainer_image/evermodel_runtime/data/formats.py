@@ -186,6 +186,17 @@ def _plain(values: Any) -> Any:
         return values.unify_dictionaries()
     if pyarrow.types.is_boolean(kind):  # "true" as ``label_text`` has it
         return values.cast(pa.string()).dictionary_encode().unify_dictionaries()
+    if pyarrow.types.is_timestamp(kind) or pyarrow.types.is_date(kind):
+        return _as_iso(values).dictionary_encode().unify_dictionaries()
     if pyarrow.types.is_null(kind) or pyarrow.types.is_decimal(kind) or pyarrow.types.is_float16(kind):
         return values.cast(pa.float64())
     return values
+
+
+def _as_iso(values: Any) -> Any:
+    """Return dates as 2026-01-31 and times to the second, in UTC where they have a zone."""
+    if pyarrow.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if pyarrow.types.is_date(values.type):
+        return values.cast(pa.date32()).cast(pa.string())
+    return values.cast(pa.timestamp("s"), safe=False).cast(pa.string())

@@ -9,12 +9,19 @@ from evermodel.contract import Column, ColumnKind, PreprocessingStep
 ALL = "*"
 NUMBERS = "dtype:number"
 TEXTS = "dtype:text"
-SELECTORS = {ALL: frozenset(ColumnKind), NUMBERS: {ColumnKind.NUMBER}, TEXTS: {ColumnKind.TEXT}}
+DATES = "dtype:date"
+SELECTORS = {
+    ALL: frozenset(ColumnKind),
+    NUMBERS: {ColumnKind.NUMBER},
+    TEXTS: {ColumnKind.TEXT},
+    DATES: {ColumnKind.DATE},
+}
 """What may stand for names in a step's columns."""
 VECTORISERS = frozenset({"CountVectorizer", "HashingVectorizer", "TfidfVectorizer"})
 """Transformers that make a column of each word: a missing text has none of them."""
 ENCODERS = frozenset({"OneHotEncoder", "OrdinalEncoder"}) | VECTORISERS
 """Transformers that make numbers of text: a column that one of them names is text when any of its cells is."""
+DATE_PARTS = "DateParts"
 IMPUTER = "SimpleImputer"
 LET_MISSING_THROUGH = frozenset(
     {"MaxAbsScaler", "MinMaxScaler", "PowerTransformer", "QuantileTransformer", "RobustScaler", "StandardScaler"}
@@ -31,9 +38,13 @@ def is_about(step: PreprocessingStep, column: Column) -> bool:
 
 def is_imputed(column: Column, steps: Sequence[PreprocessingStep]) -> bool:
     """Whether missing values of a column are filled before a step that cannot take them."""
-    for step in steps:
+    for place, step in enumerate(steps):
         if not is_about(step, column):
             continue
+        if step.transformer == DATE_PARTS:  # its columns are reached as all numbers
+            return any(
+                later.transformer == IMPUTER and {ALL, NUMBERS} & set(later.columns) for later in steps[place + 1 :]
+            )
         if step.transformer == IMPUTER or (step.transformer in VECTORISERS and column.kind is ColumnKind.TEXT):
             return True
         if step.transformer not in LET_MISSING_THROUGH:

@@ -53,7 +53,7 @@ def read_data(
     memory = Memory.of_this_process()
     spelled = {source.target} | ({source.id_column} if source.id_column is not None else set())
     only = {*source.features, *spelled, *(column.name for column in columns)} if source.features else None
-    texts = {*spelled, *(column.name for column in columns if column.kind is ColumnKind.TEXT)}
+    texts = {*spelled, *(column.name for column in columns if column.kind is not ColumnKind.NUMBER)}
     if source.uri.startswith("pvc://"):
         files = claimed_files(source.uri, mount)
         if files[0].path:

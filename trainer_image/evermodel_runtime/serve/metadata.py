@@ -6,6 +6,8 @@ from evermodel_runtime.serve.model import ServedModel
 from evermodel_runtime.serve.protocol import Datatype, ModelMetadata, TensorMetadata
 
 MATRIX = "X"
+DATE_TIME = "date-time"
+"""How OpenAPI calls times in ISO 8601."""
 
 
 def model_metadata(config: ServeConfig, model: ServedModel) -> ModelMetadata:
@@ -27,9 +29,14 @@ def _inputs(model: ServedModel) -> tuple[TensorMetadata, ...]:
                 MATRIX, Datatype.FP64, (-1, len(schema.names)), {"columns": list(schema.names)} | _nullable(model)
             ),
         )
-    types = {ColumnKind.NUMBER: Datatype.FP64, ColumnKind.TEXT: Datatype.BYTES}
     return tuple(
-        TensorMetadata(name, types[kind], (-1, 1), {"nullable": True} if name in schema.nullable else {})
+        TensorMetadata(
+            name,
+            Datatype.FP64 if kind is ColumnKind.NUMBER else Datatype.BYTES,
+            (-1, 1),
+            ({"format": DATE_TIME} if kind is ColumnKind.DATE else {})
+            | ({"nullable": True} if name in schema.nullable else {}),
+        )
         for name, kind in zip(schema.names, schema.kinds, strict=True)
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evermodel.contract import Column, ColumnKind, Scalar
+from evermodel_runtime.data.dates import EXAMPLES, canonical
 from evermodel_runtime.data.rows import Inputs
 from evermodel_runtime.serve.protocol import (
     INTEGER_BOUNDS,
@@ -33,6 +34,8 @@ class Schema:
     kinds: tuple[ColumnKind, ...]
     numbers: tuple[str, ...]
     texts: tuple[str, ...]
+    dates: frozenset[str]
+    """Those of the texts that are dates."""
     nullable: frozenset[str]
     """Those that a row may lack: null is filled as it was in training."""
 
@@ -43,7 +46,8 @@ class Schema:
             names=tuple(column.name for column in columns),
             kinds=tuple(column.kind for column in columns),
             numbers=tuple(column.name for column in columns if column.kind is ColumnKind.NUMBER),
-            texts=tuple(column.name for column in columns if column.kind is ColumnKind.TEXT),
+            texts=tuple(column.name for column in columns if column.kind is not ColumnKind.NUMBER),
+            dates=frozenset(column.name for column in columns if column.kind is ColumnKind.DATE),
             nullable=frozenset(column.name for column in columns if column.nullable),
         )
 
@@ -58,7 +62,7 @@ class Rows(msgspec.Struct, frozen=True, gc=False):
     numbers32: NDArray[np.float32]
     """As the model takes them, of shape (rows, number columns)."""
     texts: list[list[str]]
-    """One list of rows for each text column; empty where null was."""
+    """One list of rows for each text column, dates in one spelling; empty where null was."""
 
     def inputs(self) -> Inputs:
         """Return the rows as the model takes them."""
@@ -153,7 +157,10 @@ def _from_columns(schema: Schema, inputs: Sequence[Tensor]) -> Rows:
     numbers = np.empty((count, len(schema.numbers)))
     for position, name in enumerate(schema.numbers):
         numbers[:, position] = _numbers(by_name[name], (name,), schema.nullable)
-    texts = [_strings(by_name[name], schema.nullable) for name in schema.texts]
+    texts = [
+        _dates(by_name[name], schema.nullable) if name in schema.dates else _strings(by_name[name], schema.nullable)
+        for name in schema.texts
+    ]
     return _rows(schema, numbers, texts)
 
 
@@ -222,6 +229,19 @@ def _strings(tensor: Tensor, nullable: frozenset[str]) -> list[str]:
     values = list(_flat(tensor, 1))
     _check_types(tensor, values, _TEXT_TYPES, (tensor.name,), nullable)
     return ["" if value is None else value for value in values] if None in values else values
+
+
+def _dates(tensor: Tensor, nullable: frozenset[str]) -> list[str]:
+    """Return dates in one spelling; empty where null or an empty text was, if a row may lack it."""
+    texts = _strings(tensor, nullable)
+    dates = [text if text == "" and tensor.name in nullable else canonical(text) for text in texts]
+    if None in dates:
+        row = dates.index(None)
+        raise RequestError(
+            f"{_place(tensor, row, (tensor.name,))} is the text {texts[row][:40]!r}, not a date: send ISO 8601, such "
+            f"as {EXAMPLES}"
+        )
+    return [date for date in dates if date is not None]
 
 
 def _flat(tensor: Tensor, width: int) -> list[Any] | NDArray[Any]:

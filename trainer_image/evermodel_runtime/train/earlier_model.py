@@ -74,7 +74,7 @@ class EarlierModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no 
 
 
 def _as_kind(kind: ColumnKind, values: NDArray[Any]) -> ColumnValues:
-    return values if kind is ColumnKind.TEXT else values.astype(np.float32)
+    return values.astype(np.float32) if kind is ColumnKind.NUMBER else values
 
 
 def _has_probabilities(model: EarlierClassifier) -> bool:

@@ -20,7 +20,7 @@ from sklearn.compose import ColumnTransformer
 from evermodel.contract import Column, ColumnKind
 from evermodel_runtime.artifacts.scorer import MATRIX_INPUT, SCORING_ERRORS, Scorer, first_line
 from evermodel_runtime.data.rows import FeatureRows, Labels, spread_over
-from evermodel_runtime.data.selection import VECTORISERS
+from evermodel_runtime.data.selection import DATE_PARTS, VECTORISERS
 from evermodel_runtime.train import converters
 from evermodel_runtime.train.pipeline import table
 
@@ -62,7 +62,7 @@ def export(pipeline: Any, columns: tuple[Column, ...], name: str) -> bytes:
     NoOnnxError
         When a step, or one of its parameters, has no converter.
     """
-    _refuse_words(pipeline)
+    _refuse_words_and_dates(pipeline)
     logging.getLogger("skl2onnx").setLevel(logging.ERROR)
     converters.register()
     exported = _with_discriminant_replaced(pipeline)
@@ -177,13 +177,14 @@ def _parse_spread(scope: Any, model: Any, inputs: list[Any], custom_parsers: Any
     return _parse_sklearn_column_transformer(scope, model, inputs, custom_parsers=custom_parsers)
 
 
-def _refuse_words(pipeline: Any) -> None:
+def _refuse_words_and_dates(pipeline: Any) -> None:
     """Refuse what the converters express wrongly: letters beyond ASCII fall apart, and no row need show it."""
-    found = next((one for one in pipeline.get_params().values() if type(one).__name__ in VECTORISERS), None)
+    names = [type(one).__name__ for one in pipeline.get_params().values()]
+    if DATE_PARTS in names:
+        raise NoOnnxError("ONNX has no operators for the dates that DateParts takes")
+    found = next((name for name in names if name in VECTORISERS), None)
     if found is not None:
-        raise NoOnnxError(
-            f"ONNX finds other words than {type(found).__name__} in texts with letters beyond ASCII, such as 'très'"
-        )
+        raise NoOnnxError(f"ONNX finds other words than {found} in texts with letters beyond ASCII, such as 'très'")
 
 
 def _options_of(pipeline: Any) -> Collection[str]:
@@ -195,7 +196,7 @@ def _options_of(pipeline: Any) -> Collection[str]:
 def _inputs(columns: tuple[Column, ...]) -> list[tuple[str, Any]]:
     if layout_of(columns) == "matrix":
         return [(MATRIX_INPUT, FloatTensorType([None, len(columns)]))]
-    types = {ColumnKind.NUMBER: FloatTensorType, ColumnKind.TEXT: StringTensorType}
+    types = {ColumnKind.NUMBER: FloatTensorType, ColumnKind.TEXT: StringTensorType, ColumnKind.DATE: StringTensorType}
     return [(f"column_{place}", types[column.kind]([None, 1])) for place, column in enumerate(columns)]
 
 

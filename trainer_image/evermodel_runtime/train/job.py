@@ -27,7 +27,14 @@ from evermodel_runtime.artifacts.job import Hub, Progress, Surroundings, run_job
 from evermodel_runtime.artifacts.manifests import encode_manifest, read_manifest
 from evermodel_runtime.artifacts.tensorboard import Scalars, event_file
 from evermodel_runtime.data.cases import hashes_of_records
-from evermodel_runtime.data.dataset import Dataset, TrainingPart, read_dataset, training_part, whole_where_encoded
+from evermodel_runtime.data.dataset import (
+    Dataset,
+    TrainingPart,
+    dates_in,
+    read_dataset,
+    training_part,
+    whole_where_encoded,
+)
 from evermodel_runtime.data.failure import JobError, NothingNew
 from evermodel_runtime.data.feedback import read_feedback
 from evermodel_runtime.data.memory import Memory, hand_back
@@ -70,7 +77,8 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
     by = "" if run.strategy is None else f"{run.strategy}, "
     say(f"version {run.version} of {run.namespace}/{run.model}: {by}{run.estimator} on {run.data.uri}")
     file, digest = read_data(run.data, datasets=hub, mount=surroundings.mount, columns=known)
-    dataset = read_dataset(file, run.data, run.preprocessing, known, run.task)
+    dates = () if run.preprocessing or known else dates_in(file, run.data)
+    dataset = read_dataset(file, run.data, run.preprocessing, known, run.task, dates=dates)
     require_positive_class(run.objective, run.data, dataset)
     notes = [*told, *ignored_columns(file, run, dataset), *warnings_of(run, dataset)]
     del file  # its columns are as large as the features made from them

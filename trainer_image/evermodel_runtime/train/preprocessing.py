@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from evermodel.contract import Column, ColumnKind, PreprocessingStep
 from evermodel_runtime.data.failure import spec_error
-from evermodel_runtime.data.selection import ALL, NUMBERS, TEXTS, VECTORISERS
+from evermodel_runtime.data.selection import ALL, DATE_PARTS, DATES, NUMBERS, TEXTS, VECTORISERS, is_about
 from evermodel_runtime.train.text_column import TextColumn
 from evermodel_runtime.train.transformers import TRANSFORMERS, check_width, make_transformer
 
@@ -40,6 +40,10 @@ IN_DOUBLE = frozenset(
 PowerTransformer cannot, so that trees behind one are mostly served by skops; they have no use for it either.
 """
 Step = tuple[str, Any]
+_ADVICE = {
+    ColumnKind.TEXT: "text. Use OneHotEncoder for it, or TfidfVectorizer where nearly every text is another",
+    ColumnKind.DATE: "a date. Use DateParts for it",
+}
 
 
 @dataclass(slots=True)
@@ -131,24 +135,24 @@ def preprocessing_of(
 
 
 def _text_stage(steps: Sequence[PreprocessingStep], made: Sequence[Any], columns: tuple[Column, ...]) -> _Texts:
-    stage = _Texts({column.name: [] for column in columns if column.kind is ColumnKind.TEXT})
+    spelled = {column.name: column for column in columns if column.kind is not ColumnKind.NUMBER}
+    stage = _Texts({name: [] for name in spelled})
     for index, (step, transformer) in enumerate(zip(steps, made, strict=True)):
-        chosen = [name for name in stage.pending if {name, ALL, TEXTS} & set(step.columns)]
+        chosen = [name for name in stage.pending if is_about(step, spelled[name])]
         if not chosen:
             continue
-        if ColumnKind.TEXT not in TRANSFORMERS[step.transformer].takes:
+        wrong = [name for name in chosen if spelled[name].kind not in TRANSFORMERS[step.transformer].takes]
+        if wrong:
             raise spec_error(
-                f"spec.training.preprocessing[{index}]: {step.transformer} cannot transform {chosen[0]!r}, which is "
-                f"text. Use OneHotEncoder for it, or TfidfVectorizer where nearly every text is another; {NUMBERS!r} "
-                "names all columns of numbers."
+                f"spec.training.preprocessing[{index}]: {step.transformer} cannot transform {wrong[0]!r}, which is "
+                f"{_ADVICE[spelled[wrong[0]].kind]}; {NUMBERS!r} names all columns of numbers."
             )
         _encode(stage, index, step.transformer, transformer, chosen)
     if stage.pending:
         name = next(iter(stage.pending))
         raise spec_error(
-            f"spec.training.preprocessing: column {name!r} is text, and no step makes numbers of it. Add "
-            f"{{transformer: OneHotEncoder, columns: [{name}]}} or, where nearly every text is another, "
-            "TfidfVectorizer; or leave it out of spec.data.features."
+            f"spec.training.preprocessing: no step makes numbers of column {name!r}, which is "
+            f"{_ADVICE[spelled[name].kind]}, or leave it out of spec.data.features."
         )
     return stage
 
@@ -186,7 +190,7 @@ def _chosen_numbers(
     gone = [
         name
         for name in step.columns
-        if name not in (ALL, NUMBERS, TEXTS, *numbers.names) and texts.encoded_by.get(name, -1) < index
+        if name not in (ALL, NUMBERS, TEXTS, DATES, *numbers.names) and texts.encoded_by.get(name, -1) < index
     ]
     if gone:
         raise spec_error(
@@ -194,7 +198,8 @@ def _chosen_numbers(
             "other columns of numbers."
         )
     if chosen and ColumnKind.NUMBER not in TRANSFORMERS[step.transformer].takes:
-        raise spec_error(f"{place}: {step.transformer} is for text, and {chosen[0]!r} is a number.")
+        what = "dates" if step.transformer == DATE_PARTS else "text"
+        raise spec_error(f"{place}: {step.transformer} is for {what}, and {chosen[0]!r} is a number.")
     everything = broad and open_now
     late = [name for name, by in texts.encoded_by.items() if by > index]
     if everything and late:

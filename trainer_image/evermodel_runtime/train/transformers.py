@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import comb
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from evermodel.contract import ColumnKind
 from evermodel_runtime.data.failure import did_you_mean, spec_error
 from evermodel_runtime.data.selection import VECTORISERS
+from evermodel_runtime.train.date_parts import PARTS, DateParts
 from evermodel_runtime.train.estimators import make_checked
 from evermodel_runtime.train.words import MODULE as WORDS
 from evermodel_runtime.train.words import SETTLED as SETTLED_WORDS
@@ -18,6 +19,7 @@ from evermodel_runtime.train.words import settled_words
 
 NUMBERS = frozenset({ColumnKind.NUMBER})
 TEXTS = frozenset({ColumnKind.TEXT})
+DATES = frozenset({ColumnKind.DATE})
 BOTH = NUMBERS | TEXTS
 SCORES = ("f_classif", "mutual_info_classif", "chi2", "f_regression", "mutual_info_regression")
 """Names of functions that JSON cannot hold."""
@@ -52,6 +54,7 @@ class Transformer:
 _OF_WORDS = Transformer(module=WORDS, takes=TEXTS, keeps=False, settled=SETTLED_WORDS)
 TRANSFORMERS: Mapping[str, Transformer] = {
     "CountVectorizer": _OF_WORDS,
+    "DateParts": Transformer(module="evermodel_runtime.train.date_parts", takes=DATES, keeps=False),
     "HashingVectorizer": _OF_WORDS,
     "KBinsDiscretizer": Transformer(module="sklearn.preprocessing", keeps=False),
     "MaxAbsScaler": Transformer(module="sklearn.preprocessing"),
@@ -73,7 +76,7 @@ TRANSFORMERS: Mapping[str, Transformer] = {
     "QuantileTransformer": Transformer(module="sklearn.preprocessing"),
     "RobustScaler": Transformer(module="sklearn.preprocessing"),
     "SelectKBest": Transformer(module="sklearn.feature_selection", keeps=False),
-    "SimpleImputer": Transformer(module="sklearn.impute", takes=BOTH, settled={"add_indicator": False}),
+    "SimpleImputer": Transformer(module="sklearn.impute", takes=BOTH | DATES, settled={"add_indicator": False}),
     "StandardScaler": Transformer(module="sklearn.preprocessing"),
     "TfidfVectorizer": _OF_WORDS,
 }
@@ -91,9 +94,19 @@ def make_transformer(name: str, parameters: Mapping[str, Any], index: int, seed:
     for parameter, value in known.settled.items():
         if parameters.get(parameter, value) != value:
             raise spec_error(f"{place}.parameters.{parameter}: {name} can only be served with {value!r}; leave it out.")
-    given = {**known.settled, **parameters}
+    given = _given(name, {**known.settled, **parameters}, place)
+    made = make_checked(name, known.module, given, f"{place}.parameters")
+    if isinstance(made, DateParts):
+        _check_parts(made.parts, f"{place}.parameters.parts")
+    takes_seed = "random_state" in made.get_params(deep=False) and parameters.get("random_state") is None
+    return made.set_params(random_state=seed) if takes_seed else made
+
+
+def _given(name: str, declared: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return parameters as the class takes them, which JSON does not have."""
     if name in VECTORISERS:
-        given = settled_words(name, given, f"{place}.parameters")
+        return settled_words(name, declared, f"{place}.parameters")
+    given = dict(declared)
     if "score_func" in given:
         given["score_func"] = _score(given["score_func"], place)
     if name == "PolynomialFeatures":
@@ -103,9 +116,7 @@ def make_transformer(name: str, parameters: Mapping[str, Any], index: int, seed:
     for parameter in PAIRS & set(given):
         if isinstance(given[parameter], list):
             given[parameter] = tuple(given[parameter])
-    made = make_checked(name, known.module, given, f"{place}.parameters")
-    takes_seed = "random_state" in made.get_params(deep=False) and parameters.get("random_state") is None
-    return made.set_params(random_state=seed) if takes_seed else made
+    return given
 
 
 def check_width(made: Any, index: int, columns: int) -> None:
@@ -123,6 +134,13 @@ def check_width(made: Any, index: int, columns: int) -> None:
             f"spec.training.preprocessing[{index}]: PolynomialFeatures of degree {highest} makes {width:,} columns of "
             f"{columns}; at most {MOST_POLYNOMIALS:,} are made. Lower its degree, or name fewer columns."
         )
+
+
+def _check_parts(parts: Sequence[object], field: str) -> None:
+    wrong = next((part for part in parts if part not in PARTS), None)
+    if wrong is not None or not parts:
+        what = "names no part" if wrong is None else f"{wrong!r} is no part"
+        raise spec_error(f"{field}: {what} of a date. Name some of {', '.join(PARTS)}.")
 
 
 def _score(name: object, place: str) -> Any:
