@@ -163,5 +163,5 @@ def test_that_accuracy_hides_the_smaller_classes_is_no_news_where_it_is_not_the_
     table = [row | {"kind": "rose" if place % 20 == 0 else "tulip"} for place, row in enumerate(TABLE)]
     by_accuracy = train(make_train_run(), surroundings(hub_with(table))).notes
     by_recall = train(make_train_run(objective=OF_ROSES), surroundings(hub_with(table))).notes
-    assert any("hides how it does on the others" in note for note in by_accuracy)
-    assert not any("hides" in note for note in by_recall)
+    assert any("always saying it has an accuracy of" in note for note in by_accuracy)
+    assert not any("always saying" in note for note in by_recall)
