@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from sklearn.ensemble import VotingClassifier
+from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import all_estimators
 from tests.unit.runtime.made_runs import as_csv, make_source, make_train_run
@@ -36,6 +38,9 @@ from evermodel_runtime.data.csvfile import read_csv
 from evermodel_runtime.data.dataset import read_dataset, training_part
 from evermodel_runtime.data.failure import JobError, NothingNew
 from evermodel_runtime.data.merging import LEAST_WEIGHT, merged
+from evermodel_runtime.data.rows import FeatureRows, decode_hashes, row_hashes
+from evermodel_runtime.train.age_weights import require_weights
+from evermodel_runtime.train.earlier_model import EarlierClassifier
 from evermodel_runtime.train.job import train
 
 DAY = 86400.0
@@ -204,11 +209,16 @@ def test_a_tree_is_the_one_that_scikit_learn_fits_with_these_weights() -> None:
 
 def test_the_record_says_which_records_and_weights_there_were() -> None:
     rules = FeedbackRules(as_of=NOW + 100, max_age=60.0, max_share=0.1, half_life=13.0)
-    report = train(make_train_run(data=DATA, feedback_through=100, feedback_rules=rules), surroundings(hub()))
+    known = hub()
+    report = train(make_train_run(data=DATA, feedback_through=100, feedback_rules=rules), surroundings(known))
 
     source_rows = report.rows - report.feedback_rows
     room = math.floor(source_rows / 9)
     assert report.feedback_rows == room
+    manifest = known.manifest(report.manifest)
+    rows = FeatureRows(manifest.columns, tuple(ROWS[300:].astype(np.float32).T))
+    learnt = np.isin(row_hashes(rows), decode_hashes(known.blob(manifest.training_rows)))
+    assert learnt.tolist() == [False] * (100 - room) + [True] * room
     oldest = 2 ** (-(room - 1) / 13)
     told = next(note for note in report.notes if note.startswith("Production records"))
     assert told.startswith(
@@ -271,6 +281,13 @@ def test_an_estimator_that_cannot_weigh_rows_is_refused_before_there_are_records
     assert (
         f"spec.retraining.data.halfLife weighs rows by their age, and {named} counts all rows" in failure.value.message
     )
+
+
+def test_a_member_that_was_trained_before_is_refused_in_words() -> None:
+    earlier = EarlierClassifier("", np.array([], dtype=np.uint8))
+
+    with pytest.raises(JobError, match="a member that was trained before counts all rows alike"):
+        require_weights(VotingClassifier([("bayes", GaussianNB()), ("earlier", earlier)]))
 
 
 def test_admission_knows_the_estimators_that_cannot_weigh_rows() -> None:

@@ -10,9 +10,11 @@ from sklearn.utils.validation import has_fit_parameter
 
 from evermodel_runtime.data.failure import spec_error
 from evermodel_runtime.data.merging import Weights
+from evermodel_runtime.train.earlier_model import EarlierModel
 
 SAMPLE_WEIGHT = "sample_weight"
 PLACE = "spec.retraining.data.halfLife"
+_IN_WORDS = {Pipeline: "a member with preprocessing of its own", EarlierModel: "a member that was trained before"}
 WITH_MEMBERS = (StackingClassifier, StackingRegressor, VotingClassifier, VotingRegressor)
 
 
@@ -32,7 +34,7 @@ def require_weights(estimator: Any) -> None:
     alike = _counting_alike(estimator)
     if alike is None:
         return
-    what = "a member with preprocessing of its own" if isinstance(alike, Pipeline) else type(alike).__name__
+    what = next((words for kind, words in _IN_WORDS.items() if isinstance(alike, kind)), type(alike).__name__)
     raise spec_error(
         f"{PLACE} weighs rows by their age, and {what} counts all rows alike: its fit takes no {SAMPLE_WEIGHT}. Leave "
         "halfLife out and bound the records by maxAge, or choose an estimator that takes it."
