@@ -91,6 +91,7 @@ def replay(stream: Stream, settings: Settings, tell: Tell) -> Replayed:
     detector = DetectorSettings(threshold=threshold, tolerance=TOLERANCE, false_alarm_every=FALSE_ALARM_EVERY)
     loop = Loop(jobs, LoopRules(gate=rules, detector=detector), first, tell)
     looped = replay_loop(stream, rows, loop, jobs.hub.ledger, settings.batch)
+    tell(jobs.last_seq, "that was the loop; the schedules follow, which fit four models for each period")
     others = replay_schedules(stream, rows, run, static)
     return Replayed(
         rows=len(stream),
