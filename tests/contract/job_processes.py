@@ -134,13 +134,15 @@ class Jobs:
 
     folder: Path
     environ: dict[str, str] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    """What else ``subprocess.Popen`` is told."""
 
     def run(self, command: str, config: RunConfig | bytes, *, token: str | None = None) -> Ended:
-        log = self.folder / "termination-log"
-        log.unlink(missing_ok=True)
-        process = self.start(command, config, token=token)
+        return self.ended(self.start(command, config, token=token))
+
+    def ended(self, process: subprocess.Popen[bytes]) -> Ended:
         output, errors = process.communicate(timeout=JOB_SECONDS)
-        report: RunReport = msgspec.json.decode(log.read_bytes(), type=RunReport)
+        report: RunReport = msgspec.json.decode((self.folder / "termination-log").read_bytes(), type=RunReport)
         return Ended(process.returncode, output.decode(), errors.decode(), report)
 
     def start(self, command: str, config: RunConfig | bytes, *, token: str | None = None) -> subprocess.Popen[bytes]:
@@ -151,7 +153,9 @@ class Jobs:
             "EVERMODEL_SOURCE_DIR": str(self.folder / "source"),
             **self.environ,
         }
-        return start_process([command], environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        (self.folder / "termination-log").unlink(missing_ok=True)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return start_process([command], environ, **pipes, **self.options)
 
 
 def free_port() -> int:
