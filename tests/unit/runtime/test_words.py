@@ -237,10 +237,13 @@ def test_patterns_that_may_go_over_a_text_again_and_again_are_refused(pattern: s
         make_transformer("CountVectorizer", {"token_pattern": pattern}, 2)
 
 
-def test_one_model_is_the_same_bytes_however_often_it_is_made() -> None:
-    first, again = trained(WORDS)[0], trained(WORDS)[0]
+def test_one_model_is_the_same_bytes_however_often_and_wherever_it_is_made() -> None:
+    first, hub = trained(WORDS)
 
-    assert first.manifest == again.manifest
+    assert first.manifest == trained(WORDS)[0].manifest
+    archive = hub.manifest(first.manifest).skops
+    assert archive is not None
+    assert b"_stop_words_id" not in hub.blob(archive), "an address, which is another in each process"
 
 
 def test_a_vectoriser_from_elsewhere_is_not_taken() -> None:
