@@ -1,0 +1,83 @@
+"""What a serving pod is told, and what it and its callers tell the hub."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta
+
+from evermodel.contract.message import Message, Scalar
+
+
+class ServeConfig(Message, frozen=True, kw_only=True):
+    """Everything a serving pod needs to know."""
+
+    namespace: str
+    model: str
+    version: int
+    hub_url: str
+    manifest: str
+    capture: bool = False
+
+
+class FeedbackRow(Message, frozen=True, kw_only=True):
+    """The true label of one earlier prediction."""
+
+    id: str
+    label: Scalar
+
+
+class FeedbackRequest(Message, frozen=True, kw_only=True):
+    """Body of POST /v2/models/{model}/feedback at the model's URL, and of /v1/models/{model}/feedback at the hub."""
+
+    labels: Annotated[tuple[FeedbackRow, ...], Meta(max_length=10_000)]
+
+
+class LabelStatus(StrEnum):
+    """What became of one label."""
+
+    ACCEPTED = "Accepted"
+    DUPLICATE = "Duplicate"
+    FORGED = "Forged"
+    FOREIGN = "Foreign"
+    EXPIRED = "Expired"
+    INVALID = "Invalid"
+
+
+class LabelResult(Message, frozen=True, kw_only=True):
+    """Answer to one FeedbackRow, in the order of the request."""
+
+    id: str
+    status: LabelStatus
+    message: str = ""
+
+
+class FeedbackResponse(Message, frozen=True, kw_only=True):
+    """Answer to a FeedbackRequest. Sent only when every accepted label is on disk."""
+
+    results: tuple[LabelResult, ...]
+    accepted: int
+
+
+class Capture(Message, frozen=True, kw_only=True):
+    """The raw features of one prediction, in the order of the manifest's columns."""
+
+    id: str
+    row: tuple[Scalar | None, ...]
+
+
+class Heartbeat(Message, frozen=True, kw_only=True):
+    """What a serving pod tells the hub every second or two. Counts are totals since the pod's start."""
+
+    pod: str
+    version: int
+    predictions: int
+    errors: int = 0
+    captures: tuple[Capture, ...] = ()
+
+
+class HeartbeatReply(Message, frozen=True, kw_only=True):
+    """The hub has it on disk."""
+
+    stored: int
