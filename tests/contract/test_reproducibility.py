@@ -118,10 +118,10 @@ def elsewhere() -> None:
 @pytest.fixture
 def places(tmp_path: Path) -> tuple[Jobs, Jobs]:
     """Two ways to start a process, that differ in all that must not matter."""
-    for name in ("here", "there"):
+    for name in ("here", "there", "home"):
         (tmp_path / name).mkdir()
     here = {"PYTHONHASHSEED": "1", "TZ": "UTC", "LC_ALL": "C"}
-    there = {"PYTHONHASHSEED": "2", "TZ": "Asia/Kolkata", "LC_ALL": "C.UTF-8", "HOME": "/nowhere"}
+    there = {"PYTHONHASHSEED": "2", "TZ": "Asia/Kolkata", "LC_ALL": "C.UTF-8", "HOME": str(tmp_path / "home")}
     return (
         Jobs(tmp_path / "here", here, {"cwd": tmp_path / "here"}),
         Jobs(tmp_path / "there", there, {"cwd": "/", "preexec_fn": elsewhere}),

@@ -253,7 +253,7 @@ def test_a_regressor_of_neighbours_that_finds_none_is_still_judged() -> None:
 
 
 def test_scores_alone_pay_for_no_report() -> None:
-    hub, source = MemoryHub(datasets={"flowers.csv": as_csv(make_table(200))}), make_source()
+    hub, source = MemoryHub(datasets={"flowers.csv": as_csv(make_table(200))}), make_source(id_column="id")
     trained = train(make_train_run(data=source), surroundings(hub))
     run, stored = make_evaluate_run(trained.manifest, trained.data_sha256, data=source), set(hub.blobs)
 

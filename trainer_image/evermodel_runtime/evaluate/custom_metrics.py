@@ -8,7 +8,6 @@ but as a finite number: whether it measures what it should is its author's busin
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -175,9 +174,6 @@ def read_values(metric: str, wanted: list[str], folder: Path) -> dict[str, float
         raise blame(f"{VALUES_FILE} has no number for {listed(missing)}.")
     if unknown:
         raise blame(f"{VALUES_FILE} has numbers for {listed(unknown)}, and there are no such files.")
-    endless = sorted(name for name, value in values.items() if not math.isfinite(value))
-    if endless:
-        raise blame(f"{VALUES_FILE} has no finite number for {listed(endless)}.")
     return {name: float(f"{value:.{DIGITS}g}") for name, value in values.items()}
 
 
