@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skl2onnx
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from tests.unit.runtime.made_runs import ENCODE_COLOUR, as_csv, make_source, make_table, make_train_run
@@ -202,3 +203,22 @@ def test_what_scikit_learn_refuses_is_told_in_its_words() -> None:
         pipeline.fit(dataset.features, dataset.target.labels).predict(table(dataset.features))
 
     assert failure.value.reason is FailureReason.SPEC_INVALID
+
+
+def test_the_bytes_do_not_depend_on_the_order_in_which_the_converter_names_its_operators(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, dataset = wine(estimator="GaussianNB")
+    pipeline = make_recipe(run, dataset.features.columns).fit(dataset.features, dataset.target.labels)
+    convert = skl2onnx.convert_sklearn
+
+    def other_way_round(*args: Any, **options: Any) -> Any:
+        model = convert(*args, **options)
+        assert len(model.opset_import) > 1
+        model.opset_import.reverse()
+        return model
+
+    once = export(pipeline, dataset.features.columns, "m")
+    monkeypatch.setattr(skl2onnx, "convert_sklearn", other_way_round)
+
+    assert export(pipeline, dataset.features.columns, "m") == once

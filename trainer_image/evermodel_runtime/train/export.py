@@ -80,6 +80,7 @@ def export(pipeline: Any, columns: tuple[Column, ...], name: str) -> bytes:
         raise NoOnnxError(f"it cannot be exported: {first_line(error)}") from error
     if not hasattr(pipeline, "predict_proba"):
         del model.graph.output[1:]  # scores of a decision function, which are no probabilities
+    model.opset_import.sort(key=lambda opset: opset.domain)  # the converter takes them from a set
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 
