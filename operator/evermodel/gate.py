@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from math import ceil, comb, erfc, sqrt
-from typing import Literal
+from typing import Literal, Protocol
 
 from evermodel import constraints
 from evermodel.constraints import NO_DEMANDS, Demands
@@ -85,6 +85,7 @@ IN_PRODUCTION: Looks = (Look(at=0.25, level=0.2), Look(at=0.5, level=0.3), Look(
 MARGIN_SHARE = 0.2
 """Of the wrong answers that the threshold allows: so many more of them are a model that is worse."""
 WIDEST_MARGIN = 0.03
+CLEAR = 0.05
 FIRST_FRESH_USE = 0.9
 ONLY_LOOK = Look(at=1.0, level=1.0)
 """Where rows are there already there is one look."""
@@ -129,6 +130,31 @@ def margin_p(candidate_only: int, champion_only: int, rows: int, margin: float) 
     if not spread:  # neither a margin nor a row on which they differ
         return 1.0
     return erfc((lead + rows * margin) / spread / sqrt(2)) / 2
+
+
+class Counts(Protocol):
+    """What tells how probable a lead were by chance."""
+
+    @property
+    def candidate_only(self) -> int:
+        """Rows that only the candidate got right."""
+        ...
+
+    @property
+    def champion_only(self) -> int:
+        """Rows that only the champion got right."""
+        ...
+
+    @property
+    def p(self) -> float | None:
+        """The probability itself, where the counts do not tell it."""
+        ...
+
+
+def is_clear(score: Counts) -> bool:
+    """Tell whether a lead is more than chance makes of two equal models."""
+    p = mcnemar_p(score.candidate_only, score.champion_only) if score.p is None else score.p
+    return p <= CLEAR
 
 
 def margin_of(rules: GateRules) -> float:

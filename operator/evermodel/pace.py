@@ -7,7 +7,8 @@ began, and what came since then is of the new world as well. A run needs a quart
 candidate is judged on labels later than its training, at the looks of the gate. A run that gave no better model is
 followed by another: at once for the first few, then each time after a pause in labels that doubles. Without an alarm a
 run needs ``minSamples`` labels that no run has learnt from, and half as many again after each that gave no better
-model. So the number of runs that change nothing grows with the logarithm of the labels.
+model, until one is a clear gain: one that leads by chance may be promoted, but does not end the count. So the number of
+runs that change nothing grows with the logarithm of the labels.
 """
 
 from __future__ import annotations

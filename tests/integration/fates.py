@@ -38,6 +38,8 @@ class Fate:
     state: Mapping[str, Any]
     ready: bool = False
     container: str = CONTAINER
+    reason: str = ""
+    """Why the pod as a whole ended, where that is no container's doing."""
 
     @property
     def is_end(self) -> bool:
@@ -50,6 +52,12 @@ DONE: Mapping[str, Any] = {"terminated": {"exitCode": 0, "reason": "Completed", 
 AWAITED: Mapping[str, Any] = {"waiting": {"reason": "PodInitializing"}}
 RUNS = Fate(phase="Running", state=STARTED)
 READY = Fate(phase="Running", state=STARTED, ready=True)
+
+
+def overdue(fate: Fate) -> Fate:
+    """Return how a kubelet ends a pod in this state whose own deadline has passed."""
+    killed = {"terminated": {"exitCode": 137, "reason": "Error", "finishedAt": "2026-01-01T00:00:00Z"}}
+    return replace(fate, phase="Failed", state=killed, reason="DeadlineExceeded")
 
 
 def runs(_: Pod) -> Fate:

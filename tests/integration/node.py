@@ -1,7 +1,7 @@
 """A node whose kubelet is played here: pods are really scheduled to it, and are told what happens to them.
 
 It registers, renews its lease, and reports of each pod what its fate says; it reports a missing Secret by itself, and
-ends pods that are deleted. Controllers and scheduler are the real ones.
+ends pods that are deleted or whose own deadline has passed. Controllers and scheduler are the real ones.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tests.integration.fates import (
     Scores,
     ends,
     of_trainer,
+    overdue,
     ready,
     trains,
     waits,
@@ -64,6 +65,7 @@ class Node:
         self._own = Objects(connection.another(), None)
         self._rules: dict[Rule, Deciding] = {}
         self._shown: dict[str, Fate] = {}
+        self._began: dict[str, float] = {}
         self._lingering: set[str] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="kubelet")
@@ -113,9 +115,13 @@ class Node:
             return
         if shown is not None and shown.is_end:
             return
-        fate = self._fate(objects, pod, shown)
+        fate = overdue(shown) if shown is not None and self._is_overdue(pod) else self._fate(objects, pod, shown)
         if fate is not None and fate != shown:
             self._show(objects, pod, fate)
+
+    def _is_overdue(self, pod: dict[str, Any]) -> bool:
+        began, deadline = self._began.get(pod["metadata"]["uid"]), pod["spec"].get("activeDeadlineSeconds")
+        return began is not None and deadline is not None and time.monotonic() - began > deadline
 
     def _fate(self, objects: Objects, pod: dict[str, Any], shown: Fate | None) -> Fate | None:
         labels = pod["metadata"]["labels"]
@@ -140,6 +146,7 @@ class Node:
         patch = {"metadata": {"uid": metadata["uid"]}, "status": status(pod, fate)}
         if objects.patch_status(POD, metadata["name"], patch, STRATEGIC) is not None:
             self._shown[metadata["uid"]] = fate
+            self._began.setdefault(metadata["uid"], time.monotonic())
 
     def _end(self, objects: Objects, pod: dict[str, Any], shown: Fate | None) -> None:
         metadata = pod["metadata"]
@@ -201,6 +208,7 @@ def status(pod: dict[str, Any], fate: Fate) -> dict[str, Any]:
     is_ready = "True" if fate.ready else "False"
     return {
         "phase": fate.phase,
+        "reason": fate.reason,
         "startTime": "2026-01-01T00:00:00Z",
         "conditions": [
             {"type": kind, "status": is_ready, "lastTransitionTime": now()} for kind in ("Ready", "ContainersReady")

@@ -143,7 +143,8 @@ CASES = (
         fate=always(of_trainer(RUNS)),
         spec={**OWN_CONTAINER, "training.deadline": "3s", "training.pendingDeadline": "2s"},
         reason=FailureReason.DEADLINE_EXCEEDED,
-        says="longer than specified deadline",
+        says="The container of spec.training.container was not done when spec.training.deadline had passed",
+        exit_code=137,
     ),
     Case(
         name="trainer-image",

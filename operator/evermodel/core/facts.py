@@ -13,6 +13,7 @@ from evermodel.core.durations import parse_duration
 from evermodel.core.hashing import training_hash
 from evermodel.core.observed import JobState, JobView, Observed, VersionView
 from evermodel.core.timestamps import parse_time
+from evermodel.gate import is_clear
 
 FINAL_REASONS = frozenset(
     {
@@ -261,9 +262,22 @@ def is_started_by(spec: ModelDeploymentSpec, trigger: RetrainingTrigger) -> bool
 
 
 def fruitless(observed: Observed, champion: VersionView) -> list[VersionView]:
-    """Return the runs for more labels since the champion, none of which gave a better model."""
-    later = [version for version in observed.versions if version.number > champion.number and has_no_model(version)]
+    """Return the runs for more labels that gave no better model, since the last champion that was a clear gain.
+
+    One that was promoted for a lead that chance makes neither counts nor ends the count: else a world at rest, in which
+    equal models follow each other, would see a run each time that minSamples labels have come.
+    """
+    promoted = [version for version in observed.versions if version.number <= champion.number and is_promoted(version)]
+    since = max((version.number for version in promoted if not _led_by_chance(version)), default=0)
+    later = [version for version in observed.versions if version.number > since and has_no_model(version)]
     return [version for version in later if version.spec.trigger.reason == Reason.MORE_LABELS]
+
+
+def _led_by_chance(version: VersionView) -> bool:
+    fresh = version.status.fresh
+    if version.spec.trigger.reason != Reason.MORE_LABELS or fresh is None or fresh.champion is None:
+        return False
+    return not is_clear(fresh)
 
 
 def alarm_may_run_at(observed: Observed, attempts: int) -> datetime | None:

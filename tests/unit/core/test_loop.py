@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from itertools import pairwise
+from itertools import cycle, pairwise
 from typing import Any
 
 import pytest
@@ -210,6 +210,23 @@ def test_runs_for_more_labels_grow_with_the_logarithm_of_the_labels() -> None:
     assert 9 <= len(more) <= 11, "the pauses grow by a half each: 11 of them are 17,000 labels"
     assert world.model.status.champion is not None
     assert world.model.status.champion.version == 2
+
+
+def test_equal_models_that_follow_each_other_by_chance_do_not_keep_the_runs_coming() -> None:
+    world = World(make_spec(**SPEC))
+    until_ready(world, undisturbed)
+    until_healed(world, undisturbed)
+    chances = cycle([Model.AHEAD, Model.EQUAL])
+    made: dict[int, Model] = {}
+    for _ in range(300):
+        labels(world, undisturbed, 60, 0.97)
+        for job in world.waiting_jobs():
+            world.job_succeeds(job, made.setdefault(job.version, next(chances)))
+        a_version_takes_traffic(world, undisturbed)
+    more = [version for version in world.versions.values() if version.spec.trigger.reason == Reason.MORE_LABELS]
+    promoted = [version for version in more if version.status.phase in {VersionPhase.CHAMPION, VersionPhase.ARCHIVED}]
+    assert len(more) < 30, "18,000 labels are 180 times what the first of them waits for"
+    assert len(promoted) >= 5
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Protocol, assert_never
 
 from evermodel import pace
-from evermodel.contract import EvaluationReport, FreshRange
-from evermodel.gate import IN_PRODUCTION, GateRules, Outcome, decide, next_look
+from evermodel.contract import EvaluationReport, FreshRange, PairedScore
+from evermodel.gate import IN_PRODUCTION, GateRules, Outcome, decide, is_clear, next_look
 from evermodel_runtime.backtest.jobs import Version
 from evermodel_runtime.data.failure import JobError
 from evermodel_runtime.data.rows import Mask
@@ -191,7 +191,7 @@ class Loop:
         self.tell(last, f"version {version.number}: {verdict.message}")
         match verdict.outcome:
             case Outcome.PROMOTE:
-                self._promote(candidate)
+                self._promote(candidate, report.fresh)
             case Outcome.REJECT:
                 self._give_up(candidate)
             case Outcome.INCONCLUSIVE:
@@ -205,13 +205,16 @@ class Loop:
             case _:
                 assert_never(verdict.outcome)
 
-    def _promote(self, candidate: Candidate) -> None:
+    def _promote(self, candidate: Candidate, score: PairedScore | None) -> None:
         self.promotions += 1
         self.champion, self.candidate = candidate.version, None
         self.detector, self.outcomes = Detector(self.rules.detector), []
         episode = self.episode = candidate.episode
-        episode.attempts = episode.fruitless = 0
-        episode.due = self._when_there_is_more(fruitless=0, learnt_through=candidate.version.feedback_through)
+        episode.attempts = 0
+        if candidate.answers_alarm or score is None or is_clear(score):
+            episode.fruitless = 0
+        learnt_through = candidate.version.feedback_through
+        episode.due = self._when_there_is_more(fruitless=episode.fruitless, learnt_through=learnt_through)
 
     def _give_up(self, candidate: Candidate) -> None:
         self.candidate = None

@@ -118,7 +118,7 @@ def more_labels_came(observed: Observed, now: datetime) -> Trigger | None:
     """Run without an alarm, once there are enough labelled records that no run has learnt from.
 
     A world that changes slowly, or a model that fell and was made again from the first labels of a new world, is better
-    learnt with more of them. The gate takes no worse model, and the pause grows with each run that gave no better one.
+    learnt with more of them. The pause grows with each run that gave no better model.
     """
     champion, quality, spec = facts.champion(observed), current_quality(observed), observed.model.spec
     if champion is None or quality is None or quality.alarm is not None:
