@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from evermodel.api.modelversion import ACTIVE_PHASES, VersionPhase
 from evermodel.contract import LineageEntry
-from evermodel.core import facts
 from evermodel.core.durations import parse_duration
 from evermodel.core.names import COMPONENT_LABEL, HUB, Component
 from evermodel.core.observed import (
@@ -216,12 +215,12 @@ class Observer:
         """Ask the hub for the report of the newest offline evaluation where it did not fit into the pod's message."""
         status = observed.model.status.offline
         self._telemetry.show_offline(observed.model.key, status)
-        name, champion = offline.job_name(observed), facts.champion(observed)
-        job = observed.jobs.get(name) if name is not None else None
-        if job is None or champion is None or job.state is not JobState.SUCCEEDED or job.report is not None:
+        coming = offline.next_evaluation(observed)
+        job = observed.jobs.get(coming.job_name) if coming is not None else None
+        if job is None or coming is None or job.state is not JobState.SUCCEEDED or job.report is not None:
             return observed
         try:
-            report = await self._provider.report(observed.model.key, champion.number, "offline")
+            report = await self._provider.report(observed.model.key, coming.champion.number, "offline")
         except ProviderUnavailable:
             return observed
         return replace(observed, jobs={**observed.jobs, job.name: replace(job, report=report)})

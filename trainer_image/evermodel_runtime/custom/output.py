@@ -31,9 +31,7 @@ def read_model(output: Path) -> bytes:
     """
     path = output / MODEL_FILE
     if not os.path.lexists(path):
-        others = sorted(entry.name for entry in output.iterdir())
-        found = f"what is there: {listed(others)}" if others else "the folder is empty"
-        raise model_error(f"The container wrote no {path}; {found}. Write the model there, as ONNX.")
+        raise model_error(f"The container wrote no {path}; {told_of(output)}. Write the model there, as ONNX.")
     return read_plain(path, LARGEST_MODEL, model_error)
 
 
@@ -45,6 +43,12 @@ def read_notes(output: Path) -> tuple[str, ...]:
     text = read_plain(path, LARGEST_NOTES, model_error).decode(errors="replace")
     lines = ["".join(sign for sign in line if sign.isprintable()).strip() for line in text.splitlines()]
     return tuple(line for line in lines if line)[:MOST_NOTES]
+
+
+def told_of(folder: Path) -> str:
+    """Say what is in a folder."""
+    names = sorted(entry.name for entry in folder.iterdir())
+    return f"what is there: {listed(names)}" if names else "the folder is empty"
 
 
 def read_plain(path: Path, largest: int, blame: Callable[[str], JobError]) -> bytes:

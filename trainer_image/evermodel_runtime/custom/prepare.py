@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 
 import numpy as np
 
@@ -24,8 +23,9 @@ from evermodel_runtime.custom.folders import (
 from evermodel_runtime.custom.rows_file import write_csv, write_sample
 from evermodel_runtime.data.cases import hashes_of_records
 from evermodel_runtime.data.dataset import read_dataset, training_part
+from evermodel_runtime.data.labels import usual_answers
 from evermodel_runtime.data.positive_class import require_positive_class
-from evermodel_runtime.data.rows import encode_hashes
+from evermodel_runtime.data.rows import encode_hashes, spread_over
 from evermodel_runtime.data.source import read_data
 from evermodel_runtime.train.job import usable_feedback
 from evermodel_runtime.train.notes import ignored_columns, warnings_of
@@ -59,9 +59,8 @@ def prepare(run: TrainRun, surroundings: Surroundings, folders: Folders) -> None
         f"{len(feedback):,} of them feedback; {part.excluded:,} are left out as copies of held-out rows"
     )
 
-    numbers = learnt.labels.astype(np.float64) if run.task is Task.REGRESSION else None
-    counts: Counter[Scalar] = Counter(learnt.labels.tolist() if numbers is None else ())
-    classes = tuple(sorted(counts))
+    classes: tuple[Scalar, ...] = () if run.task is Task.REGRESSION else tuple(np.unique(learnt.labels).tolist())
+    usual = usual_answers(learnt.labels, classes, run.task)
     columns = learnt.rows.columns
     write_csv(learnt.rows, learnt.labels, run.data.target, folders.input / ROWS_FILE)
     schema = TrainingSchema(
@@ -81,16 +80,15 @@ def prepare(run: TrainRun, surroundings: Surroundings, folders: Folders) -> None
         data_sha256=digest,
         columns=columns,
         classes=classes,
-        majority=max(classes, key=lambda label: counts[label], default=None),
-        mean=None if numbers is None else float(numbers.mean()),
-        median=None if numbers is None else float(np.median(numbers)),
+        majority=usual.majority,
+        mean=usual.mean,
+        median=usual.median,
         rows=len(learnt),
         feedback_rows=len(feedback),
         notes=tuple(notes),
     )
     hashes = np.concatenate([part.hashes, hashes_of_records(feedback.rows, repeated=part.repeated)])
     (folders.state / HASHES_FILE).write_bytes(encode_hashes(hashes))
-    chosen = np.unique(np.linspace(0, len(learnt) - 1, SAMPLE_ROWS).astype(np.intp))
-    write_sample(learnt.rows[chosen], folders.state / SAMPLE_FILE)
+    write_sample(spread_over([learnt.rows], SAMPLE_ROWS), folders.state / SAMPLE_FILE)
     write_message(prepared, folders.state / PREPARED_FILE)
     say(f"wrote {folders.input / ROWS_FILE}, {folders.input / SCHEMA_FILE}")

@@ -171,16 +171,6 @@ def read_features(file: Table, columns: tuple[Column, ...]) -> FeatureRows:
     return FeatureRows(columns, tuple(_values(file, column) for column in columns))
 
 
-def _values(file: Table, column: Column) -> ColumnValues:
-    found = survey(file, column.name)
-    values = _of_kind(file, column, found)
-    if column.kind is ColumnKind.NUMBER and not column.nullable:
-        refuse_missing(file, column.name, found)
-    elif column.kind is ColumnKind.DATE and not column.nullable:
-        refuse_missing_dates(file, column.name, values)
-    return values
-
-
 def _require_known(file: Table, known: tuple[Column, ...]) -> None:
     """Refuse a file that lost a column since the champion was trained, or holds another kind of values in it."""
     missing = [column.name for column in known if column.name not in file.header]
@@ -217,27 +207,31 @@ def _read(
     if kind is ColumnKind.TEXT and not preprocessing:
         refuse_numbers_as_text(file, name)
     column = Column(name=name, kind=kind)
-    values = _of_kind(file, column, found)
     if preprocessing:
-        nullable = is_imputed(column, preprocessing)
-        if kind is ColumnKind.NUMBER and not nullable:
-            refuse_missing(file, name, found)
-        elif kind is ColumnKind.DATE and not nullable:
-            refuse_missing_dates(file, name, values)
-    else:  # the default steps fill what is missing
-        empty = (values == "").any() if kind is not ColumnKind.NUMBER else bool(len(found.missing))
-        nullable = bool(empty) or (known is not None and known.nullable)
+        column = msgspec.structs.replace(column, nullable=is_imputed(column, preprocessing))
+        return column, _values(file, column, found)
+    values = _values(file, msgspec.structs.replace(column, nullable=True), found)  # the default steps fill them
+    empty = (values == "").any() if kind is not ColumnKind.NUMBER else bool(len(found.missing))
+    nullable = bool(empty) or (known is not None and known.nullable)
     return msgspec.structs.replace(column, nullable=nullable), values
 
 
-def _of_kind(file: Table, column: Column, found: ColumnSurvey) -> ColumnValues:
+def _values(file: Table, column: Column, found: ColumnSurvey | None = None) -> ColumnValues:
+    """Read a column, and refuse what is missing where nothing may be; ``found`` is its survey, if there is one."""
     match column.kind:
         case ColumnKind.NUMBER:
-            return as_numbers(file, column.name, found)
+            found = survey(file, column.name) if found is None else found
+            numbers = as_numbers(file, column.name, found)
+            if not column.nullable:
+                refuse_missing(file, column.name, found)
+            return numbers
         case ColumnKind.TEXT:
             return texts_of(file, column.name)
         case ColumnKind.DATE:
-            return dates_of(file, column.name)
+            dates = dates_of(file, column.name)
+            if not column.nullable:
+                refuse_missing_dates(file, column.name, dates)
+            return dates
         case _:
             assert_never(column.kind)
 

@@ -44,6 +44,11 @@ def listed(items: Sequence[object]) -> str:
     return f"{shown} and {len(items) - SHOWN:,} more" if len(items) > SHOWN else shown
 
 
+def shortened(text: str, longest: int) -> str:
+    """Return a text of at most so many characters."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
 def did_you_mean(name: str, names: Collection[str]) -> str:
     """Return a question with the nearest of the names, or nothing when none is near."""
     by_folded = {other.strip().casefold(): other for other in names}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,6 +55,23 @@ class Target:
         if self.labels.dtype == np.float64:
             return np.array(list(labels), dtype=np.float64)
         return np.array(list(labels), dtype=np.int64)
+
+
+class UsualAnswers(NamedTuple):
+    """What is answered without a look at a row: the class that is most frequent, or the mean and median of numbers."""
+
+    majority: Scalar | None
+    mean: float | None
+    median: float | None
+
+
+def usual_answers(labels: Labels, classes: Iterable[Scalar], task: Task) -> UsualAnswers:
+    """Return them for labels that were trained on; of classes that are as frequent, the first."""
+    if task is Task.REGRESSION:
+        numbers = labels.astype(np.float64)
+        return UsualAnswers(None, float(numbers.mean()), float(np.median(numbers)))
+    counts = Counter(labels.tolist())
+    return UsualAnswers(max(classes, key=lambda label: counts[label], default=None), None, None)
 
 
 def read_target(file: Table, name: str, task: Task = Task.CLASSIFICATION) -> Target:

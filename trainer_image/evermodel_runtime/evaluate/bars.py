@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from evermodel_runtime.data.failure import shortened
+
 WIDTH, LABELS, RIGHT, HEAD, LINE = 640, 200, 12, 24, 18
 LETTERS = 26
 """Letters of a name that fit beside the bars; the tooltip has all."""
@@ -33,12 +35,12 @@ def drawn_bars(title: str, axis: str, bars: Sequence[Bar]) -> str:
     bottom, centre = HEAD + LINE * len(bars), (LABELS + WIDTH - RIGHT) / 2
     lines = []
     for place, bar in enumerate(bars):
-        top = HEAD + LINE * place
+        top, name = HEAD + LINE * place, shortened(bar.label, LETTERS)
         middle = top + LINE / 2
         left, right = sorted((x(0.0), x(bar.length)))
         lines.append(
             f"<g><title>{escape(bar.label)}: {bar.length:.4g} ± {bar.deviation:.2g}</title>"
-            f'<text x="{LABELS - 6}" y="{middle + 4:.1f}" text-anchor="end">{escape(_short(bar.label))}</text>'
+            f'<text x="{LABELS - 6}" y="{middle + 4:.1f}" text-anchor="end">{escape(name)}</text>'
             f'<rect class="bar" x="{left:.1f}" y="{top + 3}" width="{right - left:.1f}" height="{LINE - 6}"/>'
             f'<line class="spread" x1="{x(bar.length - bar.deviation):.1f}" y1="{middle:.1f}" '
             f'x2="{x(bar.length + bar.deviation):.1f}" y2="{middle:.1f}"/></g>'
@@ -51,7 +53,3 @@ def drawn_bars(title: str, axis: str, bars: Sequence[Bar]) -> str:
         f'<text x="{WIDTH - RIGHT}" y="{bottom + 14}" text-anchor="end">{high:.3g}</text>'
         f'<text x="{centre:.1f}" y="{bottom + 30}" text-anchor="middle">{escape(axis)}</text></svg>'
     )
-
-
-def _short(label: str) -> str:
-    return label if len(label) <= LETTERS else f"{label[: LETTERS - 1]}…"

@@ -27,7 +27,7 @@ from evermodel.contract import (
     Message,
     Task,
 )
-from evermodel_runtime.custom.output import read_plain
+from evermodel_runtime.custom.output import read_plain, told_of
 from evermodel_runtime.data.failure import JobError, listed
 from evermodel_runtime.evaluate.answers import Answers, ClassAnswers, NumberAnswers
 from evermodel_runtime.evaluate.cases import AskedSet
@@ -159,9 +159,7 @@ def read_values(metric: str, wanted: list[str], folder: Path) -> dict[str, float
 
     path = folder / VALUES_FILE
     if not os.path.lexists(path):
-        others = sorted(entry.name for entry in folder.iterdir())
-        found = f"what is there: {listed(others)}" if others else "the folder is empty"
-        raise blame(f"its container wrote no {VALUES_FILE} to $EVERMODEL_OUTPUT; {found}.")
+        raise blame(f"its container wrote no {VALUES_FILE} to $EVERMODEL_OUTPUT; {told_of(folder)}.")
     content = read_plain(path, LARGEST_VALUES, blame)
     try:
         values = msgspec.json.decode(content, type=dict[str, float])

@@ -14,8 +14,8 @@ from evermodel_runtime.evaluate.cases import AskedSet, Case, ask, load_case
 from evermodel_runtime.evaluate.comparison import Comparison
 from evermodel_runtime.evaluate.custom_metrics import Measured, Places, measured
 from evermodel_runtime.evaluate.importance import left_out, permutation_importance
-from evermodel_runtime.evaluate.page import rendered
-from evermodel_runtime.evaluate.report import MOST_CLASSES, POINTS, Report, SetReport, encoded, set_report
+from evermodel_runtime.evaluate.publishing import publish_report
+from evermodel_runtime.evaluate.report import MOST_CLASSES, POINTS, Report, SetReport, set_report
 
 
 def main() -> int:
@@ -110,7 +110,7 @@ def _publish(case: Case, sets: tuple[SetReport, ...]) -> ReportDigests | None:
     """Store the report as data and as a page."""
     if not sets:
         return None
-    run, hub = case.run, case.surroundings.hub
+    run = case.run
     report = Report(
         model=run.model,
         version=run.version,
@@ -122,9 +122,7 @@ def _publish(case: Case, sets: tuple[SetReport, ...]) -> ReportDigests | None:
         sets=sets,
         left_out=_left_out(run, sets),
     )
-    digests = ReportDigests(json=hub.put_blob(encoded(report)), html=hub.put_blob(rendered(report)))
-    case.surroundings.progress(f"published the report {digests.json}")
-    return digests
+    return publish_report(report, case.surroundings)
 
 
 def _left_out(run: EvaluateRun, sets: tuple[SetReport, ...]) -> tuple[str, ...]:

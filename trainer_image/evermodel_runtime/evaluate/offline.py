@@ -10,8 +10,8 @@ from evermodel_runtime.artifacts.manifests import StoredModel, load_model
 from evermodel_runtime.evaluate.comparison import Comparison
 from evermodel_runtime.evaluate.heldout import fresh_rows
 from evermodel_runtime.evaluate.importance import left_out, permutation_importance
-from evermodel_runtime.evaluate.page import rendered
-from evermodel_runtime.evaluate.report import Report, encoded, set_report
+from evermodel_runtime.evaluate.publishing import publish_report
+from evermodel_runtime.evaluate.report import Report, set_report
 
 SET = "production"
 
@@ -61,7 +61,7 @@ def _publish(
     run: OfflineRun, surroundings: Surroundings, champion: StoredModel, compared: Comparison, score: PairedScore
 ) -> ReportDigests:
     """Store the report as data and as a page."""
-    hub, say = surroundings.hub, surroundings.progress
+    say = surroundings.progress
     importance = permutation_importance(champion, compared, run.objective, lambda: say.seconds)
     told = [f"Records: at most {run.samples:,} of those predicted since the version took traffic, drawn at random."]
     missing = {one.column for one in run.slices} - {group.column for group in score.slices}
@@ -78,6 +78,4 @@ def _publish(
         sets=(set_report(SET, score, compared, run, importance),),
         left_out=(*told, *left_out(SET, importance)),
     )
-    digests = ReportDigests(json=hub.put_blob(encoded(report)), html=hub.put_blob(rendered(report)))
-    say(f"published the report {digests.json}")
-    return digests
+    return publish_report(report, surroundings)

@@ -119,21 +119,16 @@ class Inference:
 
     def _read(self, body: bytes, header_length: bytes | None) -> Asked:
         started = time.perf_counter()
-        if header_length is not None:
-            return self._read_binary(*split(body, header_length), started)
-        matrix = None if self.model.schema.texts else read_matrix(self.model.schema, body)
-        if matrix is not None:
-            asked, rows = matrix
-            return Asked(asked.id, self._wanted(asked), rows, started)
-        request = decode_request(body)
-        outputs = self._wanted(request)
-        return Asked(request.id, outputs, read_rows(self.model.schema, request.inputs), started)
-
-    def _read_binary(self, head: bytes, content: bytes, started: float) -> Asked:
+        if header_length is None and not self.model.schema.texts:
+            matrix = read_matrix(self.model.schema, body)
+            if matrix is not None:
+                asked, rows = matrix
+                return Asked(asked.id, self._wanted(asked), rows, started)
+        head, content = (body, None) if header_length is None else split(body, header_length)
         request = decode_request(head)
         outputs = self._wanted(request)
-        rows = read_rows(self.model.schema, with_binary(request.inputs, content))
-        return Asked(request.id, outputs, rows, started)
+        inputs = request.inputs if content is None else with_binary(request.inputs, content)
+        return Asked(request.id, outputs, read_rows(self.model.schema, inputs), started)
 
     def _answered(self, asked: Asked, prediction: Prediction) -> Answer:
         ids = self._ids.issue(prediction.signed, self._clock())

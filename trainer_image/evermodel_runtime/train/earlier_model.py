@@ -37,13 +37,14 @@ class EarlierModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no 
     @property
     def description(self) -> Manifest:
         """What the model is."""
-        return msgspec.json.decode(self.manifest, type=Manifest)
+        return self.scorer.manifest
 
     @property
     def scorer(self) -> Scorer:
         """The loaded model."""
         if "_scorer" not in self.__dict__:
-            self._scorer = load_scorer(self.content.tobytes(), self.description)
+            manifest = msgspec.json.decode(self.manifest, type=Manifest)
+            self._scorer = load_scorer(self.content.tobytes(), manifest)
         return self._scorer
 
     def __sklearn_clone__(self) -> Self:
@@ -69,7 +70,7 @@ class EarlierModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no 
             return rows.astype(np.float32)
         else:
             values = list(rows.T)
-        columns = self.scorer.manifest.columns
+        columns = self.description.columns
         return [_as_kind(column.kind, of) for column, of in zip(columns, values, strict=True)]
 
 

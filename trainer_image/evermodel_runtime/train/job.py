@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -37,6 +36,7 @@ from evermodel_runtime.data.dataset import (
 )
 from evermodel_runtime.data.failure import JobError, NothingNew
 from evermodel_runtime.data.feedback import read_feedback
+from evermodel_runtime.data.labels import usual_answers
 from evermodel_runtime.data.memory import Memory, hand_back
 from evermodel_runtime.data.merging import Merged, merged, told_of
 from evermodel_runtime.data.positive_class import require_positive_class
@@ -383,9 +383,7 @@ def scalars_of(curve: LearningCurve) -> Iterator[Scalars]:
 
 def make_manifest(run: TrainRun, fitted: Fitted, training_rows: str, data_sha256: str) -> Manifest:
     """Write down what was made, all but the model's file."""
-    labels = fitted.choice.data.labels
-    counts = Counter() if run.task is Task.REGRESSION else Counter(labels.tolist())
-    numbers = labels.astype(np.float64) if run.task is Task.REGRESSION else None
+    usual = usual_answers(fitted.choice.data.labels, fitted.classes, run.task)
     return Manifest(
         model=run.model,
         version=run.version,
@@ -394,9 +392,9 @@ def make_manifest(run: TrainRun, fitted: Fitted, training_rows: str, data_sha256
         classes=fitted.classes,
         onnx_inputs="matrix" if fitted.choice.data.rows.all_numbers else "columns",
         training_rows=training_rows,
-        majority=max(fitted.classes, key=lambda label: counts[label], default=None),
-        mean=None if numbers is None else float(numbers.mean()),
-        median=None if numbers is None else float(np.median(numbers)),
+        majority=usual.majority,
+        mean=usual.mean,
+        median=usual.median,
         data_sha256=data_sha256,
         feedback_through=run.feedback_through,
         estimator=run.estimator,

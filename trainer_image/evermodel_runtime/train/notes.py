@@ -6,7 +6,7 @@ import numpy as np
 
 from evermodel.contract import WARNING, Metric, Task, TrainRun, label_text
 from evermodel_runtime.data.dataset import Dataset
-from evermodel_runtime.data.failure import listed
+from evermodel_runtime.data.failure import listed, shortened
 from evermodel_runtime.data.table import Table
 from evermodel_runtime.train.telltale import telltales
 
@@ -80,13 +80,10 @@ def _imbalance(dataset: Dataset) -> list[str]:
     if share <= IMBALANCE:
         return []
     largest = label_text(classes[counts.argmax()].item() if classes.dtype != np.object_ else classes[counts.argmax()])
+    name = shortened(largest, LONGEST_LABEL)
     return [
         (
-            f"{WARNING}{share:.1%} of the labels are {_shortened(largest)!r}, so always saying it has an accuracy of "
+            f"{WARNING}{share:.1%} of the labels are {name!r}, so always saying it has an accuracy of "
             f"{share:.3f}. {REMEDY}"
         )
     ]
-
-
-def _shortened(label: str) -> str:
-    return label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"

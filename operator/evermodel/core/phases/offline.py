@@ -6,7 +6,7 @@ on the champion. What is due follows from what is recorded: times that were miss
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from evermodel.api.conditions import ConditionStatus, ConditionType, Reason
@@ -47,22 +47,32 @@ def due_time(observed: Observed) -> datetime | None:
     return parse_schedule(declared.schedule).next_after(since)
 
 
-def job_name(observed: Observed) -> str | None:
-    """Return the name of the Job that is next; None where nothing is declared or ever due."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """The evaluation that is next."""
+
+    champion: VersionView
+    due: datetime
+    job_name: str
+
+
+def next_evaluation(observed: Observed) -> Evaluation | None:
+    """Return what is next; None where nothing is declared or ever due."""
     due, champion = due_time(observed), facts.watched(observed)
     if due is None or champion is None:
         return None
-    return names.offline_job_name(observed.model.key.name, champion.number, due)
+    name = names.offline_job_name(observed.model.key.name, champion.number, due)
+    return Evaluation(champion=champion, due=due, job_name=name)
 
 
 def step(observed: Observed, now: datetime) -> Step:
     """Start the Job that is due; not while a version is being made, which may replace what would be scored."""
-    due, name, champion = due_time(observed), job_name(observed), facts.watched(observed)
-    if due is None or name is None or champion is None or observed.model.spec.paused:
+    coming = next_evaluation(observed)
+    if coming is None or observed.model.spec.paused:
         return NOTHING
-    if now < due:
-        return Step(due=due)
-    job = observed.jobs.get(name)
+    if now < coming.due:
+        return Step(due=coming.due)
+    job = observed.jobs.get(coming.job_name)
     if job is not None:
         return _waits(job, now)
     if facts.active(observed) is not None:
@@ -70,25 +80,26 @@ def step(observed: Observed, now: datetime) -> Step:
     quality = current_quality(observed)
     if quality is None or not observed.hub.ready:
         return Step(due=now + SOON)
-    run = offline_run(observed, champion, through=quality.last_seq, scheduled=rfc3339(due))
-    return Step(actions=(CreateJob(name=name, version=champion.name, run=run),))
+    run = offline_run(observed, coming.champion, through=quality.last_seq, scheduled=rfc3339(coming.due))
+    return Step(actions=(CreateJob(name=coming.job_name, version=coming.champion.name, run=run),))
 
 
 def result(observed: Observed, now: datetime) -> OfflineStatus | None:
     """Return what the newest evaluation found: that of the Job that has ended, else what is recorded."""
-    declared, champion, name = observed.model.spec.monitoring.offline, facts.watched(observed), job_name(observed)
-    if declared is None:
+    if observed.model.spec.monitoring.offline is None:
         return None
-    known, due = observed.model.status.offline, due_time(observed)
-    job = observed.jobs.get(name) if name is not None else None
-    if job is None or champion is None or due is None or job.owner_uid != champion.uid or not _has_said_all(job, now):
+    known, coming = observed.model.status.offline, next_evaluation(observed)
+    if coming is None:
         return known
-    scheduled = rfc3339(due)
+    job, champion = observed.jobs.get(coming.job_name), coming.champion
+    if job is None or job.owner_uid != champion.uid or not _has_said_all(job, now):
+        return known
+    scheduled = rfc3339(coming.due)
     if isinstance(job.report, OfflineReport) and job.report.scheduled == scheduled:
         return _judged(observed, champion, job, job.report)
     return OfflineStatus(
         scheduled_time=scheduled,
-        finished_at=_end_of(job, due),
+        finished_at=_end_of(job, coming.due),
         version=champion.number,
         reason=Reason.OFFLINE_FAILED.value,
         message=shortened(f"Job {job.name} has not scored version {champion.number}: {_why(job)}"),
