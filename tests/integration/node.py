@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -89,12 +90,14 @@ class Node:
         """Decide what happens to pods, those that are there included."""
         self._rules[rule] = fate
 
-    def linger(self, namespace: str) -> None:
-        """Let deleted pods of a namespace take their time."""
+    @contextmanager
+    def lingering(self, namespace: str) -> Iterator[None]:
+        """Let deleted pods of a namespace take their time, as long as the block lasts."""
         self._lingering.add(namespace)
-
-    def linger_no_more(self, namespace: str) -> None:
-        self._lingering.discard(namespace)
+        try:
+            yield
+        finally:
+            self._lingering.discard(namespace)
 
     def _work(self) -> None:
         renewed = 0.0

@@ -76,17 +76,21 @@ def test_a_run_that_is_superseded_is_gone_before_the_next_begins(world: World) -
     world.let(Component.TRAIN, runs, model="hasty")
     world.declare("hasty")
     world.wait_for_run_pod("hasty", "hasty-v1-train-1")
-    world.node.linger(world.namespace)
-    world.change("hasty", CHANGED)
-    world.wait_for_phase("hasty", 1, "Superseded")
-    until("its Job is deleted", lambda: not world.jobs("hasty"), otherwise=lambda: world.jobs("hasty"))
-    pod = world.of(POD, "hasty")[0]
-    assert "deletionTimestamp" in pod["metadata"]
-    stays("no run begins beside its pod", lambda: len(world.phases("hasty")) == 1, LOOK_SECONDS)
-    world.let(Component.TRAIN, trains, model="hasty")
-    world.node.linger_no_more(world.namespace)
+    with world.node.lingering(world.namespace):
+        world.change("hasty", CHANGED)
+        world.wait_for_phase("hasty", 1, "Superseded")
+        until("its Job is deleted", lambda: not world.jobs("hasty"), otherwise=lambda: world.jobs("hasty"))
+        pod = world.of(POD, "hasty")[0]["metadata"]["name"]
+        until("its pod is told to end", lambda: _is_ending(world, pod), otherwise=lambda: world.objects.get(POD, pod))
+        stays("no run begins beside its pod", lambda: len(world.phases("hasty")) == 1, LOOK_SECONDS)
+        world.let(Component.TRAIN, trains, model="hasty")
     world.wait_for_champion("hasty", 2)
     assert world.node.most_at_once[world.namespace, "hasty"] == 1
+
+
+def _is_ending(world: World, pod: str) -> bool:
+    """Return whether a pod is being deleted: the garbage collector does it some time after its Job is gone."""
+    return "deletionTimestamp" in world.objects.get(POD, pod)["metadata"]
 
 
 def test_deleted_it_leaves_nothing_but_the_hub_and_made_again_it_adopts_its_champion(world: World) -> None:
