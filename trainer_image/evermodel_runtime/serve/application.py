@@ -1,4 +1,4 @@
-"""The ASGI application: routes of the Open Inference Protocol v2, feedback and metrics."""
+"""The ASGI application: routes of the Open Inference Protocol v2, plain JSON, feedback and metrics."""
 
 import asyncio
 import logging
@@ -76,6 +76,11 @@ class Application:
             routes[path] = Route("model", get=self._model)
             routes[f"{path}/ready"] = Route("model_ready", get=self._model_ready)
             routes[f"{path}/infer"] = Route("infer", post=self._infer)
+        plain_path = f"/v1/models/{self._config.model}"
+        routes["/v1/models"] = Route("models", get=lambda: json_answer({"models": [self._config.model]}))
+        routes[plain_path] = Route("model_ready", get=self._model_ready)
+        for path in (plain_path, f"{plain_path}/versions/{self._config.version}"):
+            routes[f"{path}:predict"] = Route("predict", post=self._predict)
         return routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -120,6 +125,13 @@ class Application:
             return self._not_ready()
         return self.inference.answer(body, header_length)
 
+    def _predict(self, body: bytes, header_length: bytes | None) -> Answer | Awaitable[Answer]:
+        if self.inference is None:
+            return self._not_ready()
+        if header_length is not None:
+            return error_answer(415, f"instances are no tensors: send bytes to {self._model_path}/infer")
+        return self.inference.answer_plainly(body)
+
     def _take_feedback(self, body: bytes, header_length: bytes | None) -> Answer | Awaitable[Answer]:
         if header_length is not None:
             return error_answer(
@@ -154,10 +166,10 @@ class Application:
         return self._measures.answer()
 
     def _unknown(self, path: str) -> str:
-        match path.split("/")[1:]:
-            case ["v2", "models", model, *_] if model != self._config.model:
+        match path.removesuffix(":predict").split("/")[1:]:
+            case ["v1" | "v2", "models", model, *_] if model != self._config.model:
                 return f"model {model[:80]!r} is not here: this server has {self._config.model!r}"
-            case ["v2", "models", _, "versions", version, *_] if version != str(self._config.version):
+            case ["v1" | "v2", "models", _, "versions", version, *_] if version != str(self._config.version):
                 return f"version {version[:20]!r} is not here: this server has version {self._config.version}"
         return f"there is nothing at this path: see {self._model_path}"
 

@@ -5,10 +5,9 @@ from collections.abc import Awaitable
 from typing import Any
 
 from evermodel.contract import ModelFormat, ServeConfig
-from evermodel_runtime.serve.answers import Answer, error_answer
+from evermodel_runtime.serve.answers import Answer
 from evermodel_runtime.serve.inference import Asked, Inference, PredictionIds
 from evermodel_runtime.serve.model import ModelRunError, Prediction, ServedModel
-from evermodel_runtime.serve.protocol import RequestError
 from evermodel_runtime.serve.rows import joined
 
 
@@ -22,12 +21,9 @@ class BatchingInference(Inference):
         super().__init__(config, model, ids, **more)
         self._waiting: list[tuple[Asked, asyncio.Future[Prediction]]] = []
 
-    def answer(self, body: bytes, header_length: bytes | None = None) -> Answer | Awaitable[Answer]:
+    def _predicted(self, asked: Asked) -> Awaitable[Answer]:
         """Answer one request, together with those that were read in the same pass."""
-        try:
-            return self._answer_later(self._read(body, header_length))
-        except RequestError as error:
-            return error_answer(error.status, str(error))
+        return self._answer_later(asked)
 
     async def _answer_later(self, asked: Asked) -> Answer:
         loop = asyncio.get_running_loop()

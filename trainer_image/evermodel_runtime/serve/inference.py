@@ -13,6 +13,7 @@ from evermodel_runtime.quality.prediction_id import Signer
 from evermodel_runtime.serve.answers import Answer, binary_answer, error_answer, json_answer
 from evermodel_runtime.serve.binary import SIZE, encoded, split, with_binary
 from evermodel_runtime.serve.captures import CaptureBuffer
+from evermodel_runtime.serve.instances import PredictResponse, read_instances
 from evermodel_runtime.serve.matrix import MatrixRequest, read_matrix
 from evermodel_runtime.serve.measures import Measures
 from evermodel_runtime.serve.model import (
@@ -74,10 +75,12 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     """Those that are wanted, and whether as bytes."""
     rows: Rows
     started: float
+    form: Callable[["Asked", list[str], Prediction], Answer]
+    """Puts the answer, with the rows' ids, into the form that the request came in."""
 
 
 class Inference:
-    """Answers POST …/infer with a loaded model."""
+    """Answers POST …/infer and …:predict with a loaded model."""
 
     def __init__(
         self,
@@ -111,9 +114,22 @@ class Inference:
         """
         try:
             asked = self._read(body, header_length)
-            return self._answered(asked, self.model.predict(asked.rows.inputs()))
         except RequestError as error:
             return error_answer(error.status, str(error))
+        return self._predicted(asked)
+
+    def answer_plainly(self, body: bytes) -> Answer | Awaitable[Answer]:
+        """Answer one request of plain JSON; never raises for what a caller sent."""
+        started = time.perf_counter()
+        try:
+            rows = read_instances(self.model.schema, body)
+        except RequestError as error:
+            return error_answer(error.status, str(error))
+        return self._predicted(Asked(None, self._all_outputs, rows, started, self._plain))
+
+    def _predicted(self, asked: Asked) -> Answer | Awaitable[Answer]:
+        try:
+            return self._answered(asked, self.model.predict(asked.rows.inputs()))
         except ModelRunError as error:
             return self._refused(error)
 
@@ -123,17 +139,22 @@ class Inference:
             matrix = read_matrix(self.model.schema, body)
             if matrix is not None:
                 asked, rows = matrix
-                return Asked(asked.id, self._wanted(asked), rows, started)
+                return Asked(asked.id, self._wanted(asked), rows, started, self._tensors)
         head, content = (body, None) if header_length is None else split(body, header_length)
         request = decode_request(head)
         outputs = self._wanted(request)
         inputs = request.inputs if content is None else with_binary(request.inputs, content)
-        return Asked(request.id, outputs, read_rows(self.model.schema, inputs), started)
+        return Asked(request.id, outputs, read_rows(self.model.schema, inputs), started, self._tensors)
 
     def _answered(self, asked: Asked, prediction: Prediction) -> Answer:
         ids = self._ids.issue(prediction.signed, self._clock())
         if self._captures is not None:
             _capture(self._captures, ids, asked.rows)
+        answer = asked.form(asked, ids, prediction)
+        self._measures.inference(asked.rows.count, time.perf_counter() - asked.started)
+        return answer
+
+    def _tensors(self, asked: Asked, ids: list[str], prediction: Prediction) -> Answer:
         content: list[bytes] = []
         response = InferResponse(
             model_name=self._name,
@@ -145,9 +166,11 @@ class Inference:
                 for name, binary in asked.outputs.items()
             ],
         )
-        answer = binary_answer(response, content) if content else json_answer(response)
-        self._measures.inference(asked.rows.count, time.perf_counter() - asked.started)
-        return answer
+        return binary_answer(response, content) if content else json_answer(response)
+
+    def _plain(self, _asked: Asked, ids: list[str], prediction: Prediction) -> Answer:
+        probabilities = None if prediction.probabilities is None else prediction.probabilities.tolist()
+        return json_answer(PredictResponse(self._labels(prediction), ids, self._name, self._version, probabilities))
 
     def _wanted(self, request: InferRequest | MatrixRequest) -> dict[str, bool]:
         binary = bool(request.parameters and request.parameters.get("binary_data_output"))
@@ -166,10 +189,10 @@ class Inference:
         if name == PROBABILITIES and prediction.probabilities is not None:
             width = prediction.probabilities.shape[1]
             return InferOutput(name, Datatype.FP64, (count, width), prediction.probabilities.ravel().tolist())
-        labels: list[Any] = prediction.labels
-        if self.model.label_type is Datatype.BYTES:
-            labels = prediction.signed
-        return InferOutput(name, self.model.label_type, (count,), labels)
+        return InferOutput(name, self.model.label_type, (count,), self._labels(prediction))
+
+    def _labels(self, prediction: Prediction) -> list[Any]:
+        return prediction.signed if self.model.label_type is Datatype.BYTES else prediction.labels
 
     def _refused(self, error: ModelRunError) -> Answer:
         """With text columns a run fails for a category that training has not seen; with numbers it never should."""

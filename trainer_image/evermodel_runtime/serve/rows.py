@@ -1,6 +1,6 @@
 """From the tensors of a request to rows in the order of the manifest's columns, with every element checked."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -142,7 +142,7 @@ def _from_matrix(schema: Schema, tensor: Tensor) -> Rows:
     if not one_column and (len(tensor.shape) != MATRIX_DIMENSIONS or tensor.shape[1] != width):
         raise RequestError(f"input {tensor.name!r} has shape {list(tensor.shape)}; {_wanted(schema)}")
     values = _numbers(tensor, schema.numbers, schema.nullable)
-    return _rows(schema, values.reshape(tensor.shape[0], width), [])
+    return finite_rows(schema, values.reshape(tensor.shape[0], width), [])
 
 
 def _from_columns(schema: Schema, inputs: Sequence[Tensor]) -> Rows:
@@ -161,7 +161,7 @@ def _from_columns(schema: Schema, inputs: Sequence[Tensor]) -> Rows:
         _dates(by_name[name], schema.nullable) if name in schema.dates else _strings(by_name[name], schema.nullable)
         for name in schema.texts
     ]
-    return _rows(schema, numbers, texts)
+    return finite_rows(schema, numbers, texts)
 
 
 def _by_name(schema: Schema, inputs: Sequence[Tensor]) -> dict[str, Tensor]:
@@ -178,7 +178,8 @@ def _by_name(schema: Schema, inputs: Sequence[Tensor]) -> dict[str, Tensor]:
     return by_name
 
 
-def _rows(schema: Schema, numbers: NDArray[np.float64], texts: list[list[str]]) -> Rows:
+def finite_rows(schema: Schema, numbers: NDArray[np.float64], texts: list[list[str]]) -> Rows:
+    """Return the rows as the model takes them, if it can take each number."""
     with np.errstate(over="ignore"):
         numbers32 = numbers.astype(np.float32)
     infinite = ~np.isfinite(numbers32)
@@ -232,14 +233,20 @@ def _strings(tensor: Tensor, nullable: frozenset[str]) -> list[str]:
 
 
 def _dates(tensor: Tensor, nullable: frozenset[str]) -> list[str]:
-    """Return dates in one spelling; empty where null or an empty text was, if a row may lack it."""
-    texts = _strings(tensor, nullable)
-    dates = [text if text == "" and tensor.name in nullable else canonical(text) for text in texts]
+    return in_one_spelling(
+        _strings(tensor, nullable),
+        nullable=tensor.name in nullable,
+        place=lambda row: _place(tensor, row, (tensor.name,)),
+    )
+
+
+def in_one_spelling(texts: Sequence[str], *, nullable: bool, place: Callable[[int], str]) -> list[str]:
+    """Return dates in one spelling; empty where an empty text was, if a row may lack it. ``place`` names a row."""
+    dates = [text if text == "" and nullable else canonical(text) for text in texts]
     if None in dates:
         row = dates.index(None)
         raise RequestError(
-            f"{_place(tensor, row, (tensor.name,))} is the text {texts[row][:40]!r}, not a date: send ISO 8601, such "
-            f"as {EXAMPLES}"
+            f"{place(row)} is the text {texts[row][:40]!r}, not a date: send ISO 8601, such as {EXAMPLES}"
         )
     return [date for date in dates if date is not None]
 
@@ -272,7 +279,7 @@ def _check_types(
     for index, value in enumerate(values):
         if type(value) in allowed or (value is None and columns[index % len(columns)] in nullable):
             continue
-        raise RequestError(f"{_place(tensor, index, columns)} is {_shown(value)}, not {tensor.datatype.value}")
+        raise RequestError(f"{_place(tensor, index, columns)} is {shown(value)}, not {tensor.datatype.value}")
 
 
 def _check_integers(tensor: Tensor, array: NDArray[np.float64], columns: tuple[str, ...]) -> None:
@@ -288,7 +295,8 @@ def _place(tensor: Tensor, index: int, columns: tuple[str, ...]) -> str:
     return f"row {row} of column {columns[position]!r} (input {tensor.name!r})"
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Describe a value that a caller sent, briefly."""
     if value is None:
         return "null (missing values are not accepted)"
     if isinstance(value, bool):
