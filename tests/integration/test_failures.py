@@ -141,7 +141,7 @@ CASES = (
     Case(
         name="trainer-slow",
         fate=always(of_trainer(RUNS)),
-        spec={**OWN_CONTAINER, "training.deadline": "3s", "training.pendingDeadline": "2s"},
+        spec={**OWN_CONTAINER, "training.deadline": "12s", "training.pendingDeadline": "10s"},
         reason=FailureReason.DEADLINE_EXCEEDED,
         says="The container of spec.training.container was not done when spec.training.deadline had passed",
         exit_code=137,
