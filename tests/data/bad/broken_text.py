@@ -43,6 +43,20 @@ BROKEN_TEXT: tuple[BadData, ...] = (
         "Rename",
     ),
     invalid("a column without a name", lambda: CSV.replace(b"income", b"", 1), "column 3 has no name", "header"),
+    invalid(
+        "a first column without a name, as data frames write their index",
+        lambda: b"".join(b"%d,%s" % (n, line) for n, line in enumerate(CSV.splitlines(keepends=True))).replace(
+            b"0", b"", 1
+        ),
+        "column 1 has no name",
+        "index=False",
+    ),
+    invalid(
+        "a delimiter at the end of every line",
+        lambda: CSV.replace(b"\n", b",\n"),
+        "column 6 has no name",
+        "take away the delimiter at the end",
+    ),
     invalid("names that differ by spaces only", lambda: CSV.replace(b"income", b" age ", 1), "column name 'age'"),
     invalid(
         "a name that differs by case",

@@ -88,6 +88,14 @@ WRONG_VALUES: tuple[BadData, ...] = (
         **NO_ID,
     ),
     invalid(
+        "numbers with a mark for what is missing in most rows",
+        column("income", lambda p: "n.m." if p % 3 else f"{p * 37}.50"),
+        "'income'",
+        "row 2 (line 3) holds 'n.m.'",
+        "leave these cells empty",
+        **NO_ID,
+    ),
+    invalid(
         "percent signs",
         column("income", lambda p: f"{p}%"),
         "'income'",
@@ -105,7 +113,7 @@ WRONG_VALUES: tuple[BadData, ...] = (
     invalid("a feature of spaces", column("age", lambda _: "   "), "'age' has no values", **NO_ID),
     invalid(
         "a feature spelled as missing in every way",
-        column("age", lambda p: ("NA", "n/a", "NULL", "None", "?")[p % 5]),
+        column("age", lambda p: ("NA", "n/a", "NULL", "None", "?", "#N/A", "<NA>", "-nan")[p % 8]),
         "'age' has no values",
         **NO_ID,
     ),

@@ -8,7 +8,7 @@ import pytest
 
 from evermodel_runtime.backtest.reading import read_stream
 from evermodel_runtime.backtest.replay import Settings, replay
-from evermodel_runtime.backtest.stream import FEWEST_OF_CLASS, Stream
+from evermodel_runtime.backtest.stream import FEWEST_OF_CLASS, Stream, usable_features
 from evermodel_runtime.data.failure import JobError
 
 TREE = Settings(estimator="DecisionTreeClassifier", parameters={}, threshold=None, batch=50)
@@ -81,6 +81,7 @@ def test_a_target_without_any_label_is_refused(tmp_path: Path) -> None:
     [
         pytest.param(lambda _place, own: own, 60, id="a tenth"),
         pytest.param(lambda place, own: "down" if place < 200 else own, 200, id="more where it is of one class"),
+        pytest.param(lambda place, own: "down" if place < 400 else own, 400, id="up to four fifths"),
         pytest.param(lambda place, own: "late" if place > 300 else own, 60, id="no more for a third class"),
     ],
 )
@@ -90,6 +91,27 @@ def test_the_first_rows_hold_two_classes(tmp_path: Path, label: Callable[[int, s
     counts = [line[2] for line in lines[: stream.first]]
     assert first <= stream.first < first + 40
     assert min(counts.count("down"), counts.count("up")) >= FEWEST_OF_CLASS
+
+
+@pytest.mark.parametrize(
+    "label", [lambda _place: "down", lambda place: "up" if place > 500 else "down"], ids=["all", "most"]
+)
+def test_a_stream_of_one_class_is_refused_by_its_own_name(tmp_path: Path, label: Callable[[int], str]) -> None:
+    path = written(tmp_path, [["x", "y", "class"], *([*cells[:2], label(at)] for at, cells in enumerate(rows()))])
+    with pytest.raises(JobError, match=r"made.csv: the first 480 of 600 rows do not hold two classes of 'class'"):
+        opened(path)
+
+
+def test_a_short_stream_is_replayed_from_its_fortieth_row(tmp_path: Path) -> None:
+    stream, _ = opened(written(tmp_path, [["x", "y", "class"], *rows()[:120]]))
+    result = replay(stream, TREE, lambda _label, _line: None)
+    assert (result.first, result.rows) == (40, 120)
+    assert min(result.static, result.loop) > 0.6
+
+
+def test_a_column_without_any_value_is_left_out(tmp_path: Path) -> None:
+    stream, _ = opened(written(tmp_path, [["x", "y", "empty", "class"], *([*c[:2], "", c[2]] for c in rows())]))
+    assert usable_features(stream) == ("x", "y")
 
 
 @pytest.mark.parametrize(

@@ -139,8 +139,8 @@ def test_dates_and_empty_columns_are_left_out_and_values_may_be_missing_later() 
 
 
 def test_a_stream_that_is_too_short_says_how_long_it_must_be() -> None:
-    with pytest.raises(JobError, match="at least 400"):
-        open_stream(table({"x": [1.0] * 399, "y": ["a"] * 399}))
+    with pytest.raises(JobError, match="has 99 rows; a stream of at least 100"):
+        open_stream(table({"x": [1.0] * 99, "y": ["a"] * 99}))
 
 
 def test_another_target_is_found_by_name() -> None:

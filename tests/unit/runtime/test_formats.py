@@ -15,7 +15,7 @@ import pyarrow.parquet
 import pytest
 from tests.unit.runtime.made_runs import ENCODE_COLOUR, as_csv, make_numbers, make_source, make_table
 
-from evermodel.contract import DataFormat, FailureReason, FileType
+from evermodel.contract import Column, ColumnKind, DataFormat, FailureReason, FileType
 from evermodel_runtime.data.csvfile import read_csv
 from evermodel_runtime.data.dataset import Dataset, read_dataset
 from evermodel_runtime.data.failure import JobError
@@ -165,10 +165,27 @@ def test_a_mistake_in_a_typed_file_names_column_and_row(column: str, values: pa.
     assert words in failure.value.message
 
 
-def test_booleans_are_texts_as_they_are_served() -> None:
-    table = ARROW.set_column(3, "colour", pa.array([True, False] * 100))
+def test_booleans_are_the_same_numbers_in_every_format() -> None:
+    table = ARROW.set_column(3, "colour", pa.array([True, False, None, True] * 50))
+    spelled = [row | {"colour": cell} for row, cell in zip(ROWS, ["True", "False", "", "TRUE"] * 50, strict=True)]
 
-    assert dataset_of(parquet(table)).features.values[2].tolist()[:2] == ["true", "false"]
+    typed, text = (
+        read_dataset(read_table(content, "f", texts={"kind", "id"}), make_source(id_column="id"))
+        for content in (parquet(table), as_csv(spelled))
+    )
+
+    assert typed.features.columns[2] == Column(name="colour", kind=ColumnKind.NUMBER, nullable=True)
+    np.testing.assert_array_equal(typed.features.values[2][:4], np.array([1, 0, np.nan, 1], np.float32))
+    assert (typed.hashes == text.hashes).all()
+    assert (typed.reference == text.reference).all()
+
+
+def test_a_column_that_holds_more_than_true_and_false_is_text() -> None:
+    cells = ["true", "false", "unknown", "true"] * 50
+
+    read = dataset_of(parquet(ARROW.set_column(3, "colour", pa.array(cells))))
+
+    assert read.features.columns[2].kind is ColumnKind.TEXT
 
 
 def test_only_what_is_learnt_from_is_read() -> None:

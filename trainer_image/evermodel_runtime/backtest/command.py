@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import fmean
 
 from evermodel_runtime.backtest.generated import BUILT_IN, TARGET, generate
+from evermodel_runtime.backtest.hub import SOURCE_URI
 from evermodel_runtime.backtest.reading import read_stream
 from evermodel_runtime.backtest.replay import Replayed, Settings, replay
 from evermodel_runtime.backtest.stream import Stream, open_stream
@@ -49,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _replay_built_in(settings)
         return _replay_file(read_stream(options.file, options.target, _tell), settings)
     except JobError as error:
-        print(error.message, file=sys.stderr)
+        of_stream = f"the first rows of {options.file}"  # a Job knows them by the name that its hub gives
+        print(error.message.replace(SOURCE_URI, of_stream), file=sys.stderr)
     except OSError as error:
         print(f"{error.filename}: {error.strerror}", file=sys.stderr)
     return BAD_INPUT

@@ -14,7 +14,7 @@ from evermodel.contract import Column, ColumnKind, LabelledRecord, Scalar
 from evermodel_runtime.data.columns import spelled, survey, texts_of
 from evermodel_runtime.data.dataset import read_features
 from evermodel_runtime.data.failure import data_error
-from evermodel_runtime.data.labels import UNLABELLED, as_texts, read_target
+from evermodel_runtime.data.labels import MIN_CLASSES, UNLABELLED, as_texts, read_target
 from evermodel_runtime.data.rows import ColumnValues, FeatureRows, Labels
 from evermodel_runtime.data.table import Table
 from evermodel_runtime.evaluate.answers import Texts
@@ -23,11 +23,13 @@ from evermodel_runtime.train.defaults import most_categories
 
 FIRST_SHARE = 0.1
 MOST_FIRST = 2_000
-FEWEST_ROWS = 400
-"""Of a shorter stream a tenth is nothing to train on."""
+FEWEST_ROWS = 100
+FEWEST_FIRST = 40
+"""Rows of a short stream to begin with: a tenth would be nothing to train on."""
 FEWEST_OF_CLASS = 5
 """Rows of each of two classes among the first: fewer might all be held out."""
-MOST_FIRST_SHARE = 0.5
+MOST_FIRST_SHARE = 0.8
+"""Of the stream: the others are to be replayed."""
 
 MOST_NUMBERS = 100
 """Different numbers up to which a target may hold classes."""
@@ -104,16 +106,24 @@ def open_stream(file: Table, target: str | None = None) -> Stream:
 
 
 def _first_rows(file: Table, target: str) -> int:
-    """Count the rows to begin with: a tenth, and more where these hold hardly more than one class."""
+    """Count the rows to begin with: a tenth, and more where these are few or hold hardly more than one class."""
     codes, _ = spelled(file, target)
-    share = min(int(len(file) * FIRST_SHARE), MOST_FIRST)
+    share = min(max(int(len(file) * FIRST_SHARE), FEWEST_FIRST), MOST_FIRST)
     reached = sorted(
         int(rows[FEWEST_OF_CLASS - 1])
         for code in np.unique(codes)
         if len(rows := np.flatnonzero(codes == code)) >= FEWEST_OF_CLASS
     )
-    needed = reached[1] + 1 if len(reached) > 1 else 0
-    return max(share, needed) if needed <= len(file) * MOST_FIRST_SHARE else share
+    most = int(len(file) * MOST_FIRST_SHARE)
+    if len(reached) >= MIN_CLASSES and reached[1] < most:
+        return max(share, reached[1] + 1)
+    if len(np.unique(codes[:share])) >= MIN_CLASSES:
+        return share
+    raise data_error(
+        f"{file.name}: the first {most:,} of {len(file):,} rows do not hold two classes of {target!r} with "
+        f"{FEWEST_OF_CLASS} rows each, so no model can be trained through which the others are replayed. Bring a "
+        "longer stream, or name another target by --target."
+    )
 
 
 def _refuse_quantity(file: Table, target: str) -> None:
@@ -136,6 +146,8 @@ def usable_features(stream: Stream) -> tuple[str, ...]:
 
 def _is_usable(stream: Stream, name: str) -> bool:
     found = survey(stream.file, name)
+    if len(found.missing) == len(stream):
+        return False
     if found.kind is ColumnKind.TEXT:
         return len(set(texts_of(stream.file, name).tolist())) <= most_categories(stream.first)
     return int((found.missing < stream.first).sum()) < stream.first

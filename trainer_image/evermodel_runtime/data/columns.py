@@ -19,6 +19,7 @@ from evermodel_runtime.data.table import TEXT, Table
 
 MOST_DATES = 0.9
 """Share of the different texts of a column that have to be dates, for it to be one of dates unasked."""
+TRUTHS = {"true": 1.0, "false": 0.0}
 LARGEST = float(np.finfo(np.float32).max)
 Places = NDArray[np.intp]
 Values = NDArray[np.float32]
@@ -117,8 +118,9 @@ def as_numbers(table: Table, name: str, found: ColumnSurvey) -> Values:
         row = int(found.texts[0])
         raise data_error(
             f"{table.name}: column {name!r} is a number in {found.numbers:,} of {len(table):,} rows, but "
-            f"{table.place(row)} holds {table.cell(name, row)!r}{_others(found.texts)}. Correct these cells; if the "
-            "column is text, name it in a OneHotEncoder step of spec.training.preprocessing."
+            f"{table.place(row)} holds {table.cell(name, row)!r}{_others(found.texts)}. Correct these cells, and leave "
+            "those empty whose value is missing; if the column is text, name it in a OneHotEncoder step of "
+            "spec.training.preprocessing."
         )
     if len(found.infinite):
         row = int(found.infinite[0])
@@ -187,7 +189,8 @@ def refuse_missing_dates(table: Table, name: str, dates: Values | Words) -> None
 
 
 def _survey_texts(codes: Places, words: list[str]) -> ColumnSurvey:
-    values = np.array([_number(word) for word in words], dtype=np.float64)
+    read = _truth if _are_truths(words) else _number
+    values = np.array([read(word) for word in words], dtype=np.float64)
     kinds = np.array([_sort(word, value) for word, value in zip(words, values.tolist(), strict=True)], dtype="U1")
     with np.errstate(over="ignore"):
         numbers = values.astype(np.float32)[codes]
@@ -200,6 +203,16 @@ def _survey(values: Values, infinite: Places, texts: Places) -> ColumnSurvey:
     empty[texts] = False
     empty[infinite] = False
     return ColumnSurvey(values, np.flatnonzero(empty), infinite, texts)
+
+
+def _are_truths(words: Sequence[str]) -> bool:
+    """Tell whether a column holds nothing but true and false: numbers, whichever way a format spells them."""
+    filled = {folded for word in words if (folded := word.strip().lower()) not in MISSING}
+    return bool(filled) and filled <= TRUTHS.keys()
+
+
+def _truth(word: str) -> float:
+    return TRUTHS.get(word.strip().lower(), math.nan)
 
 
 def _number(word: str) -> float:

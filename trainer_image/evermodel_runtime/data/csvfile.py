@@ -18,8 +18,8 @@ from evermodel_runtime.data.failure import data_error, listed
 from evermodel_runtime.data.memory import Memory
 from evermodel_runtime.data.table import TEXT, Table, checked_header
 
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
-"""How a missing number is spelled, in lower case."""
+MISSING = frozenset({"", "na", "n/a", "nan", "-nan", "null", "none", "?", "#n/a", "#na", "<na>"})
+"""How a missing number is spelled, in lower case: with a # by spreadsheets, in angle brackets by data frames."""
 _SPELLED = [spelling for word in sorted(MISSING) for spelling in {word, word.upper(), word.capitalize()}] + ["NaN"]
 SAMPLE = 1 << 16
 """Bytes from which the columns' types are guessed; a wrong guess costs a second reading, nothing else."""

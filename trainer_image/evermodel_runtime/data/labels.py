@@ -18,7 +18,7 @@ from evermodel_runtime.data.table import Table
 from evermodel_runtime.quality.outcomes import as_number
 
 INT64 = 2**63
-UNLABELLED = frozenset({"", "na", "n/a", "nan", "null"})
+UNLABELLED = frozenset({"", "na", "n/a", "nan", "null", "#n/a", "<na>"})
 """How a missing label is spelled, in lower case; "none" may be a class."""
 BOOLEANS = frozenset({"true", "false"})
 YES_OR_NO = BOOLEANS | {"yes", "no", "y", "n", "on", "off", "1", "0", "1.0", "0.0"}

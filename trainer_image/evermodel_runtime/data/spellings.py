@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from evermodel_runtime.data.columns import words_of
+from evermodel_runtime.data.csvfile import MISSING, is_number
 from evermodel_runtime.data.failure import data_error
 from evermodel_runtime.data.table import TEXT, Table
 
@@ -26,10 +27,11 @@ SPELLINGS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (re.compile(rf"{_COMMA}|{_PLAIN}"), "numbers with a decimal comma: write them with a point, such as 1234.5"),
 )
+MARKED = "most other values are numbers. If it stands for a missing value, leave these cells empty"
 
 
 def refuse_numbers_as_text(table: Table, name: str) -> None:
-    """Refuse a column of text, nearly all of whose cells are numbers in a spelling that is not read.
+    """Refuse a column of text, nearly all of whose different texts are numbers, plain ones or in another spelling.
 
     Raises
     ------
@@ -39,30 +41,27 @@ def refuse_numbers_as_text(table: Table, name: str) -> None:
     if table.columns[name].type != TEXT:
         return
     codes, words = words_of(table, name)
-    found = _spelling([word.strip() for word in words])
-    if found is None:
-        return
-    pattern, advice = found
-    place, word = next(
-        (place, words[code])
-        for place, code in enumerate(codes.tolist())
-        if pattern.fullmatch(words[code].strip()) and not _is_plain(words[code])
-    )
-    raise data_error(
-        f"{table.name}: column {name!r} is text, since {table.place(place)} holds {word!r}; these look like "
-        f"{advice}. If they are categories, name the column in a OneHotEncoder step of spec.training.preprocessing."
-    )
-
-
-def _spelling(words: Sequence[str]) -> tuple[re.Pattern[str], str] | None:
-    filled = [word for word in words if word]
+    words = [word.strip() for word in words]
+    filled = {word for word in words if word.lower() not in MISSING}
     if len(filled) <= FEW:
-        return None
+        return
+    explained, advice = _explained(filled)
+    if not explained:
+        return
+    place = next(place for place, code in enumerate(codes.tolist()) if words[code] in explained)
+    raise data_error(
+        f"{table.name}: column {name!r} is text, since {table.place(place)} holds {words[codes[place]]!r}; {advice}. "
+        "If they are categories, name the column in a OneHotEncoder step of spec.training.preprocessing."
+    )
+
+
+def _explained(words: AbstractSet[str]) -> tuple[AbstractSet[str], str]:
+    """Return the texts that make a column one of text though it was meant to be one of numbers, and what to do."""
+    plain = {word for word in words if is_number(word)}
     for pattern, advice in SPELLINGS:
-        if sum(pattern.fullmatch(word) is not None for word in filled) >= MOST * len(filled):
-            return pattern, advice
-    return None
-
-
-def _is_plain(word: str) -> bool:
-    return re.fullmatch(_PLAIN, word.strip()) is not None
+        spelled = {word for word in words if pattern.fullmatch(word) is not None}
+        if len(spelled) >= MOST * len(words) and (odd := spelled - plain):
+            return odd, f"these look like {advice}"
+    if len(plain) >= MOST * len(words):
+        return words - plain, MARKED
+    return frozenset(), ""

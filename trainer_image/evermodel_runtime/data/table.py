@@ -99,7 +99,8 @@ def checked_header(names: Sequence[str], file: str) -> tuple[str, ...]:
             f"as columns {' and '.join(map(str, places[:2]))}. Rename one of them."
         )
     if "" in header:
-        raise data_error(f"{file}: column {header.index('') + 1} has no name in the header. Give it one.")
+        place = header.index("") + 1
+        raise data_error(f"{file}: column {place} has no name in the header. {_naming(place, len(header))}")
     for place, column in enumerate(header, start=1):
         if len(column) > LONGEST_NAME:
             raise data_error(
@@ -112,6 +113,15 @@ def checked_header(names: Sequence[str], file: str) -> tuple[str, ...]:
                 "nobody can write in a request. Rename it."
             )
     return header
+
+
+def _naming(place: int, width: int) -> str:
+    """Say what to do about a column without a name, which often is no column that anyone meant to write."""
+    if place == 1:
+        return "Give it one, or write the file without it, if it only counts the rows (to_csv(..., index=False))."
+    if place == width:
+        return "Give it one, or take away the delimiter at the end of each line."
+    return "Give it one."
 
 
 def _short(name: str) -> str:
