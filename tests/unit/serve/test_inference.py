@@ -324,6 +324,16 @@ async def test_a_text_that_the_model_refuses_is_the_callers_business() -> None:
     assert (await bench.infer(one(*MIXED_ROW))).status == 200
 
 
+async def test_numbers_too_large_for_the_models_arithmetic_are_the_callers_business() -> None:
+    bench = make_bench(numeric())
+
+    reply = await bench.infer(one(tensor("X", [[0, 5, 1], [1e38, 3e38, 3e38]], [2, 3])))
+
+    assert reply.status == 400
+    assert reply.error == "the model does not answer these rows: its answer to row 1 is no finite number"
+    assert (bench.measures.errors, len(bench.captures)) == (0, 0)
+
+
 async def test_a_model_that_is_not_what_its_manifest_says_fails_loudly() -> None:
     made = mixed()
     bench = make_bench(Made(made.onnx, msgspec.structs.replace(made.manifest, classes=("a", "b")), made.estimator))

@@ -80,6 +80,6 @@ async def test_a_row_without_a_finite_answer_is_refused_and_others_are_not() -> 
 
     assert (far.status, far.error) == (
         400,
-        "the model does not answer these rows: to row 2 of 2 its answer is no finite number",
+        "the model does not answer these rows: its answer to row 1 is no finite number",
     )
     assert near.status == 200

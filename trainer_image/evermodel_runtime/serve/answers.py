@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from evermodel.contract import HubError
+from evermodel_runtime.serve.protocol import ErrorResponse
 
 JSON = b"application/json"
 BYTES = b"application/octet-stream"
@@ -41,4 +41,4 @@ def error_answer(status: int, message: str, *, retry_after: str | None = None) -
     headers = ((b"retry-after", retry_after.encode()),) if retry_after is not None else ()
     if len(message) > LONGEST_MESSAGE:
         message = message[:LONGEST_MESSAGE] + "…"
-    return Answer(status, _encode(HubError(error=message)), headers=headers)
+    return Answer(status, _encode(ErrorResponse(message)), headers=headers)

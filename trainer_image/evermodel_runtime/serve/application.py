@@ -8,13 +8,21 @@ from typing import Any
 
 import evermodel
 from evermodel.contract import ServeConfig
-from evermodel_runtime.serve.answers import HEADER_LENGTH, Answer, error_answer, json_answer
-from evermodel_runtime.serve.bodies import check_size, decompressed
+from evermodel_runtime.serve.answers import HEADER_LENGTH, JSON, Answer, error_answer, json_answer
+from evermodel_runtime.serve.bodies import check_size, check_type, decompressed
 from evermodel_runtime.serve.feedback import FeedbackForwarder
 from evermodel_runtime.serve.inference import Inference
 from evermodel_runtime.serve.measures import Measures
 from evermodel_runtime.serve.metadata import model_metadata
-from evermodel_runtime.serve.protocol import RequestError, ServerMetadata
+from evermodel_runtime.serve.openapi import document
+from evermodel_runtime.serve.protocol import (
+    Liveness,
+    ModelList,
+    ModelReadiness,
+    RequestError,
+    ServerMetadata,
+    ServerReadiness,
+)
 from evermodel_runtime.serve.readiness import Readiness
 
 Scope = MutableMapping[str, Any]
@@ -67,17 +75,18 @@ class Application:
     def _make_routes(self) -> dict[str, Route]:
         routes = {
             "/v2": Route("server", get=_server_metadata),
-            "/v2/health/live": Route("live", get=lambda: json_answer({"live": True})),
+            "/v2/health/live": Route("live", get=lambda: json_answer(Liveness(live=True))),
             "/v2/health/ready": Route("ready", get=self._ready),
             f"{self._model_path}/feedback": Route("feedback", post=self._take_feedback),
             "/metrics": Route("metrics", get=self._metrics),
+            "/openapi.json": Route("openapi", get=self._openapi),
         }
         for path in (self._model_path, self._version_path):
             routes[path] = Route("model", get=self._model)
             routes[f"{path}/ready"] = Route("model_ready", get=self._model_ready)
             routes[f"{path}/infer"] = Route("infer", post=self._infer)
         plain_path = f"/v1/models/{self._config.model}"
-        routes["/v1/models"] = Route("models", get=lambda: json_answer({"models": [self._config.model]}))
+        routes["/v1/models"] = Route("models", get=lambda: json_answer(ModelList((self._config.model,))))
         routes[plain_path] = Route("model_ready", get=self._model_ready)
         for path in (plain_path, f"{plain_path}/versions/{self._config.version}"):
             routes[f"{path}:predict"] = Route("predict", post=self._predict)
@@ -110,6 +119,8 @@ class Application:
                     header_length = value
                 elif name == b"content-encoding":
                     encoding = value
+                elif name == b"content-type" and value != JSON:
+                    check_type(value)
             body = await _body(scope["headers"], receive)
             if encoding is not None:
                 body = decompressed(body, encoding)
@@ -147,14 +158,14 @@ class Application:
     def _ready(self) -> Answer:
         reason = self._readiness.why_not()
         if reason is not None:
-            return json_answer({"ready": False, "error": reason}, 503)
-        return json_answer({"ready": True})
+            return json_answer(ServerReadiness(ready=False, error=reason), 503)
+        return json_answer(ServerReadiness(ready=True))
 
     def _model_ready(self) -> Answer:
         reason = self._readiness.why_not()
         if reason is not None:
-            return json_answer({"name": self._config.model, "ready": False, "error": reason}, 503)
-        return json_answer({"name": self._config.model, "ready": True})
+            return json_answer(ModelReadiness(self._config.model, ready=False, error=reason), 503)
+        return json_answer(ModelReadiness(self._config.model, ready=True))
 
     def _not_ready(self) -> Answer:
         reason = self._readiness.reason or "starting"
@@ -164,6 +175,11 @@ class Application:
         self._measures.ready.set(0 if self._readiness.why_not() else 1)
         self.before_metrics()
         return self._measures.answer()
+
+    def _openapi(self) -> Answer:
+        schema = self.inference.model.schema if self.inference is not None else None
+        names = {path: route.name for path, route in self._routes.items()}
+        return json_answer(document(self._config, names, schema))
 
     def _unknown(self, path: str) -> str:
         match path.removesuffix(":predict").split("/")[1:]:

@@ -1,4 +1,4 @@
-"""Sizes and encodings of request bodies."""
+"""Sizes, types and encodings of request bodies."""
 
 import zlib
 
@@ -6,6 +6,19 @@ from evermodel_runtime.serve.protocol import MAX_BODY_BYTES, RequestError
 
 _WINDOWS = {b"gzip": 16 + zlib.MAX_WBITS, b"x-gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
 _PLAIN = (b"", b"identity")
+_TYPES = frozenset(
+    {b"application/json", b"application/octet-stream", b"application/x-www-form-urlencoded", b"text/plain"}
+)
+"""What clients say of JSON: curl calls all that it is given a form, other libraries call it text or bytes."""
+
+
+def check_type(content_type: bytes) -> None:
+    """Refuse a body that its sender takes for something else than JSON or bytes of tensors."""
+    kind = content_type.partition(b";")[0].strip().lower()
+    if kind not in _TYPES and not kind.endswith(b"+json"):
+        raise RequestError(
+            f"content-type {content_type.decode('latin-1')[:80]!r} is not supported: send application/json", 415
+        )
 
 
 def check_size(size: int) -> None:

@@ -1,6 +1,7 @@
 """One verified model in memory: from checked rows to labels and probabilities, or to numbers."""
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -90,6 +91,8 @@ class ServedModel:
             raise ModelMismatchError(first_line(error)) from error
         if self.predicts_numbers:
             return _numbers(labels)
+        if probabilities is not None and not isfinite(np.vdot(probabilities, probabilities)):
+            raise _not_finite(probabilities)
         answers = labels.tolist()
         pairs = [self._by_label.get(answer) or self._label(answer) for answer in answers]
         return Prediction([label for label, _ in pairs], [text for _, text in pairs], probabilities)
@@ -129,11 +132,16 @@ def load_model(content: bytes, manifest: Manifest) -> ServedModel:
 def _numbers(answers: Labels) -> Prediction:
     """Return a regressor's answers; JSON has no infinity, and neither has a label that could be compared with it."""
     numbers = answers.astype(np.float64)
-    wrong = np.flatnonzero(~np.isfinite(numbers))
-    if len(wrong):
-        raise RowsNotAnsweredError(f"to row {int(wrong[0]) + 1} of {len(numbers)} its answer is no finite number")
+    if not np.isfinite(numbers).all():
+        raise _not_finite(numbers)
     values: list[float] = numbers.tolist()
     return Prediction(list(values), values, None)
+
+
+def _not_finite(answers: NDArray[Any]) -> RowsNotAnsweredError:
+    """Name the first row whose numbers were too large for the model's arithmetic."""
+    row = int(np.argwhere(~np.isfinite(answers))[0][0])
+    return RowsNotAnsweredError(f"its answer to row {row} is no finite number")
 
 
 def _label_type(classes: Sequence[Scalar]) -> Datatype:

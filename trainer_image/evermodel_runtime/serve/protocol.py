@@ -144,6 +144,39 @@ class ServerMetadata(msgspec.Struct, frozen=True):
     extensions: tuple[str, ...]
 
 
+class Liveness(msgspec.Struct, frozen=True):
+    """Answer to GET /v2/health/live."""
+
+    live: bool
+
+
+class ServerReadiness(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Answer to GET /v2/health/ready; ``error`` says why not."""
+
+    ready: bool
+    error: str | None = None
+
+
+class ModelReadiness(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Answer to GET /v2/models/{model}/ready and /v1/models/{model}; ``error`` says why not."""
+
+    name: str
+    ready: bool
+    error: str | None = None
+
+
+class ModelList(msgspec.Struct, frozen=True):
+    """Answer to GET /v1/models."""
+
+    models: tuple[str, ...]
+
+
+class ErrorResponse(msgspec.Struct, frozen=True):
+    """Every refusal, as the protocol has it: what is wrong, and what to do."""
+
+    error: str
+
+
 _request_decoder = msgspec.json.Decoder(InferRequest)
 
 

@@ -1,0 +1,72 @@
+"""Serving pods as processes on loopback, for tests that are not asynchronous themselves."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import requests
+from tests.contract.job_processes import KEY, MODEL, START_SECONDS, Hub, free_port, start_process, until_up
+from tests.unit.serve.made_models import Made
+
+from evermodel.contract import SERVE_ENV, TOKEN_ENV, ServeConfig
+from evermodel.tokens import Role, role_token
+
+VERSION = 3
+
+
+@dataclass
+class Pod:
+    """One serving process; started again, it takes the same address, as a Service does."""
+
+    config: ServeConfig
+    log: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        environ = {
+            SERVE_ENV: msgspec.json.encode(self.config).decode(),
+            TOKEN_ENV: role_token(KEY, MODEL, Role.SERVER),
+            "EVERMODEL_PORT": str(self.port),
+            "EVERMODEL_HOST": "127.0.0.1",
+            "EVERMODEL_DRAIN_SECONDS": "0",
+        }
+        with self.log.open("ab") as log:
+            self.process = start_process(["serve"], environ, stdout=log, stderr=log)
+
+    def wait(self) -> None:
+        with requests.Session() as session:
+            session.mount(self.url, requests.adapters.HTTPAdapter(max_retries=until_up()))
+            session.get(f"{self.url}/v2/health/ready", timeout=START_SECONDS).raise_for_status()
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(START_SECONDS)
+
+
+@contextmanager
+def ready_pod(hub: Hub, made: Made, *, capture: bool = False) -> Iterator[Pod]:
+    """Publish an artifact and serve it."""
+    client = hub.client()
+    client.put_blob(made.onnx)
+    manifest = client.put_blob(made.manifest_bytes)
+    config = ServeConfig(
+        namespace="ml", model=MODEL, version=VERSION, hub_url=hub.url, manifest=manifest, capture=capture
+    )
+    pod = Pod(config, hub.folder / "pod.log", free_port())
+    try:
+        pod.start()
+        pod.wait()
+        yield pod
+    finally:
+        pod.kill()
