@@ -14,7 +14,7 @@ from evermodel.contract import DataFormat, FileType
 from evermodel_runtime.backtest.loop import Tell
 from evermodel_runtime.backtest.stream import Stream, open_stream
 from evermodel_runtime.data.columns import spelled
-from evermodel_runtime.data.csvfile import is_number
+from evermodel_runtime.data.csvarrow import is_number
 from evermodel_runtime.data.csvtext import CsvText, read_text
 from evermodel_runtime.data.failure import data_error
 from evermodel_runtime.data.formats import ENDINGS, found_type, read_table

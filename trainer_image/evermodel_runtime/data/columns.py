@@ -12,7 +12,7 @@ import pyarrow.types
 from numpy.typing import NDArray
 
 from evermodel.contract import ColumnKind
-from evermodel_runtime.data.csvfile import MISSING
+from evermodel_runtime.data.csvarrow import MISSING
 from evermodel_runtime.data.dates import EXAMPLES, canonical
 from evermodel_runtime.data.failure import JobError, data_error, listed
 from evermodel_runtime.data.table import TEXT, Table

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import csv
-import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.types
 
 from evermodel.contract import DataFormat
+from evermodel_runtime.data.csvarrow import Body, arrow_bytes, guessed_types, read_columns, trimmed
 from evermodel_runtime.data.csvtext import SOMETHING, CsvText, read_text, row_lines
 from evermodel_runtime.data.failure import data_error, listed
 from evermodel_runtime.data.memory import Memory
 from evermodel_runtime.data.table import TEXT, Table, checked_header
 
-MISSING = frozenset({"", "na", "n/a", "nan", "-nan", "null", "none", "?", "#n/a", "#na", "<na>"})
-"""How a missing number is spelled, in lower case: with a # by spreadsheets, in angle brackets by data frames."""
-_SPELLED = [spelling for word in sorted(MISSING) for spelling in {word, word.upper(), word.capitalize()}] + ["NaN"]
-SAMPLE = 1 << 16
-"""Bytes from which the columns' types are guessed; a wrong guess costs a second reading, nothing else."""
 ROWS_AT_ONCE = 20_000
-NUMBER_BYTES = 8
-TEXT_BYTES = 4
-_WRONG_COLUMN = re.compile(r"In CSV column #(\d+)")
-Wanted = Callable[[str], bool]
 
 
 def read_csv(
@@ -66,15 +54,16 @@ def read_csv(
     start = _offset(text.content, header_line)
     if SOMETHING.search(text.content, start) is None:
         raise _no_rows(name, header)
-    body = pa.py_buffer(text.content).slice(start)
+    quoted = text.has_quotes and text.content.find(text.quote.encode(), start) >= 0
+    body = Body(text, start, header, quoted)
     try:
-        types = _guessed_types(text, body, header, texts)
+        types = guessed_types(body, texts)
         if memory is not None:
-            memory.check(_arrow_bytes(body, types, wanted), held=len(content), name=name)
-        read = _read_fast(text, body, header, types, wanted)
+            memory.check(arrow_bytes(body, types, wanted), held=len(content), name=name)
+        read = read_columns(body, types, wanted)
     except pa.ArrowInvalid:
         return _read_carefully(text, name, header, header_line, wanted)
-    columns = {column: _trimmed(read.column(column)) for column in wanted}
+    columns = {column: trimmed(read.column(column)) for column in wanted}
     return Table(name, header, columns, row_lines(text, header_line, read.num_rows))
 
 
@@ -94,90 +83,6 @@ def _offset(content: bytes, lines: int) -> int:
         if not place:
             return len(content)
     return place
-
-
-def _guessed_types(text: CsvText, body: Any, header: tuple[str, ...], texts: Collection[str]) -> dict[str, Any]:
-    """Guess from the beginning which columns are numbers: what Arrow takes for text, as Python reads it."""
-    plain = _sample(text, body, header, pyarrow.csv.ConvertOptions(null_values=_SPELLED))
-    numbers = {column for column in header if column not in texts and _is_numeric(plain.column(column).type)}
-    doubted = [column for column in header if column not in texts and column not in numbers]
-    if doubted:
-        as_text = pyarrow.csv.ConvertOptions(include_columns=doubted, column_types=dict.fromkeys(doubted, TEXT))
-        spelled = _sample(text, body, header, as_text)
-        numbers |= {column for column in doubted if _are_numbers(spelled.column(column))}
-    return {column: pa.float64() if column in numbers else TEXT for column in header}
-
-
-def _sample(text: CsvText, body: Any, header: tuple[str, ...], convert_options: Any) -> Any:
-    with pyarrow.csv.open_csv(
-        pa.BufferReader(body.slice(0, min(2 * SAMPLE, body.size))),  # or it would read ahead
-        read_options=pyarrow.csv.ReadOptions(column_names=list(header), block_size=SAMPLE, use_threads=False),
-        parse_options=_parsing(text),
-        convert_options=convert_options,
-    ) as reader:
-        return reader.read_next_batch()
-
-
-def _is_numeric(kind: Any) -> bool:
-    return bool(pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind) or pyarrow.types.is_null(kind))
-
-
-def _are_numbers(cells: Any) -> bool:
-    return all(cell.strip().lower() in MISSING or is_number(cell) for cell in cells.dictionary.to_pylist())
-
-
-def is_number(cell: str) -> bool:
-    """Whether Python reads a number."""
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _arrow_bytes(body: Any, types: dict[str, Any], wanted: list[str]) -> int:
-    sample = body.slice(0, min(SAMPLE, body.size)).to_pybytes()
-    rows: int = body.size * max(sample.count(b"\n"), 1) // len(sample)
-    return rows * sum(TEXT_BYTES if types[column] == TEXT else NUMBER_BYTES for column in wanted)
-
-
-def _read_fast(text: CsvText, body: Any, header: tuple[str, ...], types: dict[str, Any], wanted: list[str]) -> Any:
-    for _ in header:  # each round either reads the file or finds one more column to be text
-        try:
-            return pyarrow.csv.read_csv(
-                pa.BufferReader(body),
-                # A second thread takes a third more processor time and nearly the file's size more memory.
-                read_options=pyarrow.csv.ReadOptions(column_names=list(header), use_threads=False),
-                parse_options=_parsing(text),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    column_types=types, include_columns=wanted, null_values=_SPELLED, strings_can_be_null=False
-                ),
-            )
-        except pa.ArrowInvalid as error:
-            place = _WRONG_COLUMN.search(str(error))
-            if place is None or types[header[int(place[1])]] == TEXT:
-                raise
-            types[header[int(place[1])]] = TEXT
-    raise pa.ArrowInvalid("no column is a number")
-
-
-def _parsing(text: CsvText) -> Any:
-    return pyarrow.csv.ParseOptions(delimiter=text.delimiter, quote_char=text.quote, newlines_in_values=text.has_quotes)
-
-
-def _trimmed(column: Any) -> Any:
-    """Take the spaces after a delimiter away from text, as numbers have them taken away by themselves."""
-    if column.type != TEXT:
-        return column
-    return pa.chunked_array([_trimmed_chunk(chunk) for chunk in column.chunks], TEXT).unify_dictionaries()
-
-
-def _trimmed_chunk(chunk: Any) -> Any:
-    words = chunk.dictionary.to_pylist()
-    if not any(word.startswith(" ") for word in words):
-        return chunk
-    unique = pa.array([word.lstrip(" ") for word in words]).dictionary_encode()
-    return pa.DictionaryArray.from_arrays(unique.indices.take(chunk.indices), unique.dictionary)
 
 
 def _read_carefully(text: CsvText, name: str, header: tuple[str, ...], header_line: int, wanted: list[str]) -> Table:

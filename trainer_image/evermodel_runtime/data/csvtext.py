@@ -42,6 +42,7 @@ class CsvText:
     content: bytes
     delimiter: str
     quote: str
+    has_quotes: bool
 
     @property
     def needs_care(self) -> bool:
@@ -49,11 +50,6 @@ class CsvText:
         if not self.has_quotes:
             return False
         return counted(self.content, self.quote) % 2 == 1 or self._has_spaced_quotes()
-
-    @property
-    def has_quotes(self) -> bool:
-        """Whether a value may span lines."""
-        return self.quote.encode() in self.content
 
     def _has_spaced_quotes(self) -> bool:
         spaced = (self.delimiter + " " + self.quote).encode()
@@ -91,7 +87,7 @@ def read_text(content: bytes, name: str, declared: DataFormat) -> CsvText:
     if b"\n" not in text and b"\r" in text:
         text = text.replace(b"\r", b"\n")
     quote = declared.quote or '"'
-    return CsvText(text, declared.delimiter or _delimiter(text, quote), quote)
+    return CsvText(text, declared.delimiter or _delimiter(text, quote), quote, quote.encode() in text)
 
 
 def _as_utf8(content: bytes, name: str, declared: str | None) -> bytes:

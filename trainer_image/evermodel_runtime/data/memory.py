@@ -10,6 +10,7 @@ from typing import Self
 import pyarrow as pa
 
 from evermodel.contract import FailureReason
+from evermodel_runtime.data.cgroups import ROOT, first_line, folders
 from evermodel_runtime.data.failure import JobError
 
 UNLIMITED = 1 << 60
@@ -41,7 +42,7 @@ class Memory:
     whose: str
 
     @classmethod
-    def of_this_process(cls, root: Path = Path("/")) -> Self:
+    def of_this_process(cls, root: Path = ROOT) -> Self:
         """Read the lowest limit of the process's control groups, v2 or v1; without one, the machine's memory."""
         limits = [_machine(root / "proc/meminfo"), *_limits(root)]
         lowest = min(limits)
@@ -138,28 +139,10 @@ def _machine(meminfo: Path) -> int:
 
 
 def _limits(root: Path) -> list[int]:
-    """Return the limits of the process's group and of all groups above it, as far as they can be seen."""
     found = []
-    for line in (root / "proc/self/cgroup").read_text().splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        base = root / "sys/fs/cgroup" / ("memory" if controllers else "")
-        file = "memory.limit_in_bytes" if controllers else "memory.max"
-        # In a container the path is the node's, and the folder that is mounted is the container's own.
-        for folder in (base, *(base / part for part in _prefixes(path))):
-            found += _read(folder / file)
+    for folder in folders(root, "memory"):
+        for file in ("memory.max", "memory.limit_in_bytes"):
+            text = first_line(folder / file)
+            if text.isdecimal() and int(text) < UNLIMITED:
+                found.append(int(text))
     return found
-
-
-def _prefixes(path: str) -> list[str]:
-    parts = path.strip("/").split("/")
-    return ["/".join(parts[:length]) for length in range(1, len(parts) + 1)] if path != "/" else []
-
-
-def _read(file: Path) -> list[int]:
-    try:
-        text = file.read_text().strip()
-    except OSError:
-        return []
-    return [int(text)] if text.isdecimal() and int(text) < UNLIMITED else []

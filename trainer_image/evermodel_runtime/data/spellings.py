@@ -6,7 +6,7 @@ import re
 from collections.abc import Set as AbstractSet
 
 from evermodel_runtime.data.columns import words_of
-from evermodel_runtime.data.csvfile import MISSING, is_number
+from evermodel_runtime.data.csvarrow import MISSING, is_number
 from evermodel_runtime.data.failure import data_error
 from evermodel_runtime.data.table import TEXT, Table
 
