@@ -203,6 +203,16 @@ def test_a_regressor_that_onnx_cannot_hold_is_stored_by_skops() -> None:
     assert scorer.predict(np.array([[100, 10]], np.float32)).tolist() == pytest.approx([190], abs=60)
 
 
+@pytest.mark.parametrize("size", [1e-9, 0.1, 1e7])
+def test_a_regressor_that_answers_one_number_is_compared_by_its_size(size: float) -> None:
+    table_of_rows = [row | {"price": (row["price"] + 1 / 3) * size} for row in houses()]
+    hub = MemoryHub(datasets={"houses.csv": as_csv(table_of_rows)})
+
+    report = train(regression_run("DummyRegressor"), surroundings(hub))
+
+    assert (report.format, report.format_reason) == (ModelFormat.ONNX, "")
+
+
 def test_the_same_run_makes_the_same_manifest() -> None:
     run = regression_run("RandomForestRegressor", parameters={"n_estimators": 5})
     first, second = hub_of_houses(), hub_of_houses()

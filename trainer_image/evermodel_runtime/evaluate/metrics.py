@@ -173,9 +173,8 @@ def log_loss(truth: Codes, probabilities: Probabilities) -> float:
     """Return the mean negative logarithm of what was given to the right class; NaN if the model knows one not."""
     if not len(truth) or (truth < 0).any():
         return float("nan")
-    least = np.finfo(probabilities.dtype).eps
-    right = probabilities[np.arange(len(truth)), truth]
-    return float(-np.log(np.clip(right, least, 1 - least), dtype=np.float64).mean())
+    right = probabilities[np.arange(len(truth)), truth].astype(np.float64)  # as classifiers of scikit-learn answer
+    return float(-np.log(np.clip(right, _EPSILON, 1 - _EPSILON)).mean())
 
 
 def roc_auc(positive: NDArray[np.bool_], score: Probabilities) -> float:

@@ -23,6 +23,7 @@ from evermodel_runtime.data.rows import FeatureRows, Labels, spread_over
 from evermodel_runtime.data.selection import DATE_PARTS, VECTORISERS
 from evermodel_runtime.train import converters
 from evermodel_runtime.train.pipeline import table
+from evermodel_runtime.train.tied_votes import break_ties_as_fitted
 
 Layout = Literal["matrix", "columns"]
 OPSET = 21
@@ -80,6 +81,7 @@ def export(pipeline: Any, columns: tuple[Column, ...], name: str) -> bytes:
         raise NoOnnxError(f"it cannot be exported: {first_line(error)}") from error
     if not hasattr(pipeline, "predict_proba"):
         del model.graph.output[1:]  # scores of a decision function, which are no probabilities
+    break_ties_as_fitted(model)
     model.opset_import.sort(key=lambda opset: opset.domain)  # the converter takes them from a set
     content: bytes = model.SerializeToString(deterministic=True)
     return content
@@ -123,8 +125,7 @@ def compare(pipeline: Any, scorer: Scorer, rows: FeatureRows) -> Parity:
     expected = np.asarray(pipeline.predict(inputs)).reshape(-1)
     if is_regressor(pipeline):
         finite = expected[np.isfinite(expected)]
-        spread = float(finite.std()) if len(finite) else 0.0
-        gaps = _differences(answers, expected) / (spread or 1.0)
+        gaps = _differences(answers, expected) / _spread(finite)
         return Parity(len(chosen), float(np.mean(gaps <= PARITY_TOLERANCE)), float(gaps.max()))
     equal = np.asarray(answers == expected)
     if probabilities is None:
@@ -134,6 +135,14 @@ def compare(pipeline: Any, scorer: Scorer, rows: FeatureRows) -> Parity:
     equal |= _tied(answers, known, pipeline.classes_)
     gap = float(_differences(probabilities, known)[equal].max()) if equal.any() else 0.0
     return Parity(len(chosen), float(equal.mean()), gap)
+
+
+def _spread(answers: NDArray[np.float64]) -> float:
+    """Return the standard deviation of answers, or their size where they are one number to a 32-bit float."""
+    if not len(answers):
+        return 1.0
+    spread, size = float(answers.std()), float(np.abs(answers).max())
+    return spread if spread > size * float(np.finfo(np.float32).eps) else size or 1.0
 
 
 def _tied(answers: Labels, known: NDArray[np.float32], classes: Labels) -> NDArray[np.bool_]:
