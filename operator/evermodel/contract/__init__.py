@@ -6,6 +6,18 @@ durations are seconds (float).
 """
 
 from evermodel.contract.artifacts import Column, ColumnKind, DatasetInfo, Epoch, LearningCurve, Manifest
+from evermodel.contract.drift import (
+    BESIDE,
+    BinCounts,
+    Bins,
+    ColumnDrift,
+    DataProblem,
+    DataProblemKind,
+    Drift,
+    DriftQuery,
+    Histogram,
+    Reference,
+)
 from evermodel.contract.environment import (
     CONTRACT_VERSION,
     DATA_ERROR_EXIT_CODE,
@@ -100,6 +112,7 @@ from evermodel.contract.serving import (
 )
 
 __all__ = [
+    "BESIDE",
     "CONTRACT_VERSION",
     "DATA_ERROR_EXIT_CODE",
     "DISRUPTION_EXIT_CODE",
@@ -120,12 +133,19 @@ __all__ = [
     "WARNING",
     "Alarm",
     "Average",
+    "BinCounts",
+    "Bins",
     "Capture",
     "Column",
+    "ColumnDrift",
     "ColumnKind",
     "DataFormat",
+    "DataProblem",
+    "DataProblemKind",
     "DataSource",
     "DatasetInfo",
+    "Drift",
+    "DriftQuery",
     "Ensemble",
     "EnsembleType",
     "Epoch",
@@ -146,6 +166,7 @@ __all__ = [
     "HeartbeatReply",
     "HeldoutUse",
     "HeldoutUseReply",
+    "Histogram",
     "HubError",
     "ImportedModel",
     "LabelResult",
@@ -169,6 +190,7 @@ __all__ = [
     "PreprocessingStep",
     "Quality",
     "QualityQuery",
+    "Reference",
     "ReportDigests",
     "RunConfig",
     "RunProgress",

@@ -52,6 +52,8 @@ class Manifest(Message, frozen=True, kw_only=True):
     """Mean of the numbers trained on, for the dummy of a regressor …"""
     median: float | None = None
     """… and their median, which has the smallest absolute errors."""
+    bins: str | None = None
+    """sha256 of a Reference: how the values were spread that the model learnt from; None: nobody can tell drift."""
     data_sha256: str
     feedback_through: int | None
     estimator: str

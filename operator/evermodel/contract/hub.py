@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from evermodel.contract.drift import Drift, DriftQuery
 from evermodel.contract.measures import Measure
 from evermodel.contract.message import Message, Scalar
 
@@ -66,6 +67,8 @@ class QualityQuery(Message, frozen=True, kw_only=True):
     """Count labelled captured records with a larger ledger number …"""
     predicted_after: float = 0.0
     """… whose prediction was made later than this."""
+    drift: DriftQuery | None = None
+    """Tell drift as well."""
 
 
 class WindowStats(Message, frozen=True, kw_only=True):
@@ -113,6 +116,8 @@ class Quality(Message, frozen=True, kw_only=True):
     """Labelled captured records of the model in all."""
     records_counted: int
     """Those that the query asked to count."""
+    drift: Drift | None = None
+    """The few columns that differ most; None: not asked for, or nothing was counted yet."""
 
 
 class LineageEntry(Message, frozen=True, kw_only=True):

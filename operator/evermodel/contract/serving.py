@@ -7,6 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from evermodel.contract.drift import BinCounts
 from evermodel.contract.message import Message, Scalar
 
 
@@ -75,6 +76,8 @@ class Heartbeat(Message, frozen=True, kw_only=True):
     predictions: int
     errors: int = 0
     captures: tuple[Capture, ...] = ()
+    bins: BinCounts | None = None
+    """Told every few heartbeats."""
 
 
 class HeartbeatReply(Message, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ ROUTES = [
     ("POST", f"/v1/models/{MODEL}/feedback", {S, O}),
     ("POST", f"/v1/models/{MODEL}/heartbeat", {S, O}),
     ("POST", f"/v1/models/{MODEL}/quality", {O}),
+    ("GET", f"/v1/models/{MODEL}/drift", {U, O}),
     ("GET", f"/v1/models/{MODEL}/records", {T, O}),
     ("POST", f"/v1/models/{MODEL}/heldout-uses", {T, O}),
     ("POST", f"/v1/models/{MODEL}/trials/1/{'0' * 64}", {T, O}),

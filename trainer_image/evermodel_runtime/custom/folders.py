@@ -16,6 +16,7 @@ from evermodel.contract import (
     OUTPUT_MOUNT,
     STATE_ENV,
     STATE_MOUNT,
+    Bins,
     Column,
     Message,
     Scalar,
@@ -86,6 +87,8 @@ class Prepared(Message, frozen=True, kw_only=True):
     median: float | None
     rows: int
     feedback_rows: int
+    bins: tuple[Bins, ...]
+    """How the values of each column are spread."""
     notes: tuple[str, ...]
 
 

@@ -21,6 +21,7 @@ from evermodel_runtime.custom.folders import (
     write_message,
 )
 from evermodel_runtime.custom.rows_file import write_csv, write_sample
+from evermodel_runtime.data.bins import bins_of_rows
 from evermodel_runtime.data.cases import hashes_of_records
 from evermodel_runtime.data.dataset import read_dataset, training_part
 from evermodel_runtime.data.labels import usual_answers
@@ -85,6 +86,7 @@ def prepare(run: TrainRun, surroundings: Surroundings, folders: Folders) -> None
         median=usual.median,
         rows=len(learnt),
         feedback_rows=len(feedback),
+        bins=bins_of_rows(learnt.rows),
         notes=tuple(notes),
     )
     hashes = np.concatenate([part.hashes, hashes_of_records(feedback.rows, repeated=part.repeated)])

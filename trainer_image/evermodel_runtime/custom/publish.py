@@ -9,10 +9,11 @@ from platform import python_version
 import msgspec
 
 from evermodel.contract import Manifest, TrainReport, TrainRun
+from evermodel_runtime.artifacts.bins import put_reference
 from evermodel_runtime.artifacts.job import Surroundings, run_job
 from evermodel_runtime.artifacts.manifests import encode_manifest
 from evermodel_runtime.artifacts.onnx_file import check_graph
-from evermodel_runtime.artifacts.scorer import ModelFileError
+from evermodel_runtime.artifacts.scorer import ModelFileError, OnnxScorer
 from evermodel_runtime.custom.answers import load_checked
 from evermodel_runtime.custom.folders import HASHES_FILE, MODEL_FILE, PREPARED_FILE, SAMPLE_FILE, Folders, Prepared
 from evermodel_runtime.custom.output import model_error, read_model, read_notes
@@ -45,8 +46,10 @@ def publish(run: TrainRun, surroundings: Surroundings, folders: Folders) -> Trai
     say(f"the model takes its rows as {manifest.onnx_inputs} and answers {len(sample):,} of them as it should")
     for note in notes:
         say(note)
+    scorer = OnnxScorer.load(content, manifest)
     stored = msgspec.structs.replace(
         manifest,
+        bins=put_reference(hub, prepared.bins, scorer, sample, say),
         onnx=hub.put_blob(content),
         training_rows=hub.put_blob((folders.state / HASHES_FILE).read_bytes()),
     )

@@ -12,6 +12,7 @@ from evermodel_runtime.hub.blobs import BlobStore
 from evermodel_runtime.hub.metrics import Metrics
 from evermodel_runtime.hub.progress import ProgressBoard
 from evermodel_runtime.hub.reading import Reader
+from evermodel_runtime.hub.references import References
 from evermodel_runtime.hub.schema import VolumeError, open_for_writing
 from evermodel_runtime.hub.settings import HubSettings
 from evermodel_runtime.hub.store import HubStore
@@ -31,6 +32,7 @@ class Hub:
     reader: Reader
     metrics: Metrics
     progress: ProgressBoard
+    references: References
     _lock: TextIOWrapper
 
     @classmethod
@@ -49,17 +51,19 @@ class Hub:
         except BlockingIOError as error:
             lock.close()
             raise VolumeError(f"another hub is using {settings.data}: one hub owns a volume") from error
+        blobs = BlobStore(settings.data / "blobs", settings.max_blob_bytes)
         return cls(
             settings=settings,
             clock=clock,
             access=Access(settings.key),
-            blobs=BlobStore(settings.data / "blobs", settings.max_blob_bytes),
+            blobs=blobs,
             writer=Writer(
                 lambda: HubStore(open_for_writing(settings.data, settings.synchronous)), settings.waiting_limit
             ),
             reader=Reader(settings.data),
             metrics=Metrics(),
             progress=ProgressBoard(),
+            references=References(blobs),
             _lock=lock,
         )
 

@@ -6,6 +6,10 @@ from collections import Counter as Tally
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from evermodel.contract import Drift
+
+SHOWN = 5
+"""Features shown of a model: each is a time series."""
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
@@ -37,6 +41,25 @@ class Metrics:
         )
         self._alarms = Gauge("evermodel_hub_alarms", "Detectors whose alarm is latched", registry=self._registry)
         self._records = Gauge("evermodel_hub_records", "Labelled captured predictions held", registry=self._registry)
+        self._psi = Gauge(
+            "evermodel_hub_drift_psi",
+            "Population stability index of the prediction and of the five features with the largest, newest window",
+            ["model", "version", "column"],
+            registry=self._registry,
+        )
+        self._drifted = Gauge(
+            "evermodel_hub_drifted_columns",
+            "Columns with drift, the prediction among them",
+            ["model"],
+            registry=self._registry,
+        )
+        self._problems = Gauge(
+            "evermodel_hub_data_problems",
+            "Columns with a jump in missing or strange values, and refused requests",
+            ["model"],
+            registry=self._registry,
+        )
+        self._columns: dict[str, set[tuple[str, str, str]]] = {}
         self._seconds = Histogram(
             "evermodel_hub_request_seconds",
             "Time to answer, by route",
@@ -49,6 +72,21 @@ class Metrics:
         """Add the results of one request."""
         for result, number in results.items():
             self._labels.labels(model, result).inc(number)
+
+    def show_drift(self, model: str, drift: Drift | None) -> None:
+        """Show the newest drift of a model in place of that before: columns come and go with it."""
+        for labels in self._columns.pop(model, ()):
+            self._psi.remove(*labels)
+        if drift is None:
+            return
+        self._drifted.labels(model).set(drift.drifted)
+        self._problems.labels(model).set(len(drift.problems))
+        shown = self._columns[model] = set()
+        for column in (*drift.features[:SHOWN], drift.prediction):
+            if column.psi is not None:
+                labels = (model, str(drift.version), column.name)
+                self._psi.labels(*labels).set(column.psi)
+                shown.add(labels)
 
     def observe(self, route: str, status: int, seconds: float) -> None:
         """Add one answered request."""

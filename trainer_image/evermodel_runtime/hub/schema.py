@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evermodel_runtime.hub.settings import Synchronous
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 FILE_NAME = "hub.sqlite3"
 BUCKET_SECONDS = 10
 """Predictions and labels are counted by the time of the prediction, in buckets of this length."""
@@ -81,7 +81,19 @@ CREATE TABLE detectors (
   threshold REAL NOT NULL, tolerance REAL NOT NULL, false_alarm_every REAL NOT NULL, state BLOB NOT NULL,
   UNIQUE (model, version, measure, threshold, tolerance, false_alarm_every));
 """
-STEPS = (TABLES, TRIALS, METRICS)
+DRIFT = """
+-- Counts are arrays of 64-bit integers: requests answered, requests refused, and those of contract.Reference.
+-- Of a pod its totals; of a bucket what came in so many seconds from its start.
+CREATE TABLE bin_totals (
+  model INTEGER NOT NULL, version INTEGER NOT NULL, pod TEXT NOT NULL, reference TEXT NOT NULL,
+  counts BLOB NOT NULL, seen_at REAL NOT NULL,
+  PRIMARY KEY (model, version, pod)) WITHOUT ROWID;
+CREATE TABLE bins (
+  model INTEGER NOT NULL, version INTEGER NOT NULL, reference TEXT NOT NULL, start INTEGER NOT NULL,
+  seconds INTEGER NOT NULL, counts BLOB NOT NULL,
+  PRIMARY KEY (model, version, reference, start, seconds)) WITHOUT ROWID;
+"""
+STEPS = (TABLES, TRIALS, METRICS, DRIFT)
 """What makes each schema of the one before it: a volume of an earlier hub is brought up to date."""
 
 

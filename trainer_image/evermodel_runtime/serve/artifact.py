@@ -6,7 +6,8 @@ import logging
 
 import msgspec
 
-from evermodel.contract import Manifest, ServeConfig
+from evermodel.contract import Manifest, Reference, ServeConfig
+from evermodel_runtime.serve.binning import BinCounter
 from evermodel_runtime.serve.hub_client import HubClient, HubUnreachableError
 from evermodel_runtime.serve.model import FILES, ModelLoadError, ModelRunError, ServedModel, load_model
 from evermodel_runtime.serve.readiness import Readiness
@@ -37,6 +38,27 @@ async def load_when_possible(hub: HubClient, config: ServeConfig, readiness: Rea
                 log.warning("not ready", extra={"reason": reason, "manifest": config.manifest})
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_RETRY_SECONDS)
+
+
+async def counter_when_possible(hub: HubClient, manifest: Manifest) -> BinCounter | None:
+    """Fetch what drift is measured against, however long it takes: predictions do not wait for it.
+
+    None for a version that was made without; such versions have no drift.
+    """
+    digest, pause = manifest.bins, FIRST_RETRY_SECONDS
+    while digest is not None:
+        try:
+            body = await _verified(hub, "reference bins", digest)
+            counter = BinCounter(digest, msgspec.json.decode(body, type=Reference))
+        except (NotLoadedError, msgspec.MsgspecError) as error:
+            log.warning("drift cannot be counted yet", extra={"reason": str(error)})
+        else:
+            log.info("drift is counted")
+            return counter
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_RETRY_SECONDS)
+    log.info("drift is not counted: the version was made without reference bins")
+    return None
 
 
 async def load(hub: HubClient, config: ServeConfig) -> ServedModel:

@@ -5,12 +5,15 @@ import logging
 
 import msgspec
 
-from evermodel.contract import Heartbeat
+from evermodel.contract import BinCounts, Heartbeat
+from evermodel_runtime.serve.binning import BinCounter
 from evermodel_runtime.serve.captures import Batch, CaptureBuffer
 from evermodel_runtime.serve.hub_client import HubAnswer, HubClient, HubUnreachableError
 from evermodel_runtime.serve.measures import Measures
 
 INTERVAL_SECONDS = 1.0
+BEATS_BETWEEN_BINS = 10
+"""Heartbeats from one that tells bins to the next."""
 CAPTURES_AT_ONCE = 500
 """Rows whose encoding holds predictions up for a millisecond or two, not more."""
 LAST_WORDS_SECONDS = 5.0
@@ -33,14 +36,21 @@ class Reporter:
         self._version = version
         self._measures = measures
         self._captures = captures if captures is not None else CaptureBuffer()
+        self.bins: BinCounter | None = None
+        self._until_bins = BEATS_BETWEEN_BINS
         self._at_once = CAPTURES_AT_ONCE
         self._trouble: str | None = None
 
     async def run(self) -> None:
         """Report until cancelled."""
         while True:
-            await self.catch_up()
+            await self.beat()
             await asyncio.sleep(INTERVAL_SECONDS)
+
+    async def beat(self) -> None:
+        """Report; every few times with how values are spread."""
+        self._until_bins -= 1
+        await self.catch_up()
 
     async def catch_up(self) -> None:
         """Report now, and go on while whole batches of captures wait and the hub takes them."""
@@ -49,6 +59,7 @@ class Reporter:
 
     async def last_words(self) -> None:
         """Hand over everything before the process ends, within a few seconds."""
+        self._until_bins = 0
         try:
             async with asyncio.timeout(LAST_WORDS_SECONDS):
                 while await self._report() and self._captures:
@@ -59,12 +70,14 @@ class Reporter:
     async def _report(self) -> bool:
         """Send one heartbeat; return whether it is worth sending the next at once."""
         batch = self._captures.oldest(self._at_once)
+        bins = self._counted_bins()
         heartbeat = Heartbeat(
             pod=self._pod,
             version=self._version,
             predictions=self._measures.predictions,
             errors=self._measures.errors,
             captures=batch.captures,
+            bins=bins,
         )
         try:
             answer = await self._hub.heartbeat(msgspec.json.encode(heartbeat))
@@ -74,8 +87,16 @@ class Reporter:
         if answer.ok:
             self._captures.acknowledge(batch)
             self._note(None)
+            if bins is not None:
+                self._until_bins = BEATS_BETWEEN_BINS
             return True
         return self._not_taken(batch, answer)
+
+    def _counted_bins(self) -> BinCounts | None:
+        """Return the totals where they are due; those that the hub did not take are told again."""
+        if self.bins is None or self._until_bins > 0:
+            return None
+        return self.bins.counts(requests=self._measures.answered, refused=self._measures.refused)
 
     def _not_taken(self, batch: Batch, answer: HubAnswer) -> bool:
         self._note(f"{answer.status}: {answer.error()}")

@@ -12,6 +12,7 @@ from evermodel.contract import ServeConfig
 from evermodel_runtime.quality.prediction_id import Signer
 from evermodel_runtime.serve.answers import Answer, binary_answer, error_answer, json_answer
 from evermodel_runtime.serve.binary import SIZE, encoded, split, with_binary
+from evermodel_runtime.serve.binning import BinCounter
 from evermodel_runtime.serve.captures import CaptureBuffer
 from evermodel_runtime.serve.instances import PredictResponse, read_instances
 from evermodel_runtime.serve.matrix import MatrixRequest, read_matrix
@@ -93,6 +94,8 @@ class Inference:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.model = model
+        self.bins: BinCounter | None = None
+        """Set once what the model learnt from is known."""
         self._name = config.model
         self._version = str(config.version)
         self._ids = ids
@@ -115,7 +118,7 @@ class Inference:
         try:
             asked = self._read(body, header_length)
         except RequestError as error:
-            return error_answer(error.status, str(error))
+            return self._refused_unread(error)
         return self._predicted(asked)
 
     def answer_plainly(self, body: bytes) -> Answer | Awaitable[Answer]:
@@ -124,7 +127,7 @@ class Inference:
         try:
             rows = read_instances(self.model.schema, body)
         except RequestError as error:
-            return error_answer(error.status, str(error))
+            return self._refused_unread(error)
         return self._predicted(Asked(None, self._all_outputs, rows, started, self._plain))
 
     def _predicted(self, asked: Asked) -> Answer | Awaitable[Answer]:
@@ -150,6 +153,8 @@ class Inference:
         ids = self._ids.issue(prediction.signed, self._clock())
         if self._captures is not None:
             _capture(self._captures, ids, asked.rows)
+        if self.bins is not None:
+            self.bins.add(asked.rows, prediction.signed)
         answer = asked.form(asked, ids, prediction)
         self._measures.inference(asked.rows.count, time.perf_counter() - asked.started)
         return answer
@@ -194,11 +199,17 @@ class Inference:
     def _labels(self, prediction: Prediction) -> list[Any]:
         return prediction.signed if self.model.label_type is Datatype.BYTES else prediction.labels
 
+    def _refused_unread(self, error: RequestError) -> Answer:
+        self._measures.refused += 1
+        return error_answer(error.status, str(error))
+
     def _refused(self, error: ModelRunError) -> Answer:
         """With text columns a run fails for a category that training has not seen; with numbers it never should."""
         if isinstance(error, RowsNotAnsweredError):
+            self._measures.refused += 1
             return error_answer(400, f"the model does not answer these rows: {error}")
         if self.model.schema.texts and not isinstance(error, ModelMismatchError):
+            self._measures.refused += 1
             return error_answer(400, f"the model cannot score these rows, perhaps for a text it does not know: {error}")
         log.error("the model failed", extra={"error": str(error)})
         self._measures.errors += 1

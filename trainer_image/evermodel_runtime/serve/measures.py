@@ -24,6 +24,8 @@ class Measures:
         """Rows answered since the start, as the hub counts them."""
         self.errors = 0
         """Inference requests that failed through no fault of the caller."""
+        self.refused = 0
+        """Inference requests that were not what the model takes."""
         self._requests: Counter[tuple[str, int]] = Counter()
         self._latencies = [0] * (len(LATENCY_BUCKETS) + 1)
         self._seconds = 0.0
@@ -41,6 +43,11 @@ class Measures:
             ("namespace", "model", "version", "manifest"),
             registry=self.registry,
         ).labels(config.namespace, config.model, str(config.version), config.manifest).set(1)
+
+    @property
+    def answered(self) -> int:
+        """Inference requests answered since the start."""
+        return sum(self._latencies)
 
     def request(self, route: str, code: int) -> None:
         """Count one answered request."""

@@ -9,7 +9,7 @@ import uvloop
 
 from evermodel_runtime.quality.prediction_id import Signer
 from evermodel_runtime.serve.application import Application
-from evermodel_runtime.serve.artifact import load_when_possible
+from evermodel_runtime.serve.artifact import counter_when_possible, load_when_possible
 from evermodel_runtime.serve.batching import inference_of
 from evermodel_runtime.serve.captures import CaptureBuffer
 from evermodel_runtime.serve.draining import make_server
@@ -59,6 +59,7 @@ class ServingPod:
         gc.freeze()  # what is loaded stays: later collections need not walk it
         self._readiness.reason = None
         log.info("ready", extra={"model": config.model, "version": config.version, "manifest": config.manifest})
+        self._reporter.bins = self._app.inference.bins = await counter_when_possible(self._hub, model.manifest)
 
     def _count_captures(self) -> None:
         if self._captures is not None:

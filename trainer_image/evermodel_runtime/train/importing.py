@@ -23,9 +23,11 @@ from evermodel.contract import (
     TrainRun,
     label_text,
 )
+from evermodel_runtime.artifacts.bins import put_reference
 from evermodel_runtime.artifacts.job import Surroundings
 from evermodel_runtime.artifacts.manifests import encode_manifest
 from evermodel_runtime.artifacts.scorer import LOADING_ERRORS, SCORING_ERRORS, Scorer
+from evermodel_runtime.data.bins import bins_of_rows
 from evermodel_runtime.data.dataset import Dataset, read_dataset
 from evermodel_runtime.data.failure import listed, spec_error
 from evermodel_runtime.data.positive_class import require_positive_class
@@ -84,7 +86,8 @@ def import_model(run: TrainRun, surroundings: Surroundings) -> TrainReport:
     scorer = taken.packed.scorer(taken.manifest)
     manifest = _with_classes(taken.manifest, scorer, taken.rows[:ASKED], dataset.target.labels)
     nothing: Hashes = np.array([], dtype=np.uint64)
-    manifest = msgspec.structs.replace(manifest, training_rows=hub.put_blob(encode_hashes(nothing)))
+    bins = put_reference(hub, bins_of_rows(taken.rows), taken.packed.scorer(manifest), taken.rows, say)
+    manifest = msgspec.structs.replace(manifest, training_rows=hub.put_blob(encode_hashes(nothing)), bins=bins)
     published = hub.put_blob(encode_manifest(taken.packed.named_in(manifest, hub.put_blob(taken.packed.content))))
     say(f"published as manifest {published}")
     return TrainReport(

@@ -22,9 +22,11 @@ from evermodel.contract import (
     TrainReport,
     TrainRun,
 )
+from evermodel_runtime.artifacts.bins import put_reference
 from evermodel_runtime.artifacts.job import Hub, Progress, Surroundings, run_job
 from evermodel_runtime.artifacts.manifests import encode_manifest, read_manifest
 from evermodel_runtime.artifacts.tensorboard import Scalars, event_file
+from evermodel_runtime.data.bins import bins_of_rows
 from evermodel_runtime.data.cases import hashes_of_records
 from evermodel_runtime.data.dataset import (
     Dataset,
@@ -120,7 +122,17 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
     seen = [known.seen for known in (base, joined) if known is not None]
     learnt = np.concatenate([_learnt_hashes(fitted.choice, part), *seen])
     started_from = None if base is None else base.digest
-    manifest = publish(run, hub, fitted, packed, data_sha256=digest, learnt=learnt, started_from=started_from, say=say)
+    manifest = publish(
+        run,
+        hub,
+        fitted,
+        packed,
+        data_sha256=digest,
+        learnt=learnt,
+        held_out=dataset.features[dataset.reference],
+        started_from=started_from,
+        say=say,
+    )
     say(f"published as manifest {manifest}")
     return TrainReport(
         manifest=manifest,
@@ -343,14 +355,18 @@ def publish(
     *,
     data_sha256: str,
     learnt: Hashes,
+    held_out: FeatureRows,
     started_from: str | None,
     say: Progress,
 ) -> str:
-    """Store the model and the hashes of its rows, then the manifest that names them; returns the manifest's sha256."""
+    """Store the model and what is known of its rows, then the manifest that names them; returns its sha256."""
     file = hub.put_blob(packed.content)
     training_rows = hub.put_blob(encode_hashes(learnt))
     manifest = packed.named_in(make_manifest(run, fitted, training_rows, data_sha256), file)
-    manifest = msgspec.structs.replace(manifest, started_from=started_from)
+    rows = fitted.choice.data.rows
+    asked = held_out if len(held_out) else rows
+    bins = put_reference(hub, bins_of_rows(rows), packed.scorer(manifest), asked, say)
+    manifest = msgspec.structs.replace(manifest, started_from=started_from, bins=bins)
     if run.warm_start is not None or run.epochs is not None:
         manifest = msgspec.structs.replace(manifest, pipeline=_kept(fitted.pipeline, hub, say))
     if fitted.curve is not None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from evermodel.tokens import Role
 from evermodel_runtime.hub.core import Hub
 from evermodel_runtime.hub.http import FileResponse, HttpError, Request, Response
-from evermodel_runtime.hub.routes import artifacts, feedback, jobs, probes
+from evermodel_runtime.hub.routes import artifacts, drift, feedback, jobs, probes
 
 Run = Callable[[Hub, Request], Awaitable[Response | FileResponse]]
 
@@ -68,6 +68,11 @@ ROUTES = {
         Route("/v1/models/*/feedback", {"POST": Handler(feedback.post_feedback, _SERVER)}, caller=Caller.PATH),
         Route("/v1/models/*/heartbeat", {"POST": Handler(feedback.post_heartbeat, _SERVER)}, caller=Caller.PATH),
         Route("/v1/models/*/quality", {"POST": Handler(feedback.post_quality, _OPERATOR)}, caller=Caller.PATH),
+        Route(
+            "/v1/models/*/drift",
+            {"GET": Handler(drift.get_drift, (Role.UPLOADER,))},
+            caller=Caller.PATH_OR_NAMESPACE,
+        ),
         Route("/v1/models/*/records", {"GET": Handler(jobs.get_records, _TRAINER)}, caller=Caller.PATH),
         Route("/v1/models/*/datasets/*", {"GET": Handler(artifacts.get_dataset_info, _OPERATOR)}, caller=Caller.PATH),
         Route("/v1/models/*/heldout-uses", {"POST": Handler(jobs.post_heldout_use, _TRAINER)}, caller=Caller.PATH),

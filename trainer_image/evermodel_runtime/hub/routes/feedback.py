@@ -19,11 +19,13 @@ from evermodel.contract import (
     QualityQuery,
     label_text,
 )
+from evermodel_runtime.hub.bins import AddBins
 from evermodel_runtime.hub.core import Hub
 from evermodel_runtime.hub.http import HttpError, Request, Response, decode
 from evermodel_runtime.hub.ledger import AcceptLabels, NewLabel
 from evermodel_runtime.hub.operations import EnsureDetector
 from evermodel_runtime.hub.reading import read_quality, replay_if_new
+from evermodel_runtime.hub.routes.drift import drift_of, in_short
 from evermodel_runtime.hub.settings import DAY
 from evermodel_runtime.hub.traffic import CountHeartbeat, HeartbeatCounted, NewCapture
 from evermodel_runtime.quality.detector import DetectorSettings
@@ -134,7 +136,10 @@ async def post_heartbeat(hub: Hub, request: Request) -> Response:
         captures=tuple(captures),
         captures_kept=hub.settings.captures_kept,
     )
+    bins = _bins(hub, model, heartbeat)
     counted: HeartbeatCounted = await hub.writer.submit(operation)
+    if bins is not None:
+        await hub.writer.submit(bins)
     hub.metrics.predictions.labels(model).inc(counted.predictions)
     hub.metrics.captures.labels(model).inc(counted.captures)
     hub.metrics.captures_dropped.labels(model).inc(counted.dropped)
@@ -147,6 +152,22 @@ def _known(signer: Signer, capture: Capture) -> NewCapture | None:
     if not isinstance(issued, Issued):
         return None
     return NewCapture(issued.key, issued.at, msgspec.json.encode(capture.row))
+
+
+def _bins(hub: Hub, model: str, heartbeat: Heartbeat) -> AddBins | None:
+    """Return what is to be added of a heartbeat's bins; nothing where the hub lacks what they are counted over."""
+    bins = heartbeat.bins
+    reference = None if bins is None else hub.references.find(bins.reference)
+    if bins is None or reference is None or len(bins.counts) != reference.width:
+        return None
+    return AddBins(
+        model=model,
+        at=hub.clock(),
+        pod=heartbeat.pod,
+        version=heartbeat.version,
+        reference=bins.reference,
+        totals=(bins.requests, bins.refused, *bins.counts),
+    )
 
 
 async def post_quality(hub: Hub, request: Request) -> Response:
@@ -169,4 +190,8 @@ async def post_quality(hub: Hub, request: Request) -> Response:
         await hub.writer.submit(EnsureDetector(model, query.version, *replayed))
     now = hub.clock()
     quality = await hub.reader.ask(lambda connection: read_quality(connection, model, query, settings, now))
+    if query.drift is not None:
+        drift = await drift_of(hub, model, query.version, query.drift)
+        hub.metrics.show_drift(model, drift)
+        quality = msgspec.structs.replace(quality, drift=None if drift is None else in_short(drift))
     return Response(msgspec.json.encode(quality))
