@@ -33,13 +33,20 @@ class WebServer(uvicorn.Server):
 
 
 def web_config(
-    app: Any, *, host: str, port: int, lifespan: Literal["on", "off"], keep_alive_seconds: int, grace_seconds: int
+    app: Any,
+    *,
+    host: str,
+    port: int,
+    lifespan: Literal["on", "off"],
+    keep_alive_seconds: int,
+    grace_seconds: int,
+    http: Literal["httptools"] | type[asyncio.Protocol] = "httptools",
 ) -> uvicorn.Config:
     """Configure a server.
 
     Parameters
     ----------
-    app : ASGI application
+    app : ASGI application, or what ``http`` asks
         What answers.
     lifespan : on or off
         Whether ``app`` wants to be told of start and end.
@@ -47,13 +54,15 @@ def web_config(
         How long an idle connection is kept.
     grace_seconds : int
         How long requests under way may take after the server was stopped.
+    http : httptools, or a class of connections
+        What reads requests: uvicorn makes one for each connection.
     """
     return uvicorn.Config(
         app,
         host=host,
         port=port,
         interface="asgi3",
-        http="httptools",
+        http=http,
         ws="none",
         lifespan=lifespan,
         log_config=None,

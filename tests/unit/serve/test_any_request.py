@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.serve.asgi_calls import make_bench
+from tests.unit.serve.http_calls import make_bench
 from tests.unit.serve.made_models import mixed, numeric
 
 BENCHES = [make_bench(numeric()), make_bench(mixed())]

@@ -1,14 +1,12 @@
 """Routes: probes, metadata, metrics, and what is not there."""
 
-import asyncio
 from typing import Any
 
 import pytest
-from tests.unit.serve.asgi_calls import call, make_bench, tensor
+from tests.unit.serve.http_calls import call, make_bench, tensor
 from tests.unit.serve.made_models import mixed, numeric
 
 import evermodel
-from evermodel_runtime.serve import application
 
 ROW = {"inputs": [tensor("X", [[0, 5, 1]], [1, 3])]}
 
@@ -141,40 +139,3 @@ async def test_metrics_tell_requests_rows_and_the_model() -> None:
     ):
         assert line in text
     assert 'evermodel_server_model_info{manifest="' in text
-
-
-async def test_a_body_that_never_comes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-
-    monkeypatch.setattr(application, "BODY_SECONDS", 0.01)
-    sent: list[Any] = []
-    messages: list[dict[str, Any]] = [{"type": "http.request", "body": b"{", "more_body": True}]
-
-    async def receive() -> dict[str, Any]:
-        if not messages:
-            await asyncio.Event().wait()
-        return messages.pop()
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    await make_bench(numeric()).app({"method": "POST", "path": "/v2/models/iris/infer", "headers": []}, receive, send)
-
-    assert sent[0]["status"] == 408
-
-
-async def test_a_caller_that_goes_away_is_no_error() -> None:
-    sent: list[Any] = []
-    messages: list[dict[str, Any]] = [
-        {"type": "http.disconnect"},
-        {"type": "http.request", "body": b"{", "more_body": True},
-    ]
-
-    async def receive() -> dict[str, Any]:
-        return messages.pop()
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    await make_bench(numeric()).app({"method": "POST", "path": "/v2/models/iris/infer", "headers": []}, receive, send)
-
-    assert sent == []

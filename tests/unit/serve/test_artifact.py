@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.unit.serve.asgi_calls import ToldHub
+from tests.unit.serve.http_calls import ToldHub
 from tests.unit.serve.made_models import Made, digest, mixed, numeric, serve_config
 
 from evermodel_runtime.serve import artifact

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.serve.asgi_calls import Reply, make_bench, tensor
+from tests.unit.serve.http_calls import Reply, make_bench, tensor
 from tests.unit.serve.made_models import Made, mixed, numeric
 
 from evermodel_runtime.serve.answers import HEADER_LENGTH
@@ -178,7 +178,7 @@ async def test_texts_that_cannot_be_read_are_refused(content: bytes, words: str)
 
 
 async def test_labels_are_no_tensors() -> None:
-    from tests.unit.serve.asgi_calls import call  # noqa: PLC0415 - one test posts labels
+    from tests.unit.serve.http_calls import call  # noqa: PLC0415 - one test posts labels
 
     app = make_bench(numeric()).app
     reply = await call(app, "POST", "/v2/models/iris/feedback", b"{}", headers=[(HEADER_LENGTH, b"2")])

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from tests.unit.serve.asgi_calls import ToldHub, make_bench, tensor
+from tests.unit.serve.http_calls import ToldHub, make_bench, tensor
 from tests.unit.serve.made_models import mixed, numeric, serve_config
 
 from evermodel.contract import Reference

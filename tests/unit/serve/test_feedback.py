@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.unit.serve.asgi_calls import ToldHub, call, make_bench
+from tests.unit.serve.http_calls import ToldHub, call, make_bench
 from tests.unit.serve.made_models import numeric
 
 from evermodel.contract import FeedbackRequest, FeedbackResponse, FeedbackRow, LabelStatus

@@ -1,7 +1,7 @@
 """Captures and counts on their way to the hub: kept until acknowledged, bounded, never in the way of predictions."""
 
 import pytest
-from tests.unit.serve.asgi_calls import ToldHub
+from tests.unit.serve.http_calls import ToldHub
 from tests.unit.serve.made_models import numeric, serve_config
 
 from evermodel_runtime.serve.captures import CaptureBuffer

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from tests.unit.serve.asgi_calls import NOW, TOKEN, make_bench, tensor
+from tests.unit.serve.http_calls import NOW, TOKEN, make_bench, tensor
 from tests.unit.serve.made_models import Made, mixed, numeric
 
 from evermodel_runtime.quality.prediction_id import Issued, Signer

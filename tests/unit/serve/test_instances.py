@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.serve.asgi_calls import NOW, TOKEN, Bench, Reply, call, make_bench, tensor
+from tests.unit.serve.http_calls import NOW, TOKEN, Bench, Reply, call, make_bench, tensor
 from tests.unit.serve.made_models import Made, by_skops, mixed, numeric
 
 from evermodel.contract import Column, ColumnKind

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.serve.asgi_calls import tensor
+from tests.unit.serve.http_calls import tensor
 
 from evermodel.contract import Column, ColumnKind
 from evermodel_runtime.serve.matrix import read_matrix

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from tests.unit.runtime.made_runs import as_csv, make_source, make_table, make_train_run
 from tests.unit.runtime.memory_hub import MemoryHub, surroundings
-from tests.unit.serve.asgi_calls import make_bench, tensor
+from tests.unit.serve.http_calls import make_bench, tensor
 from tests.unit.serve.made_models import Made
 
 from evermodel.contract import Capture

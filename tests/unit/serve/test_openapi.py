@@ -7,7 +7,7 @@ import jsonschema_rs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.serve.asgi_calls import Bench, call, make_bench, tensor
+from tests.unit.serve.http_calls import Bench, call, make_bench, tensor
 from tests.unit.serve.made_models import mixed, numeric, serve_config
 
 from evermodel.contract import Column, ColumnKind

@@ -11,7 +11,7 @@ from sklearn.linear_model import Ridge
 from sklearn.neighbors import RadiusNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from tests.unit.serve.asgi_calls import TOKEN, make_bench, tensor
+from tests.unit.serve.http_calls import TOKEN, make_bench, tensor
 from tests.unit.serve.made_models import Made, by_skops, digest, numeric
 
 from evermodel.contract import Task

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.unit.serve.asgi_calls import Bench, ToldHub, make_bench, tensor
+from tests.unit.serve.http_calls import Bench, ToldHub, make_bench, tensor
 from tests.unit.serve.made_models import Made, by_skops, mixed, numeric, serve_config
 
 from evermodel_runtime.data.rows import Inputs

@@ -1,15 +1,13 @@
-"""The ASGI application: routes of the Open Inference Protocol v2, plain JSON, feedback and metrics."""
+"""Routes of the Open Inference Protocol v2, plain JSON, feedback and metrics, and what answers them."""
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 import evermodel
 from evermodel.contract import ServeConfig
 from evermodel_runtime.serve.answers import HEADER_LENGTH, JSON, Answer, error_answer, json_answer
-from evermodel_runtime.serve.bodies import check_size, check_type, decompressed
+from evermodel_runtime.serve.bodies import check_type, decompressed
 from evermodel_runtime.serve.feedback import FeedbackForwarder
 from evermodel_runtime.serve.inference import Inference
 from evermodel_runtime.serve.measures import Measures
@@ -24,22 +22,14 @@ from evermodel_runtime.serve.protocol import (
     ServerReadiness,
 )
 from evermodel_runtime.serve.readiness import Readiness
+from evermodel_runtime.serve.requests import Request
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
-BODY_SECONDS = 30.0
+CONTENT_ENCODING = b"content-encoding"
+CONTENT_TYPE = b"content-type"
 NOT_READY_RETRY = "5"
-
-_CLOSE = (b"connection", b"close")
+FAILED = "internal error: the pod's log has the details"
 
 log = logging.getLogger(__name__)
-
-
-class CallerGoneError(Exception):
-    """The caller closed the connection before the request was complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +61,7 @@ class Application:
         self._model_path = f"/v2/models/{config.model}"
         self._version_path = f"{self._model_path}/versions/{config.version}"
         self._routes = self._make_routes()
+        self._by_target = {path.encode(): route for path, route in self._routes.items()}
 
     def _make_routes(self) -> dict[str, Route]:
         routes = {
@@ -92,43 +83,48 @@ class Application:
             routes[f"{path}:predict"] = Route("predict", post=self._predict)
         return routes
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request: the outermost frame of every handler."""
-        route = self._routes.get(scope["path"])
+    @property
+    def draining(self) -> bool:
+        """Whether callers should open their next connection elsewhere."""
+        return self._readiness.draining
+
+    def answer(self, request: Request) -> Answer | Awaitable[Answer]:
+        """Answer one request, now or later: the outermost frame of every handler."""
+        route = self._by_target.get(request.target) or self._routes.get(request.path)
         try:
-            answer = await self._answer(route, scope, receive)
+            answer = self._answer(route, request)
         except RequestError as error:
             answer = error_answer(error.status, str(error))
-        except CallerGoneError:
-            return
         except Exception:
-            log.exception("a request failed", extra={"path": scope["path"]})
-            answer = error_answer(500, "internal error: the pod's log has the details")
-        self._measures.request(route.name if route is not None else "unknown", answer.status)
-        await send(_head(answer, close=self._readiness.draining))
-        await send({"type": "http.response.body", "body": answer.body})
+            log.exception("a request failed", extra={"path": request.path})
+            answer = error_answer(500, FAILED)
+        if isinstance(answer, Answer):
+            self._count(route, answer)
+            return answer
+        return self._later(route, request, answer)
 
-    async def _answer(self, route: Route | None, scope: Scope, receive: Receive) -> Answer:
-        method = scope["method"]
+    async def _later(self, route: Route | None, request: Request, coming: Awaitable[Answer]) -> Answer:
+        try:
+            answer = await coming
+        except Exception:
+            log.exception("a request failed", extra={"path": request.path})
+            answer = error_answer(500, FAILED)
+        self._count(route, answer)
+        return answer
+
+    def _count(self, route: Route | None, answer: Answer) -> None:
+        self._measures.request(route.name if route is not None else "unknown", answer.status)
+
+    def _answer(self, route: Route | None, request: Request) -> Answer | Awaitable[Answer]:
+        if request.problem is not None:
+            raise request.problem
         if route is None:
-            return error_answer(404, self._unknown(scope["path"]))
-        if method == "POST" and route.post is not None:
-            encoding = header_length = None
-            for name, value in scope["headers"]:
-                if name == HEADER_LENGTH:
-                    header_length = value
-                elif name == b"content-encoding":
-                    encoding = value
-                elif name == b"content-type" and value != JSON:
-                    check_type(value)
-            body = await _body(scope["headers"], receive)
-            if encoding is not None:
-                body = decompressed(body, encoding)
-            answer = route.post(body, header_length)
-            return answer if isinstance(answer, Answer) else await answer
-        if method in ("GET", "HEAD") and route.get is not None:
+            return error_answer(404, self._unknown(request.path))
+        if request.method == "POST" and route.post is not None:
+            return route.post(_body(request), request.headers.get(HEADER_LENGTH))
+        if request.method in ("GET", "HEAD") and route.get is not None:
             return route.get()
-        refusal = error_answer(405, f"{method} is not possible here: use {route.allowed()}")
+        refusal = error_answer(405, f"{request.method} is not possible here: use {route.allowed()}")
         return Answer(refusal.status, refusal.body, headers=((b"allow", route.allowed().encode()),))
 
     def _infer(self, body: bytes, header_length: bytes | None) -> Answer | Awaitable[Answer]:
@@ -196,38 +192,9 @@ def _server_metadata() -> Answer:
     )
 
 
-async def _body(headers: Iterable[tuple[bytes, bytes]], receive: Receive) -> bytes:
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body", False):
-        first: bytes = message.get("body", b"")
-        check_size(len(first))
-        return first
-    try:
-        check_size(int(dict(headers).get(b"content-length", 0)))
-        async with asyncio.timeout(BODY_SECONDS):
-            return await _long_body(message, receive)
-    except TimeoutError as error:
-        raise RequestError(f"the body did not arrive within {BODY_SECONDS:g} seconds", 408) from error
-
-
-async def _long_body(message: Message, receive: Receive) -> bytes:
-    body = bytearray()
-    while True:
-        if message["type"] != "http.request":
-            raise CallerGoneError
-        body += message.get("body", b"")
-        check_size(len(body))
-        if not message.get("more_body", False):
-            return bytes(body)
-        message = await receive()
-
-
-def _head(answer: Answer, *, close: bool) -> Message:
-    headers = [
-        (b"content-type", answer.content_type),
-        (b"content-length", b"%d" % len(answer.body)),
-        *answer.headers,
-    ]
-    if close:
-        headers.append(_CLOSE)
-    return {"type": "http.response.start", "status": answer.status, "headers": headers}
+def _body(request: Request) -> bytes:
+    kind = request.headers.get(CONTENT_TYPE, JSON)
+    if kind != JSON:
+        check_type(kind)
+    encoding = request.headers.get(CONTENT_ENCODING)
+    return request.body if encoding is None else decompressed(request.body, encoding)

@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from typing import Any
 
 import uvicorn
 
+from evermodel_runtime.serve.connection import Answering, HttpConnection
 from evermodel_runtime.serve.readiness import Readiness
 from evermodel_runtime.web import WebServer, web_config
 
@@ -59,12 +59,13 @@ class DrainingServer(WebServer):
         return elapsed >= SETTLE_SECONDS and not self.server_state.connections
 
 
-def make_server(app: Any, host: str, port: int, readiness: Readiness, drain_seconds: float) -> DrainingServer:
+def make_server(app: Answering, host: str, port: int, readiness: Readiness, drain_seconds: float) -> DrainingServer:
     """Make the web server of a serving pod."""
     config = web_config(
         app,
         host=host,
         port=port,
+        http=HttpConnection,
         lifespan="off",
         keep_alive_seconds=KEEP_ALIVE_SECONDS,
         grace_seconds=IN_FLIGHT_SECONDS,

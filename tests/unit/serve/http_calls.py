@@ -1,11 +1,14 @@
-"""Calls an ASGI application in the test's own loop, and a hub that answers as it is told."""
+"""Sends bytes over a connection without a socket, in the test's own loop; and a hub that answers as it is told."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import httptools
 import msgspec
 from tests.unit.serve.made_models import Made, numeric, serve_config
+from uvicorn.server import ServerState
 
 from evermodel.contract import FeedbackRequest, FeedbackResponse, Heartbeat, HeartbeatReply, LabelResult, LabelStatus
 from evermodel.tokens import Role, role_token
@@ -13,11 +16,14 @@ from evermodel_runtime.quality.prediction_id import Signer
 from evermodel_runtime.serve.application import Application
 from evermodel_runtime.serve.batching import inference_of
 from evermodel_runtime.serve.captures import CaptureBuffer
+from evermodel_runtime.serve.connection import HttpConnection
+from evermodel_runtime.serve.draining import KEEP_ALIVE_SECONDS
 from evermodel_runtime.serve.feedback import FeedbackForwarder
 from evermodel_runtime.serve.hub_client import HubAnswer, HubClient, HubUnreachableError
 from evermodel_runtime.serve.inference import PredictionIds
 from evermodel_runtime.serve.measures import Measures
 from evermodel_runtime.serve.readiness import Readiness
+from evermodel_runtime.web import web_config
 
 TOKEN = role_token("ab" * 32, "iris", Role.SERVER)
 NOW = 1_700_000_000.5
@@ -38,6 +44,78 @@ class Reply:
         return str(self.json["error"])
 
 
+class Wire(asyncio.Transport):
+    """The transport of one connection: what is written stays to be read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.replies: list[Reply] = []
+        self.written = b""
+        self.continued = 0
+        self.reading = True
+        self.heads_alone = False
+        """Whether answers have no body, as those to HEAD."""
+        self.replied = asyncio.Event()
+        self._closing = False
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers: dict[str, str] = {}
+        self._body = b""
+
+    def write(self, data: Any) -> None:
+        assert not self._closing
+        self.written += data
+        self._parser.feed_data(data)
+
+    def close(self) -> None:
+        self._closing = True
+        self.replied.set()
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.decode()] = value.decode()
+
+    def on_headers_complete(self) -> None:
+        if self.heads_alone:
+            self.on_message_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+
+    def on_message_complete(self) -> None:
+        status, headers, body = self._parser.get_status_code(), self._headers, self._body
+        self._headers, self._body = {}, b""
+        if status == 100:
+            self.continued += 1
+            return
+        self.replies.append(Reply(status, headers, body))
+        self.replied.set()
+
+
+def connect(app: Application, idle_seconds: int = KEEP_ALIVE_SECONDS) -> tuple[HttpConnection, Wire]:
+    """Open a connection as uvicorn does."""
+    config = web_config(
+        app,
+        host="",
+        port=0,
+        lifespan="off",
+        keep_alive_seconds=idle_seconds,
+        grace_seconds=1,
+        http=HttpConnection,
+    )
+    config.load()
+    connection, wire = HttpConnection(config, ServerState()), Wire()
+    connection.connection_made(wire)
+    return connection, wire
+
+
 async def call(
     app: Application,
     method: str,
@@ -47,25 +125,21 @@ async def call(
     headers: Iterable[tuple[bytes, bytes]] = (),
     pieces: int = 1,
 ) -> Reply:
-    encoded = body if isinstance(body, bytes) else msgspec.json.encode(body)
-    size = max(1, -(-len(encoded) // pieces))
-    parts = [encoded[at : at + size] for at in range(0, len(encoded), size)] or [b""]
-    sent: list[Any] = []
-
-    async def receive() -> dict[str, Any]:
-        if not parts:
-            return {"type": "http.disconnect"}
-        return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {"type": "http", "method": method, "path": path, "headers": list(headers)}
-    await app(scope, receive, send)
-    start, end = sent
-    named = {name.decode(): value.decode() for name, value in start["headers"]}
-    assert int(named["content-length"]) == len(end["body"])
-    return Reply(start["status"], named, end["body"])
+    content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+    size = max(1, -(-len(content) // pieces))
+    named = list(headers)
+    if b"content-length" not in dict(named):
+        named.append((b"content-length", b"%d" % len(content)))
+    head = f"{method} {path} HTTP/1.1\r\n".encode() + b"".join(b"%s: %s\r\n" % each for each in named) + b"\r\n"
+    connection, wire = connect(app)
+    wire.heads_alone = method == "HEAD"
+    connection.data_received(head)
+    for at in range(0, len(content), size):
+        connection.data_received(content[at : at + size])
+    await wire.replied.wait()
+    connection.connection_lost(None)
+    (reply,) = wire.replies
+    return reply
 
 
 class ToldHub(HubClient):
