@@ -19,7 +19,16 @@ from tests.unit.runtime.made_runs import (
 )
 from tests.unit.runtime.memory_hub import MemoryHub, surroundings
 
-from evermodel.contract import Epochs, FailureReason, ModelFormat, Task, TrainReport, WarmStart, WarmStartMode
+from evermodel.contract import (
+    Epochs,
+    FailureReason,
+    ModelFormat,
+    PreprocessingStep,
+    Task,
+    TrainReport,
+    WarmStart,
+    WarmStartMode,
+)
 from evermodel_runtime.artifacts.manifests import load_model
 from evermodel_runtime.artifacts.skops_archive import dump_pipeline, load_pipeline
 from evermodel_runtime.data.failure import JobError
@@ -336,17 +345,32 @@ def test_rows_that_another_model_has_learnt_from_do_not_judge_the_one_that_start
     assert report.started_from == other.manifest
 
 
-def test_an_archive_from_elsewhere_is_started_from_with_a_warning() -> None:
-    hub = MemoryHub()
+def an_archive(hub: MemoryHub) -> WarmStart:
+    """Upload a pipeline that nothing else is known of."""
     archive = dump_pipeline(pipeline_of(hub, first(hub, **SGD)))
     hub.datasets["start"] = archive
     digest = hashlib.sha256(archive).hexdigest()
-    start = WarmStart(mode=WarmStartMode.CONTINUE, uri="hub://start", sha256=digest)
+    return WarmStart(mode=WarmStartMode.CONTINUE, uri="hub://start", sha256=digest)
+
+
+def test_an_archive_from_elsewhere_is_started_from_with_a_warning() -> None:
+    hub = MemoryHub()
+    start = an_archive(hub)
 
     report = train(make_train_run(data=MORE, warm_start=start, **SGD), surroundings(hub))
 
-    assert report.started_from == digest
-    assert "perhaps from rows that are held out here" in report.notes[-1]
+    assert report.started_from == start.sha256
+    (note,) = report.notes  # and none of default steps, for the transformers are those of the archive
+    assert "perhaps from rows that are held out here" in note
+
+
+def test_steps_beside_the_transformers_of_an_archive_are_refused() -> None:
+    hub = MemoryHub()
+    steps = (PreprocessingStep(transformer="MinMaxScaler", columns=("*",)),)
+    run = make_train_run(data=MORE, warm_start=an_archive(hub), preprocessing=steps, **SGD)
+
+    with pytest.raises(JobError, match=r"transformers of its own: leave spec\.training\.preprocessing out"):
+        train(run, surroundings(hub))
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,9 @@ def check_same_columns(taken: tuple[Column, ...], columns: tuple[Column, ...]) -
 
 def check_steps(base: Base, run: TrainRun) -> None:
     """Refuse a model whose preprocessing is not the declared one; what was never declared is its own."""
-    if base.manifest is not None and base.manifest.preprocessing != run.preprocessing:
+    if base.manifest is None:
+        raise CannotStartError("it brings transformers of its own: leave spec.training.preprocessing out")
+    if base.manifest.preprocessing != run.preprocessing:
         raise CannotStartError("its preprocessing is not the one that is declared, and its weights are for its own")
 
 

@@ -51,6 +51,7 @@ from evermodel_runtime.train.objective import goodness, losses_of, value_of
 from evermodel_runtime.train.windows import Choice, LabelledRows, Score, Window, all_data, choose_data
 
 if TYPE_CHECKING:
+    from evermodel_runtime.train.base import Base
     from evermodel_runtime.train.earlier_members import Joined
     from evermodel_runtime.train.packing import Packed  # with scikit-learn, for which bad data need not wait
     from evermodel_runtime.train.pipeline import Recipe
@@ -88,7 +89,6 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
     declared = run
     if not run.preprocessing:
         run = msgspec.structs.replace(run, preprocessing=default_steps(dataset.features, run.estimator))
-        notes.insert(0, described(run.preprocessing))
     part = training_part(dataset)
     for note in notes:
         say(note)
@@ -112,6 +112,7 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
         run, base, part, recipe = start.run, start.base, start.part, start.recipe(say)
         feedback = feedback.left(start.feedback)
         source = feedback.beside(part)
+    notes[:0] = _assumed(run, declared, base, say)
     joined = earlier_members(run, dataset, part, feedback.data, surroundings)
     if joined is not None:
         notes.extend(joined.notes)
@@ -151,6 +152,15 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
         started_from=started_from,
         search=None if fitted.found is None else fitted.found.summary,
     )
+
+
+def _assumed(run: TrainRun, declared: TrainRun, base: Base | None, say: Progress) -> list[str]:
+    """Say which steps were taken unasked; those of a model that is started from are its own."""
+    if declared.preprocessing or base is not None:
+        return []
+    note = described(run.preprocessing)
+    say(note)
+    return [note]
 
 
 def end_if_nothing_new(run: TrainRun, digest: str, feedback: UsableFeedback) -> None:
