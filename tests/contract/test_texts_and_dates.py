@@ -19,8 +19,8 @@ from tests.unit.runtime.made_runs import make_source, make_train_run
 
 from evermodel.api.generated import CHECKOUT
 from evermodel.contract import Column, ColumnKind, ModelFormat, PreprocessingStep
-from evermodel_runtime.data.csvfile import read_csv
 from evermodel_runtime.data.dataset import read_dataset, training_part
+from evermodel_runtime.data.formats import read_table
 from evermodel_runtime.data.rows import FeatureRows
 from evermodel_runtime.train.pipeline import make_recipe
 
@@ -39,17 +39,17 @@ TEXTS = (
 
 def test_every_text_gets_the_answer_of_the_pipeline(hub: Hub, tmp_path: Path) -> None:
     model, table = yaml.safe_load_all((CHECKOUT / "manifests" / "samples" / "text.yaml").read_text("utf-8"))
-    content = table["data"]["tickets.csv"].encode()
-    hub.upload("tickets.csv", content)
+    content = table["data"]["tickets.jsonl"].encode()
+    hub.upload("tickets.jsonl", content)
     steps = msgspec.convert(model["spec"]["training"]["preprocessing"], tuple[PreprocessingStep, ...])
-    source = make_source(uri="hub://tickets.csv", target="topic", features=("message", "channel"))
+    source = make_source(uri="hub://tickets.jsonl", target="topic", features=("message", "channel"))
     run = make_train_run(model=MODEL, hub_url=hub.url, data=source, preprocessing=steps, estimator="LogisticRegression")
 
     report = Jobs(tmp_path).run("train", run).report
     with serving(hub, report.manifest) as pod:
         answers = outputs(pod.infer({"message": list(TEXTS), "channel": ["mail"] * len(TEXTS)}))
 
-    part = training_part(read_dataset(read_csv(content, "tickets.csv"), source, steps))
+    part = training_part(read_dataset(read_table(content, "tickets.jsonl"), source, steps))
     pipeline = make_recipe(run, part.features.columns).fit(part.features, part.target.labels)
     texts = np.array([text or "" for text in TEXTS], object)
     rows = FeatureRows(part.features.columns, (texts, np.array(["mail"] * len(TEXTS), object)))
@@ -77,7 +77,7 @@ def test_every_spelling_of_a_moment_gets_the_answer_of_the_pipeline(hub: Hub, tm
             pod.infer({"at": ["2026-03-02T08:10:00Z", "2026-03-02 10:10:00+02:00", "2026-03-02T08:10", None]})
         )
 
-    part = training_part(read_dataset(read_csv(content, "rentals.csv"), source, steps))
+    part = training_part(read_dataset(read_table(content, "rentals.csv"), source, steps))
     pipeline = make_recipe(run, part.features.columns).fit(part.features, part.target.labels)
     moments = np.array(["2026-03-02T08:10:00"] * 3 + [""], object)
     expected = pipeline.predict_proba(FeatureRows(part.features.columns, (moments,)).arrow()).astype(np.float32)

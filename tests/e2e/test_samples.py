@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,14 @@ from tests.demo.journal import Journal
 from tests.demo.stages import Snapshot
 from tests.demo.story import Story
 from tests.demo.traffic import Clients
-from tests.e2e import manifests, namespaces
+from tests.e2e import manifests, namespaces, warehouse
 from tests.e2e.figures import Figure
+from tests.e2e.hub import Hub
 from tests.e2e.installation import Installation
 from tests.e2e.namespaces import Namespace
+from tests.samples.networks import MODELS
 
-from evermodel.contract import Metric
+from evermodel.contract import Manifest, Metric, ModelFormat
 from evermodel.kube.client import Object
 from evermodel.kube.kinds import MODEL
 from evermodel_runtime.serve.metadata import DATE_TIME
@@ -63,6 +66,17 @@ class Sample:
         name: str = self.model["metadata"]["name"]
         return name
 
+    @property
+    def files(self) -> list[Path]:
+        """What it wants uploaded to the hub first."""
+        text = self.path.read_text(encoding="utf-8")
+        return [file for file in sorted(MODELS.iterdir()) if f"hub://{file.name}" in text]
+
+    @property
+    def needs_warehouse(self) -> bool:
+        """Whether its rows are in the claim or on the server of that name."""
+        return str(self.model["spec"]["data"]["train"]["uri"]).startswith(warehouse.NAMED)
+
     def without_pin(self) -> list[Object]:
         """Return what is applied first where the file pins a version: it has to be made before."""
         for one in (found := self.objects):
@@ -74,12 +88,15 @@ Batch = tuple[Sample, ...]
 AT_ONCE = 12
 """Samples whose pods two cores have room for beside each other."""
 TOLD_OF = "digits"
-"""The sample that the other tests go on with."""
+"""The sample that the last tests go on with."""
+MADE_TWICE = {"digits": ModelFormat.ONNX, "tickets": ModelFormat.SKOPS, "searched": ModelFormat.ONNX}
+"""Samples that are made once more in another namespace, and how they are stored."""
 SAMPLES = sorted(
     (Sample(path) for path in (REPO / "manifests" / "samples").glob("*.yaml")),
-    key=lambda sample: (sample.name == TOLD_OF, sample.path),
+    key=lambda sample: (sample.name in MADE_TWICE, sample.path),
 )
-BATCHES: list[Batch] = [tuple(SAMPLES[start : start + AT_ONCE]) for start in range(0, len(SAMPLES), AT_ONCE)]
+_EACH = math.ceil(len(SAMPLES) / math.ceil(len(SAMPLES) / AT_ONCE))
+BATCHES: list[Batch] = [tuple(SAMPLES[start : start + _EACH]) for start in range(0, len(SAMPLES), _EACH)]
 
 
 def _named(batch: Batch) -> str:
@@ -100,8 +117,18 @@ def applied(installation: Installation, shared_name: str, request: pytest.Fixtur
 
 async def _apply(installation: Installation, name: str, batch: Batch) -> None:
     async with namespaces.opened(installation, name) as namespace:
+        if any(sample.needs_warehouse for sample in batch):
+            await warehouse.open_warehouse(namespace)
         for sample in batch:
-            await namespace.apply(*sample.without_pin())
+            if not sample.needs_warehouse and not sample.files:
+                await namespace.apply(*sample.without_pin())
+        for sample in batch:  # by now the pods start that these want
+            if sample.needs_warehouse:
+                await warehouse.wait_for_warehouse(namespace)
+            for file in sample.files:
+                await Hub(namespace).upload(file.name, file.read_bytes())
+            if sample.needs_warehouse or sample.files:
+                await namespace.apply(*sample.without_pin())
         await _wait(namespace, batch)
         for sample in batch:
             await namespace.kubectl("apply", "-f", sample.path)
@@ -208,7 +235,7 @@ async def test_a_file_is_uploaded_to_the_hub_as_the_manual_says_and_trained_on(
 ) -> None:
     rows = "\n".join(["age,income,target", *(f"{age},{age * 7 % 60},{int(age > 30)}" for age in range(1, 61))])
     (tmp_path / "customers.csv").write_text(rows, encoding="utf-8")
-    await _make_room(shared, applied)
+    await _make_room(shared, applied, but=MADE_TWICE)
     answer = await _run_of_the_manual("Give it data", installation, shared.name, tmp_path, unused_tcp_port)
     stored = json.loads(answer)
     assert (stored["name"], stored["size"]) == ("customers.csv", len(rows))
@@ -222,9 +249,37 @@ async def test_a_file_is_uploaded_to_the_hub_as_the_manual_says_and_trained_on(
     assert version.status.data_sha256 == stored["sha256"]
 
 
-async def _make_room(shared: Namespace, batch: Batch) -> None:
-    """Delete the samples but the one that is still to be told of: their pods ask for much of two cores."""
-    done = [f"model/{sample.name}" for sample in batch if sample.name != TOLD_OF]
+@with_the_last_batch
+async def test_the_same_declaration_makes_the_same_bytes_in_pods_of_another_namespace(
+    applied: Batch, shared: Namespace, namespace: Namespace
+) -> None:
+    """Another hub, other pods and tokens: the same are what was declared, and all that a manifest names by digest."""
+    again = [sample for sample in applied if sample.name in MADE_TWICE]
+    for sample in again:
+        await namespace.apply(*sample.objects)
+    one = {sample.name: await _manifest(shared, sample.name) for sample in again}
+    other = {sample.name: await _manifest(namespace, sample.name) for sample in again}
+    await _make_room(shared, applied, but={TOLD_OF})
+
+    assert {name: manifest.format for name, manifest in one.items()} == MADE_TWICE
+    assert one["searched"].search is not None
+    assert other == one
+
+
+async def _manifest(namespace: Namespace, model: str) -> Manifest:
+    """Return the record of version 1, which names model, rows and trials by digest."""
+    (version,) = (await namespace.until(model, is_trained)).versions
+    return await Hub(namespace).manifest(model, version.status.manifest or "")
+
+
+def is_trained(snapshot: Snapshot) -> bool:
+    """There is a version, and it has its artifact."""
+    return bool(snapshot.versions) and snapshot.versions[0].status.manifest is not None
+
+
+async def _make_room(shared: Namespace, batch: Batch, *, but: Collection[str]) -> None:
+    """Delete the samples but those that are still to be told of: their pods ask for much of two cores."""
+    done = [f"model/{sample.name}" for sample in batch if sample.name not in but]
     await shared.kubectl("delete", "--ignore-not-found", *done)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -17,18 +17,24 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from tests.samples.networks import MODELS
+from tests.samples.warehouse import claimed, served
 from tests.unit.api.schemas import unknown_fields
+from tests.unit.core.made import make_observed, make_version
 from tests.unit.runtime.made_runs import make_evaluate_run, make_source, make_train_run
 from tests.unit.runtime.memory_hub import MemoryHub, surroundings
 
 from evermodel.api import API_VERSION, crd
 from evermodel.api.generated import CHECKOUT
 from evermodel.api.modeldeployment import ModelDeploymentSpec, Transformer
-from evermodel.contract import Measure, Metric, PreprocessingStep
+from evermodel.api.modelversion import VersionPhase
+from evermodel.contract import EvaluateRun, Measure, Metric, PreprocessingStep, TrainRun
 from evermodel.core.objectives import objective_of
+from evermodel.core.runs import evaluate_run, train_run
 from evermodel_runtime.evaluate.job import evaluate
 from evermodel_runtime.train.job import train
 
+Run = TypeVar("Run", TrainRun, EvaluateRun)
 SAMPLES = sorted((CHECKOUT / "manifests" / "samples").glob("*.yaml"))
 STEPS = {Transformer.ONE_HOT_ENCODER: OneHotEncoder, Transformer.STANDARD_SCALER: StandardScaler}
 
@@ -174,3 +180,40 @@ def test_texts_and_dates_are_learnt_from_well_enough(name: str, chance: float, t
     assert judged.reference is not None
     assert judged.reference.candidate > spec.objective.threshold + 0.05
     assert judged.reference.dummy < chance
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        pytest.param("claim", "SuccessiveHalving, 13 trials over 3 Temporal folds", id="three years in a claim"),
+        pytest.param("web-server", "Grid, 4 trials over 3 Stratified folds", id="parcels of a web server"),
+        pytest.param("imported", "hub://digits.onnx is taken over", id="a network that is taken over"),
+        pytest.param("grown", "grows from an archive", id="a network that grows"),
+        pytest.param("transfer", "takes the features of an archive", id="a network under a new head"),
+    ],
+)
+def test_a_sample_that_needs_files_learns_well_enough_from_those_that_tests_put_there(
+    name: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = model_of(CHECKOUT / "manifests" / "samples" / f"{name}.yaml")
+    for path, content in (claimed() | served()).items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    hub = MemoryHub(datasets={file.name: file.read_bytes() for file in MODELS.iterdir()})
+    version = make_version(1, VersionPhase.TRAINING, spec=spec, run={"model": spec.model})
+    observed = make_observed(version, spec=spec)
+
+    trained = train(mounted(train_run(observed, version)), surroundings(hub, tmp_path))
+    judging = evaluate_run(observed, version, manifest=trained.manifest, data_sha256=trained.data_sha256)
+    judged = evaluate(mounted(judging), surroundings(hub, tmp_path)).reference
+
+    assert says in capsys.readouterr().out
+    assert judged is not None
+    sign = -1 if Metric(spec.objective.metric.value).lower_is_better else 1
+    assert sign * judged.candidate > sign * spec.objective.threshold > sign * judged.dummy
+
+
+def mounted(run: Run) -> Run:
+    """Let a file of the web server, whom no test of units reaches, be one of a ConfigMap."""
+    source = msgspec.structs.replace(run.data, uri=run.data.uri.replace("https://", "configmap://"), credentials=None)
+    return msgspec.structs.replace(run, data=source)
