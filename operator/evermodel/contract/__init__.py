@@ -108,6 +108,8 @@ from evermodel.contract.serving import (
     HeartbeatReply,
     LabelResult,
     LabelStatus,
+    PredictRequest,
+    PredictResponse,
     ServeConfig,
 )
 
@@ -187,6 +189,8 @@ __all__ = [
     "OfflineReport",
     "OfflineRun",
     "PairedScore",
+    "PredictRequest",
+    "PredictResponse",
     "PreprocessingStep",
     "Quality",
     "QualityQuery",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from evermodel.contract.drift import BinCounts
 from evermodel.contract.message import Message, Scalar
@@ -20,6 +20,28 @@ class ServeConfig(Message, frozen=True, kw_only=True):
     hub_url: str
     manifest: str
     capture: bool = False
+
+
+class PredictRequest(Struct, frozen=True):
+    """Body of POST /v1/models/{model}:predict: each instance a list in column order, or an object by column name.
+
+    This and its answer are spelled as TensorFlow Serving and KServe spell them.
+    """
+
+    instances: list[list[Any] | dict[str, Any]]
+
+
+class PredictResponse(Struct, frozen=True, omit_defaults=True):
+    """Answer to a PredictRequest; predictions, ids and probabilities have one element for each instance."""
+
+    predictions: list[Scalar]
+    prediction_ids: list[str]
+    """The ids to send labels for."""
+    model_name: str
+    model_version: str
+    probabilities: list[list[float]] | None = None
+    """In the order of ``classes``; both are left out where the model has none."""
+    classes: list[Scalar] | None = None
 
 
 class FeedbackRow(Message, frozen=True, kw_only=True):

@@ -68,8 +68,9 @@ async def test_instances_are_answered_as_tensors_are(made: Made, instances: Any,
     if "probabilities" in outputs:
         shape = outputs["probabilities"]["shape"]
         assert reply.json["probabilities"] == np.reshape(outputs["probabilities"]["data"], shape).tolist()
+        assert reply.json["classes"] == list(made.manifest.classes)
     else:
-        assert "probabilities" not in reply.json
+        assert not {"probabilities", "classes"} & set(reply.json)
 
 
 async def test_each_instance_has_an_id_is_captured_and_counted() -> None:

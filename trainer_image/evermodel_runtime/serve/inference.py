@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 
-from evermodel.contract import ServeConfig
+from evermodel.contract import PredictResponse, Scalar, ServeConfig, label_text
 from evermodel_runtime.quality.prediction_id import Signer
 from evermodel_runtime.serve.answers import Answer, binary_answer, error_answer, json_answer
 from evermodel_runtime.serve.binary import SIZE, encoded, split, with_binary
 from evermodel_runtime.serve.binning import BinCounter
 from evermodel_runtime.serve.captures import CaptureBuffer
-from evermodel_runtime.serve.instances import PredictResponse, read_instances
+from evermodel_runtime.serve.instances import read_instances
 from evermodel_runtime.serve.matrix import MatrixRequest, read_matrix
 from evermodel_runtime.serve.measures import Measures
 from evermodel_runtime.serve.model import (
@@ -104,6 +104,7 @@ class Inference:
         self._clock = clock
         self._answer = PREDICTION if model.predicts_numbers else LABEL
         self._all_outputs = {self._answer: False} | ({PROBABILITIES: False} if model.has_probabilities else {})
+        self._classes = _as_answered(model.label_type, model.manifest.classes)
 
     def answer(self, body: bytes, header_length: bytes | None = None) -> Answer | Awaitable[Answer]:
         """Answer one request; never raises for what a caller sent.
@@ -174,8 +175,15 @@ class Inference:
         return binary_answer(response, content) if content else json_answer(response)
 
     def _plain(self, _asked: Asked, ids: list[str], prediction: Prediction) -> Answer:
-        probabilities = None if prediction.probabilities is None else prediction.probabilities.tolist()
-        return json_answer(PredictResponse(self._labels(prediction), ids, self._name, self._version, probabilities))
+        response = PredictResponse(
+            predictions=self._labels(prediction),
+            prediction_ids=ids,
+            model_name=self._name,
+            model_version=self._version,
+            probabilities=None if prediction.probabilities is None else prediction.probabilities.tolist(),
+            classes=None if prediction.probabilities is None else self._classes,
+        )
+        return json_answer(response)
 
     def _wanted(self, request: InferRequest | MatrixRequest) -> dict[str, bool]:
         binary = bool(request.parameters and request.parameters.get("binary_data_output"))
@@ -214,6 +222,10 @@ class Inference:
         log.error("the model failed", extra={"error": str(error)})
         self._measures.errors += 1
         return error_answer(500, f"the model failed on these rows: {error}")
+
+
+def _as_answered(datatype: Datatype, classes: Sequence[Scalar]) -> list[Scalar]:
+    return [label_text(label) if datatype is Datatype.BYTES else label for label in classes]
 
 
 def _as_bytes(output: InferOutput, content: list[bytes]) -> InferOutput:

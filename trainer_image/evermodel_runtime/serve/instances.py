@@ -8,31 +8,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from evermodel.contract import Scalar
+from evermodel.contract import PredictRequest
 from evermodel_runtime.serve.protocol import MAX_ROWS, RequestError, malformed
 from evermodel_runtime.serve.rows import Rows, Schema, finite_rows, in_one_spelling, shown
 
 _NUMBERS = frozenset({int, float, bool})
 _TEXTS = frozenset({str})
 _EXAMPLE = '{"instances": [[…], …]} or {"instances": [{"column": …}, …]}'
-
-
-class PredictRequest(msgspec.Struct, frozen=True):
-    """Body of POST /v1/models/{model}:predict: each instance a list in column order, or an object by column name."""
-
-    instances: list[list[Any] | dict[str, Any]]
-
-
-class PredictResponse(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Answer to a PredictRequest; every list has one element for each instance."""
-
-    predictions: list[Scalar]
-    prediction_ids: list[str]
-    """The ids to send labels for."""
-    model_name: str
-    model_version: str
-    probabilities: list[list[float]] | None = None
-    """In the order of the classes that GET /v2/models/{model} names; left out where the model has none."""
 
 
 _decoder = msgspec.json.Decoder(PredictRequest)

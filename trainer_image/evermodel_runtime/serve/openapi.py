@@ -9,8 +9,14 @@ import msgspec
 import numpy as np
 
 import evermodel
-from evermodel.contract import ColumnKind, FeedbackRequest, FeedbackResponse, ServeConfig
-from evermodel_runtime.serve.instances import PredictRequest, PredictResponse
+from evermodel.contract import (
+    ColumnKind,
+    FeedbackRequest,
+    FeedbackResponse,
+    PredictRequest,
+    PredictResponse,
+    ServeConfig,
+)
 from evermodel_runtime.serve.protocol import (
     MAX_ROWS,
     ErrorResponse,

@@ -1,0 +1,113 @@
+"""The client for asyncio. Its twin in synchronous.py differs by ``await`` alone."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from evermodel_client.addresses import JSON, TIMEOUT, Addresses
+from evermodel_client.messages import (
+    Feedback,
+    Labels,
+    Prediction,
+    Request,
+    feedback_requests,
+    predict_requests,
+    read_predictions,
+    read_results,
+)
+from evermodel_client.retries import Attempts, Retry
+from evermodel_client.rows import Table, rows_of
+
+
+class AsyncClient:
+    """Talks to one model. May be shared by tasks; close it, or use it in an ``async with`` statement.
+
+    Parameters
+    ----------
+    url : str
+        What ``status.url`` of the ModelDeployment says.
+    model : str
+        Its name.
+    retry : Retry, optional
+        How long a request is tried.
+    http : httpx.AsyncClient, optional
+        A client of one's own, for certificates, headers or timeouts; it is not closed here.
+    """
+
+    def __init__(
+        self, url: str, model: str, *, retry: Retry | None = None, http: httpx.AsyncClient | None = None
+    ) -> None:
+        self._addresses = Addresses.of(url, model)
+        self._retry = retry or Retry()
+        self._own = http is None
+        self._http = http or httpx.AsyncClient(timeout=TIMEOUT)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._own:
+            await self._http.aclose()
+
+    async def ready(self) -> bool:
+        """Tell whether the model answers at this moment."""
+        try:
+            return (await self._http.get(self._addresses.model)).is_success
+        except httpx.TransportError:
+            return False
+
+    async def predict(self, rows: Table) -> list[Prediction]:
+        """Predict rows: lists in column order, dicts by column name, an array, or a DataFrame.
+
+        Many rows are sent in several requests. One whose answer was lost is sent again: it is then predicted twice,
+        and one of the predictions never gets a label.
+
+        Raises
+        ------
+        RefusedError
+            When a row is wrong; the message names the row and the column.
+        UnavailableError
+            When nobody answered within the bounds of ``retry``.
+        """
+        answers = [await self._post(self._addresses.predict, request) for request in predict_requests(rows_of(rows))]
+        return [prediction for answer in answers for prediction in read_predictions(answer)]
+
+    async def feedback(self, labels: Labels) -> Feedback:
+        """Tell the true labels by the ids of their predictions; they are on disk when this returns.
+
+        A label counts once, however often it is sent: after an error all of them may be sent again.
+
+        Raises
+        ------
+        RefusedError
+            When the request is wrong; labels that are wrong by themselves are told in the result, each by itself.
+        UnavailableError
+            When nobody answered within the bounds of ``retry``.
+        """
+        answers = [await self._post(self._addresses.feedback, request) for request in feedback_requests(labels)]
+        return Feedback(results=tuple(result for answer in answers for result in read_results(answer)))
+
+    async def _post(self, url: str, request: Request) -> bytes:
+        attempts = Attempts(retry=self._retry, first_row=request.first, clock=time.monotonic, chance=random.random)
+        while True:
+            try:
+                response = await self._http.post(url, content=request.body, headers=JSON)
+            except httpx.TransportError as error:
+                pause = attempts.lost(error)
+            else:
+                if response.is_success:
+                    return response.content
+                pause = attempts.refused(response)
+            await asyncio.sleep(pause)
