@@ -17,13 +17,13 @@ EXAMPLES = 20
 
 
 @pytest.mark.parametrize("made", [pytest.param(numeric(), id="numbers"), pytest.param(mixed(), id="text and numbers")])
-def test_answers_are_as_described_and_what_is_not_allowed_is_refused(hub: Hub, made: Made) -> None:
+def test_answers_are_as_described_and_what_is_not_allowed_is_refused(hub: Hub, made: Made, tmp_path: Path) -> None:
     with ready_pod(hub, made) as pod:
         command = [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(CHECKS), "run", f"{pod.url}/openapi.json"),
             *("--phases", "coverage,fuzzing", "--max-examples", str(EXAMPLES), "--seed", "5", "--warnings", "off"),
         ]
-        found = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+        found = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, cwd=tmp_path)
 
     assert found.returncode == 0, found.stdout + found.stderr
     assert "26 selected" in found.stdout
