@@ -7,13 +7,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import requests
+from tests.unit.runtime.memory_hub import numbers
 
 from evermodel.contract import (
     HUB_KEY_ENV,
@@ -23,6 +24,7 @@ from evermodel.contract import (
     FeedbackRequest,
     FeedbackRow,
     Heartbeat,
+    LineageEntry,
     Manifest,
     RunConfig,
     RunProgress,
@@ -31,6 +33,7 @@ from evermodel.contract import (
 )
 from evermodel.tokens import Role, role_token
 from evermodel_runtime.artifacts.hub_client import FIRST_PAUSE_SECONDS, HubClient
+from evermodel_runtime.artifacts.manifests import encode_manifest
 from evermodel_runtime.quality.prediction_id import Signer
 
 KEY = "3d" * 32
@@ -91,8 +94,39 @@ class Hub:
     def upload(self, name: str, content: bytes) -> None:
         self._ask("PUT", f"/v1/datasets/{name}", Role.UPLOADER, content, model="*")
 
-    def label(self, rows: list[list[float]], labels: list[Scalar], *, age: float = 0.0) -> int:
-        """Let a serving pod capture rows and pass on their labels; returns how many were accepted.
+    def promote(self, manifest: str, *, version: int = 1) -> None:
+        """Say, as the operator does, that a version became champion."""
+        entry = LineageEntry(
+            number=version,
+            training_hash="hash",
+            manifest=manifest,
+            holdout=0.9,
+            holdout_set="reference",
+            promoted_at=time.time(),
+            data_sha256="digest",
+        )
+        self._ask("POST", f"/v1/models/{MODEL}/lineage", Role.OPERATOR, msgspec.json.encode(entry))
+
+    def serve(self, *names: str, version: int = 1) -> None:
+        """Let a version be champion that takes these columns of numbers, in this order."""
+        manifest = Manifest(
+            model=MODEL,
+            version=version,
+            columns=numbers(*names),
+            onnx_inputs="matrix",
+            training_rows="none",
+            data_sha256="digest",
+            feedback_through=None,
+            estimator="GaussianNB",
+            parameters={},
+            libraries={},
+        )
+        self.promote(self.client().put_blob(encode_manifest(manifest)), version=version)
+
+    def label(
+        self, rows: Sequence[Sequence[Scalar]], labels: Sequence[Scalar], *, version: int = 1, age: float = 0.0
+    ) -> int:
+        """Let a pod that serves a version capture rows and pass on their labels; returns how many were accepted.
 
         ``age`` is how long ago they were predicted, in seconds.
         """
@@ -100,9 +134,9 @@ class Hub:
         ids = []
         for _ in rows:
             self.predictions += 1
-            ids.append(signer.issue(1, time.time() - age, "0", self.predictions.to_bytes(8, "big")))
+            ids.append(signer.issue(version, time.time() - age, "0", self.predictions.to_bytes(8, "big")))
         captures = tuple(Capture(id=name, row=tuple(row)) for name, row in zip(ids, rows, strict=True))
-        beat = Heartbeat(pod="pod", version=1, predictions=self.predictions, captures=captures)
+        beat = Heartbeat(pod="pod", version=version, predictions=self.predictions, captures=captures)
         self._ask("POST", f"/v1/models/{MODEL}/heartbeat", Role.SERVER, msgspec.json.encode(beat))
         told = FeedbackRequest(
             labels=tuple(FeedbackRow(id=name, label=label) for name, label in zip(ids, labels, strict=True))

@@ -21,7 +21,7 @@ from tests.unit.runtime.made_runs import (
     make_train_run,
     turned,
 )
-from tests.unit.runtime.memory_hub import MemoryHub
+from tests.unit.runtime.memory_hub import FLOWERS, PIXELS, MemoryHub, as_records
 
 from evermodel.contract import (
     Column,
@@ -34,7 +34,6 @@ from evermodel.contract import (
     FreshRange,
     HeldoutUse,
     ImportedModel,
-    LabelledRecord,
     Manifest,
     ModelFormat,
     Search,
@@ -69,6 +68,7 @@ def test_a_turned_camera_from_version_1_to_a_better_version_2(hub: Hub, jobs: Jo
     first = jobs.run("train", train_run(hub))
     assert (first.exit_code, type(first.report)) == (0, TrainReport), first.errors
     judged_first = jobs.run("evaluate", evaluation(hub, 1, first.report, None))
+    hub.promote(first.report.manifest)
     images, labels = digits("700:")
     assert hub.label(turned(images[:450]), list(labels[:450])) == 450
     second = jobs.run("train", train_run(hub, version=2, feedback_through=450))
@@ -241,6 +241,7 @@ def test_an_unreadable_run_is_told(command: str, config: bytes, jobs: Jobs) -> N
 
 
 def test_records_are_merged_by_age_and_share_and_the_published_rows_are_these(hub: Hub, jobs: Jobs) -> None:
+    hub.serve(*(column.name for column in PIXELS[1]))
     images, labels = digits("700:1100")
     for age, stretch in ((80, slice(0, 100)), (20, slice(100, 200)), (10, slice(200, 300)), (0, slice(300, 400))):
         assert hub.label(images[stretch], list(labels[stretch]), age=age * DAY) == 100
@@ -338,12 +339,12 @@ def job_hub(request: pytest.FixtureRequest, hub: Hub) -> JobHub:
     rows, labels = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], [1, 0, 1]
     if request.param == "process":
         hub.upload("flowers", b"a,b\n")
-        hub.label(rows, list(labels))
+        hub.serve("height", "width")
+        hub.label(rows[:2], labels[:2])
+        hub.label(rows[2:], labels[2:], version=2)
         return hub.client()
-    labelled = tuple(
-        LabelledRecord(seq=place + 1, predicted_at=time.time(), row=tuple(row), label=str(label))
-        for place, (row, label) in enumerate(zip(rows, labels, strict=True))
-    )
+    labelled = as_records(rows[:2], labels[:2]) + as_records(rows[2:], labels[2:], first_seq=3, version=2)
+    labelled = tuple(msgspec.structs.replace(record, predicted_at=time.time()) for record in labelled)
     return MemoryHub(datasets={"flowers": b"a,b\n"}, labelled=labelled)
 
 
@@ -358,9 +359,11 @@ def test_both_hubs_answer_alike(job_hub: JobHub) -> None:
     assert (job_hub.dataset("flowers", sizes.append), job_hub.dataset("roses", sizes.append)) == (b"a,b\n", None)
     assert sizes == [4]
     found = job_hub.records(FreshRange(after=1, through=2))
-    assert [(record.seq, record.row, record.label) for record in found] == [(2, (3.0, 4.0), "0")]
-    assert len(job_hub.records(FreshRange(after=0, through=100))) == 3
-    assert job_hub.records(FreshRange(after=0, through=100, predicted_after=time.time() + 60)) == ()
+    assert [(record.seq, record.row, record.label) for record in found.records] == [(2, (3.0, 4.0), "0")]
+    everything = job_hub.records(FreshRange(after=0, through=100))
+    assert [record.version for record in everything.records] == [1, 1, 2]
+    assert everything.columns == FLOWERS, "of version 2 nothing is known"
+    assert job_hub.records(FreshRange(after=0, through=100, predicted_after=time.time() + 60)).records == ()
     assert [use("reference", version) for version in (1, 1, 2)] == [1, 1, 2]
     assert [use("fresh", version, 0, 10) for version in (1, 2, 2)] == [1, 2, 2]
     second, first = (Trial(number=number, parameters={"C": number}, rows=9, score=0.5, std=0.1) for number in (2, 1))

@@ -131,6 +131,7 @@ def test_a_copy_of_a_held_out_row_under_another_id_is_not_learnt_however_it_is_s
 
 def test_feedback_that_copies_held_out_rows_is_not_learnt(hub: Hub, jobs: Jobs) -> None:
     rows = by_id()
+    hub.serve(*NUMBERS)
     new = [[1.0 + number / 64, 0.25] for number in range(30)]
     copies = [[float(row["height"]), int(row["width"])] for row in rows.held_out]
     copies += [[int(row["height"]), row["width"] + 1e-9] for row in rows.held_out]
@@ -148,6 +149,7 @@ def test_records_that_are_kept_for_the_gate_are_not_learnt_and_copies_of_what_wa
     hub: Hub, jobs: Jobs
 ) -> None:
     rows = by_id()
+    hub.serve(*NUMBERS)
     learnt = [[1.0 + number / 64, 0.25] for number in range(30)]
     fresh = [[MARK + number, 0.5] for number in range(40)]
     assert hub.label(learnt, ["rose"] * 30) == 30
@@ -276,6 +278,7 @@ def test_the_choice_of_a_window_judges_by_rows_that_were_not_fitted_on_and_that_
     hub: Hub, jobs: Jobs
 ) -> None:
     rows = by_id()
+    hub.serve(*NUMBERS)
     chance = np.random.default_rng(4)
     clear = [[float(height), 0.5] for height in chance.choice([-1, 1], 200) * chance.uniform(1, 2, 200)]
     copies = [[float(row["height"]), float(row["width"])] for row in rows.held_out]
@@ -327,6 +330,7 @@ def test_a_warm_start_learns_on_from_rows_to_learn_alone(hub: Hub, jobs: Jobs) -
 
 def test_a_container_of_ones_own_finds_no_held_out_row_in_its_folders(hub: Hub, jobs: Jobs, tmp_path: Path) -> None:
     rows = by_id()
+    hub.serve(*NUMBERS)
     hub.upload("flowers.csv", as_csv(rows.source))
     copies = [[float(row["height"]), float(row["width"])] for row in rows.held_out]
     assert hub.label(copies, ["rose"] * len(copies)) == len(copies)

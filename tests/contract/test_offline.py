@@ -28,6 +28,7 @@ def test_labelled_records_of_production_become_a_report_at_the_hub(hub: Hub, tmp
     run = make_train_run(model=MODEL, hub_url=hub.url, data=source, parameters={"max_depth": 8})
     trained = jobs.run("train", run)
     assert isinstance(trained.report, TrainReport), trained.errors
+    hub.promote(trained.report.manifest)
     images, labels = digits("700:1000")
     assert hub.label(images, list(labels)) == 300
     assert fetch(hub, "offline").status_code == 404

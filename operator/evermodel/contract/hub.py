@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from evermodel.contract.artifacts import Column
 from evermodel.contract.drift import Drift, DriftQuery
 from evermodel.contract.measures import Measure
 from evermodel.contract.message import Message, Scalar
@@ -15,8 +16,11 @@ class LabelledRecord(Message, frozen=True, kw_only=True):
     """One captured prediction whose label has come."""
 
     seq: int
+    version: int
+    """The version that answered."""
     predicted_at: float
     row: tuple[Scalar | None, ...]
+    """Values in the order of the columns that this version takes."""
     label: str
     """As ``label_text`` spells it."""
 
@@ -25,6 +29,8 @@ class LabelledRecords(Message, frozen=True, kw_only=True):
     """Answer to GET /v1/models/{model}/records, in ledger order; ``through`` is the last number looked at."""
 
     records: tuple[LabelledRecord, ...]
+    columns: dict[int, tuple[Column, ...]]
+    """What each version of these records takes, as its manifest says; versions of which none is known are not here."""
     through: int
     more: bool
 

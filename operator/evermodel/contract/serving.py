@@ -84,7 +84,7 @@ class FeedbackResponse(Message, frozen=True, kw_only=True):
 
 
 class Capture(Message, frozen=True, kw_only=True):
-    """The raw features of one prediction, in the order of the manifest's columns."""
+    """The raw features of one prediction, in the order of the manifest's columns: by these they are read later."""
 
     id: str
     row: tuple[Scalar | None, ...]

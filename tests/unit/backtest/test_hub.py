@@ -5,9 +5,11 @@ import random
 import msgspec
 from tests.unit.hub.asgi import MODEL, HubClient
 
-from evermodel.contract import FreshRange, HeldoutUse, HeldoutUseReply, LabelledRecord
+from evermodel.contract import Column, ColumnKind, FreshRange, HeldoutUse, HeldoutUseReply, LabelledRecord
 from evermodel.tokens import Role
 from evermodel_runtime.backtest.hub import ReplayHub
+
+COLUMNS = (Column(name="height", kind=ColumnKind.NUMBER),)
 
 
 def made_uses(count: int) -> list[HeldoutUse]:
@@ -37,6 +39,9 @@ async def test_uses_of_held_out_rows_count_as_at_the_real_hub(hub: HubClient) ->
 
 
 def test_records_are_those_of_the_range_whose_prediction_is_young_enough() -> None:
-    ledger = [LabelledRecord(seq=seq, predicted_at=float(seq // 2), row=(seq,), label="1") for seq in range(1, 9)]
-    chosen = ReplayHub(b"", ledger).records(FreshRange(after=2, through=6, predicted_after=1.0))
-    assert [record.seq for record in chosen] == [4, 5, 6]
+    ledger = [
+        LabelledRecord(seq=seq, version=1, predicted_at=float(seq // 2), row=(seq,), label="1") for seq in range(1, 9)
+    ]
+    chosen = ReplayHub(b"", COLUMNS, ledger).records(FreshRange(after=2, through=6, predicted_after=1.0))
+    assert [record.seq for record in chosen.records] == [4, 5, 6]
+    assert chosen.columns == {1: COLUMNS}

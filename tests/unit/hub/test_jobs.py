@@ -12,6 +12,8 @@ from tests.unit.hub.asgi import MODEL, START, HubClient, running_hub
 
 from evermodel.contract import (
     Capture,
+    Column,
+    ColumnKind,
     EvaluationReport,
     FailureReason,
     FailureReport,
@@ -30,6 +32,18 @@ from evermodel.contract import (
 )
 from evermodel.tokens import ANY_MODEL, Role
 from evermodel_runtime.hub.schema import FILE_NAME, METRICS, SCHEMA_VERSION, STEPS
+
+
+def lineage_entry(number: int, promoted_at: float, manifest: str = "m") -> LineageEntry:
+    return LineageEntry(
+        number=number,
+        training_hash="t",
+        manifest=manifest,
+        holdout=0.95,
+        holdout_set="reference",
+        promoted_at=promoted_at,
+        data_sha256="d",
+    )
 
 
 async def records(hub: HubClient, query: str = "") -> LabelledRecords:
@@ -51,6 +65,33 @@ async def test_records_join_labels_and_captures_whichever_came_first(hub: HubCli
     ]
     assert page.records[0].predicted_at == START
     assert (page.through, page.more) == (3, False)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "known"),
+    [
+        pytest.param(b'{"columns": [{"name": "size", "kind": "number"}], "more": 1}', True, id="its manifest"),
+        pytest.param(b"an image", False, id="another blob"),
+        pytest.param(None, False, id="a blob that is not there"),
+    ],
+)
+async def test_records_come_with_the_columns_that_the_lineage_knows_of_their_versions(
+    hub: HubClient, manifest: bytes | None, *, known: bool
+) -> None:
+    digest = hashlib.sha256(manifest or b"").hexdigest()
+    if manifest is not None:
+        assert (await hub.request("PUT", f"/v1/blobs/{digest}", manifest, role=Role.TRAINER)).status == 201
+    for champion in (lineage_entry(1, 10.0, digest), lineage_entry(3, 10.0, "none")):
+        await hub.request("POST", f"/v1/models/{MODEL}/lineage", msgspec.json.encode(champion))
+    predictions = [hub.prediction("7", version=version) for version in (3, 1, 2, 1)]
+    await hub.beat(4, *[Capture(id=prediction, row=(place,)) for place, prediction in enumerate(predictions)])
+    await hub.label(*[(prediction, 7) for prediction in predictions])
+
+    page = await records(hub)
+
+    assert [record.version for record in page.records] == [3, 1, 2, 1]
+    assert page.columns == ({1: (Column(name="size", kind=ColumnKind.NUMBER),)} if known else {})
+    assert (await records(hub, "through=1")).columns == {}, "only of versions on this page"
 
 
 async def test_records_come_in_pages_in_ledger_order(hub: HubClient) -> None:
@@ -225,26 +266,15 @@ async def test_numbers_have_64_bits(hub: HubClient, path: str) -> None:
 
 
 async def test_lineage_has_each_champion_once_and_the_last_one_last(hub: HubClient) -> None:
-    def entry(number: int, promoted_at: float) -> LineageEntry:
-        return LineageEntry(
-            number=number,
-            training_hash="t",
-            manifest="m",
-            holdout=0.95,
-            holdout_set="reference",
-            promoted_at=promoted_at,
-            data_sha256="d",
-        )
-
     async def numbers() -> list[int]:
         answer = await hub.request("GET", f"/v1/models/{MODEL}/lineage", role=Role.TRAINER)
         return [kept.number for kept in msgspec.json.decode(answer.body, type=Lineage).entries]
 
     assert await numbers() == []
-    for kept in (entry(1, 10.0), entry(2, 20.0), entry(2, 20.0), entry(1, 5.0)):
+    for kept in (lineage_entry(1, 10.0), lineage_entry(2, 20.0), lineage_entry(2, 20.0), lineage_entry(1, 5.0)):
         assert (await hub.request("POST", f"/v1/models/{MODEL}/lineage", msgspec.json.encode(kept))).status == 200
     assert await numbers() == [1, 2]
-    await hub.request("POST", f"/v1/models/{MODEL}/lineage", msgspec.json.encode(entry(1, 30.0)))
+    await hub.request("POST", f"/v1/models/{MODEL}/lineage", msgspec.json.encode(lineage_entry(1, 30.0)))
     assert await numbers() == [2, 1]
 
 

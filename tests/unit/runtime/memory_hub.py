@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
-from evermodel.contract import FreshRange, HeldoutUse, LabelledRecord, Manifest, RunReport, Scalar, Trial
+from evermodel.contract import (
+    Column,
+    ColumnKind,
+    FreshRange,
+    HeldoutUse,
+    LabelledRecord,
+    LabelledRecords,
+    Manifest,
+    RunReport,
+    Scalar,
+    Trial,
+)
 from evermodel_runtime.artifacts.job import Progress, Surroundings
+
+
+def numbers(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(name=name, kind=ColumnKind.NUMBER) for name in names)
+
+
+FLOWERS = {1: numbers("height", "width")}
+PIXELS = {1: numbers(*(f"pixel_{row}_{column}" for row in range(8) for column in range(8)))}
 
 
 @dataclass
@@ -20,6 +39,8 @@ class MemoryHub:
     blobs: dict[str, bytes] = field(default_factory=dict)
     datasets: dict[str, bytes] = field(default_factory=dict)
     labelled: tuple[LabelledRecord, ...] = ()
+    taken: dict[int, tuple[Column, ...]] = field(default_factory=lambda: dict(FLOWERS))
+    """What each version took when it answered the requests that are recorded."""
     uses: list[HeldoutUse] = field(default_factory=list)
     reports: dict[tuple[int, str], RunReport] = field(default_factory=dict)
     tried: dict[tuple[int, str], list[Trial]] = field(default_factory=dict)
@@ -38,12 +59,13 @@ class MemoryHub:
             admit(len(content))
         return content
 
-    def records(self, wanted: FreshRange) -> tuple[LabelledRecord, ...]:
-        return tuple(
+    def records(self, wanted: FreshRange) -> LabelledRecords:
+        found = tuple(
             record
             for record in self.labelled
             if wanted.after < record.seq <= wanted.through and record.predicted_at > wanted.predicted_after
         )
+        return as_page(found, self.taken)
 
     def use_heldout(self, use: HeldoutUse) -> int:
         if use not in self.uses:
@@ -73,9 +95,24 @@ def surroundings(hub: MemoryHub, mount: Path = Path("/nowhere")) -> Surroundings
     return Surroundings(hub=hub, mount=mount, progress=Progress(still_clock()))
 
 
-def as_records(rows: list[list[float]], labels: Sequence[Scalar], *, first_seq: int = 1) -> tuple[LabelledRecord, ...]:
+def as_page(records: Sequence[LabelledRecord], taken: Mapping[int, tuple[Column, ...]]) -> LabelledRecords:
+    """Answer as the hub does: with the columns of the versions of these records, where they are known."""
+    versions = sorted({record.version for record in records} & set(taken))
+    columns = {version: taken[version] for version in versions}
+    return LabelledRecords(records=tuple(records), columns=columns, through=0, more=False)
+
+
+def as_records(
+    rows: Sequence[Sequence[Scalar | None]], labels: Sequence[Scalar], *, first_seq: int = 1, version: int = 1
+) -> tuple[LabelledRecord, ...]:
     """Number rows in the order in which they were predicted and labelled."""
     return tuple(
-        LabelledRecord(seq=first_seq + place, predicted_at=100.0 + first_seq + place, row=tuple(row), label=str(label))
+        LabelledRecord(
+            seq=first_seq + place,
+            version=version,
+            predicted_at=100.0 + first_seq + place,
+            row=tuple(row),
+            label=str(label),
+        )
         for place, (row, label) in enumerate(zip(rows, labels, strict=True))
     )

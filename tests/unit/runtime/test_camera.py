@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 from tests.demo.camera import Camera
 from tests.unit.runtime.made_runs import make_source, make_train_run
-from tests.unit.runtime.memory_hub import MemoryHub, as_records, surroundings
+from tests.unit.runtime.memory_hub import PIXELS, MemoryHub, as_records, surroundings
 
 from evermodel_runtime.artifacts.manifests import StoredModel, load_model
 from evermodel_runtime.train.job import train
@@ -33,7 +33,7 @@ def test_a_turned_camera_breaks_the_model_and_its_labelled_photographs_mend_it()
     upright = photographs(camera, 600)
     camera.turn()
     turned, unseen = photographs(camera, 430), photographs(camera, 2000)
-    hub = MemoryHub(labelled=as_records(*upright) + as_records(*turned, first_seq=601))
+    hub = MemoryHub(taken=PIXELS, labelled=as_records(*upright) + as_records(*turned, first_seq=601))
 
     first = load_model(hub, train(SAMPLE, surroundings(hub)).manifest)
     retrained = train(msgspec.structs.replace(SAMPLE, version=2, feedback_through=1030), surroundings(hub))

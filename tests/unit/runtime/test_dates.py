@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from tests.unit.runtime.made_runs import as_csv, make_source, make_train_run
-from tests.unit.runtime.memory_hub import MemoryHub, surroundings
+from tests.unit.runtime.memory_hub import MemoryHub, as_page, as_records, surroundings
 
-from evermodel.contract import Column, ColumnKind, FailureReason, LabelledRecord, ModelFormat, PreprocessingStep
+from evermodel.contract import Column, ColumnKind, FailureReason, ModelFormat, PreprocessingStep
 from evermodel_runtime.artifacts.manifests import load_model
 from evermodel_runtime.data.dataset import read_features
 from evermodel_runtime.data.dates import canonical
@@ -245,9 +245,8 @@ def test_a_later_version_takes_dates_where_the_champion_did_and_tells_a_source_t
 
 def test_records_have_the_spelling_of_the_source_and_those_without_a_date_are_left_out() -> None:
     rows = [("2026-01-31T10:00:00+02:00",), ("soon",), (None,), ("2026-01-31",)]
-    records = [LabelledRecord(seq=n, predicted_at=n, row=row, label="a") for n, row in enumerate(rows, start=1)]
 
-    feedback = read_feedback(records, (DATE,))
+    feedback = read_feedback(as_page(as_records(rows, "abcd"), {1: (DATE,)}), (DATE,))
 
     assert feedback.rows.values[0].tolist() == ["2026-01-31T08:00:00", "2026-01-31T00:00:00"]
     assert feedback.unusable == 2

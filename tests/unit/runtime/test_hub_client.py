@@ -9,7 +9,7 @@ from threading import Thread
 import msgspec
 import pytest
 
-from evermodel.contract import FailureReason, FreshRange, LabelledRecord, LabelledRecords
+from evermodel.contract import Column, ColumnKind, FailureReason, FreshRange, LabelledRecord, LabelledRecords
 from evermodel_runtime.artifacts.hub_client import HubClient, HubRefusedError, Waiting
 from evermodel_runtime.data.failure import JobError
 
@@ -184,15 +184,29 @@ def test_a_dataset_whose_end_does_not_come_is_asked_for_again(serve: Serve) -> N
 
 
 def test_records_are_fetched_page_by_page(serve: Serve) -> None:
-    def page(*seqs: int, through: int, more: bool) -> tuple[int, bytes]:
-        records = tuple(LabelledRecord(seq=seq, predicted_at=1.0, row=(1.0,), label="x") for seq in seqs)
-        return 200, msgspec.json.encode(LabelledRecords(records=records, through=through, more=more))
+    first, second = ((Column(name=name, kind=ColumnKind.NUMBER),) for name in "ab")
 
-    answers = Answers([page(3, 5, through=6, more=True), page(through=7, more=True), page(9, through=9, more=False)])
+    def page(
+        *seqs: int, through: int, more: bool, version: int = 1, columns: tuple[Column, ...] = first
+    ) -> tuple[int, bytes]:
+        records = tuple(
+            LabelledRecord(seq=seq, version=version, predicted_at=1.0, row=(1.0,), label="x") for seq in seqs
+        )
+        answer = LabelledRecords(records=records, columns={version: columns}, through=through, more=more)
+        return 200, msgspec.json.encode(answer)
+
+    answers = Answers(
+        [
+            page(3, 5, through=6, more=True),
+            page(through=7, more=True),
+            page(9, version=2, columns=second, through=9, more=False),
+        ]
+    )
 
     records = serve(answers).records(FreshRange(after=2, through=9, predicted_after=1.5))
 
-    assert [record.seq for record in records] == [3, 5, 9]
+    assert [(record.seq, record.version) for record in records.records] == [(3, 1), (5, 1), (9, 2)]
+    assert records.columns == {1: first, 2: second}
     assert answers.asked == [
         f"GET /v1/models/digits/records?after={after}&through=9&predictedAfter=1.5&limit=5000" for after in (2, 6, 7)
     ]

@@ -14,7 +14,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import all_estimators
 from tests.unit.runtime.made_runs import as_csv, make_source, make_train_run
-from tests.unit.runtime.memory_hub import MemoryHub, surroundings
+from tests.unit.runtime.memory_hub import MemoryHub, numbers, surroundings
 
 from evermodel.api.modeldeployment import Estimator
 from evermodel.api.rules import WITHOUT_WEIGHTS
@@ -88,7 +88,7 @@ ROWS = RANDOM.uniform(-1, 1, size=(400, 2)).round(4)
 """Of the first feature the source says one thing, and production the opposite."""
 SOURCE = as_csv([{"x": x, "y": y, "kind": int(x > 0)} for x, y in ROWS[:300]])
 RECORDS = tuple(
-    LabelledRecord(seq=place + 1, predicted_at=NOW + place, row=(float(x), float(y)), label=str(int(x <= 0)))
+    LabelledRecord(seq=place + 1, version=1, predicted_at=NOW + place, row=(float(x), float(y)), label=str(int(x <= 0)))
     for place, (x, y) in enumerate(ROWS[300:])
 )
 DATA = make_source(uri="hub://flowers.csv", target="kind")
@@ -105,7 +105,7 @@ MEMBERS = (
 
 
 def hub() -> MemoryHub:
-    return MemoryHub(datasets={"flowers.csv": SOURCE}, labelled=RECORDS)
+    return MemoryHub(datasets={"flowers.csv": SOURCE}, labelled=RECORDS, taken={1: numbers("x", "y")})
 
 
 def share_as_in_production(known: MemoryHub, run: TrainRun) -> float:

@@ -269,12 +269,13 @@ def test_a_later_version_takes_what_the_champion_took() -> None:
 
 def test_feedback_with_missing_values_is_learnt_from() -> None:
     records = tuple(
-        LabelledRecord(seq=n + 1, predicted_at=1.0, row=row, label="rose")
+        LabelledRecord(seq=n + 1, version=1, predicted_at=1.0, row=row, label="rose")
         for n, row in enumerate(
             [(None, 0.5, "red", None, 3.0, 7.0), (1.0, None, "red", "small", 3.0, 7.0), (1.0, 1.0, "red", "", 3.0, 7.0)]
         )
     )
-    hub = MemoryHub(datasets={"flowers.csv": as_csv(TABLE)}, labelled=records)
+    taken = {1: dataset_of(TABLE).features.columns}
+    hub = MemoryHub(datasets={"flowers.csv": as_csv(TABLE)}, labelled=records, taken=taken)
 
     report = train(make_train_run(data=SOURCE, estimator="LogisticRegression", feedback_through=3), surroundings(hub))
 

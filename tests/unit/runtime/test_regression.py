@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 from tests.unit.runtime.made_runs import as_csv, make_source, make_train_run
-from tests.unit.runtime.memory_hub import MemoryHub, surroundings
+from tests.unit.runtime.memory_hub import MemoryHub, numbers, surroundings
 
 from evermodel.contract import (
     Ensemble,
@@ -75,13 +75,16 @@ def houses(count: int = 200, *, seed: int = 0, rise: float = 0.0) -> list[dict[s
 
 
 def hub_of_houses(table_: list[dict[str, Any]] | None = None, records: tuple[LabelledRecord, ...] = ()) -> MemoryHub:
-    return MemoryHub(datasets={"houses.csv": as_csv(table_ or houses())}, labelled=records)
+    return MemoryHub(
+        datasets={"houses.csv": as_csv(table_ or houses())}, labelled=records, taken={1: numbers("size", "age")}
+    )
 
 
 def records_of(table_: list[dict[str, Any]], **changes: str) -> tuple[LabelledRecord, ...]:
     return tuple(
         LabelledRecord(
             seq=place + 1,
+            version=1,
             predicted_at=place + 1.0,
             row=(row["size"], row["age"]),
             label=changes.get("label", str(row["price"])),

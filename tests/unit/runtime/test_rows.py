@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.runtime.made_runs import ENCODE_COLOUR, as_csv, make_source, make_table
+from tests.unit.runtime.memory_hub import as_page, as_records
 
-from evermodel.contract import Column, ColumnKind, LabelledRecord, Scalar
+from evermodel.contract import Column, ColumnKind, LabelledRecord, LabelledRecords, Scalar
 from evermodel_runtime.data.csvfile import read_csv
 from evermodel_runtime.data.dataset import Dataset, read_dataset
 from evermodel_runtime.data.feedback import read_feedback
@@ -18,8 +19,8 @@ NUMBER = Column(name="n", kind=ColumnKind.NUMBER)
 TEXT = Column(name="t", kind=ColumnKind.TEXT)
 
 
-def record(*row: Scalar | None) -> LabelledRecord:
-    return LabelledRecord(seq=1, predicted_at=1.0, row=row, label="x")
+def recorded(*row: Scalar | None) -> LabelledRecords:
+    return as_page(as_records([row], ["x"]), {1: (NUMBER, TEXT)})
 
 
 def hash_of_csv(number: str, text: str) -> int:
@@ -28,7 +29,7 @@ def hash_of_csv(number: str, text: str) -> int:
 
 
 def hash_of_served(number: Scalar, text: str) -> int:
-    return int(row_hashes(read_feedback([record(number, text)], (NUMBER, TEXT)).rows)[0])
+    return int(row_hashes(read_feedback(recorded(number, text), (NUMBER, TEXT)).rows)[0])
 
 
 @pytest.mark.parametrize(
@@ -90,16 +91,16 @@ def test_the_file_of_hashes_is_sorted_little_endian_and_without_repeats() -> Non
     ],
 )
 def test_records_that_no_model_could_take_are_left_out(row: tuple[Scalar | None, ...], *, usable: bool) -> None:
-    feedback = read_feedback([record(*row)], (NUMBER, TEXT))
+    feedback = read_feedback(recorded(*row), (NUMBER, TEXT))
 
     assert (len(feedback), feedback.unusable) == ((1, 0) if usable else (0, 1))
 
 
 def test_feedback_is_ordered_by_the_time_of_the_prediction() -> None:
     times = [(1, 30.0), (2, 10.0), (3, 20.0), (4, 10.0)]
-    records = [LabelledRecord(seq=s, predicted_at=t, row=(float(s),), label=str(s)) for s, t in times]
+    records = [LabelledRecord(seq=s, version=1, predicted_at=t, row=(float(s),), label=str(s)) for s, t in times]
 
-    assert read_feedback(records, (NUMBER,)).labels == ("2", "4", "3", "1")
+    assert read_feedback(as_page(records, {1: (NUMBER,)}), (NUMBER,)).labels == ("2", "4", "3", "1")
 
 
 @pytest.mark.parametrize("id_column", [pytest.param("id", id="by id"), pytest.param(None, id="by row")])

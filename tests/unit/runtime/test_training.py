@@ -13,7 +13,7 @@ from tests.unit.runtime.made_runs import (
     make_train_run,
     turned,
 )
-from tests.unit.runtime.memory_hub import MemoryHub, as_records, surroundings
+from tests.unit.runtime.memory_hub import PIXELS, MemoryHub, as_records, numbers, surroundings
 
 from evermodel.contract import FailureReason, LabelledRecord, Manifest, PreprocessingStep
 from evermodel_runtime.artifacts.manifests import load_model
@@ -37,7 +37,7 @@ def flower_records(count: int, **changes: object) -> tuple[LabelledRecord, ...]:
     return tuple(
         msgspec.structs.replace(
             LabelledRecord(
-                seq=place + 1, predicted_at=place + 1.0, row=(row["height"], row["width"]), label=row["kind"]
+                seq=place + 1, version=1, predicted_at=place + 1.0, row=(row["height"], row["width"]), label=row["kind"]
             ),
             **changes,
         )
@@ -113,7 +113,7 @@ def test_feedback_equal_to_a_held_out_row_is_not_learnt_from() -> None:
     held_out = dataset.features[dataset.reference].matrix().tolist()
     labels = dataset.target.labels[dataset.reference].tolist()
     records = tuple(
-        LabelledRecord(seq=place + 1, predicted_at=1.0, row=tuple(row), label=label)
+        LabelledRecord(seq=place + 1, version=1, predicted_at=1.0, row=tuple(row), label=label)
         for place, (row, label) in enumerate(zip(held_out, labels, strict=True))
     )
     hub = hub_with(records)
@@ -129,7 +129,7 @@ def test_feedback_equal_to_a_held_out_row_is_not_learnt_from() -> None:
     "record",
     [
         pytest.param({"row": (1.0, None)}, id="missing value"),
-        pytest.param({"row": (1.0, 2.0, 3.0)}, id="columns of another version"),
+        pytest.param({"row": (1.0, 2.0, 3.0)}, id="more values than columns"),
         pytest.param({"row": (1.0, "wide")}, id="text for a number"),
     ],
 )
@@ -143,14 +143,17 @@ def test_a_served_fraction_does_not_break_a_category_of_whole_numbers() -> None:
     content = as_csv([row | {"level": place % 3} for place, row in enumerate(make_numbers(200))])
     encode = PreprocessingStep(transformer="OneHotEncoder", columns=("level",))
     records = tuple(
-        LabelledRecord(seq=n + 1, predicted_at=1.0, row=(0.1 * n, 1.0, level), label="rose")
+        LabelledRecord(seq=n + 1, version=1, predicted_at=1.0, row=(0.1 * n, 1.0, level), label="rose")
         for n, level in enumerate((1, 2.5, 2))
     )
     run = make_train_run(
         data=make_source(features=("height", "width", "level")), preprocessing=(encode,), feedback_through=3
     )
 
-    assert train(run, surroundings(hub_with(records, content))).feedback_rows == 2
+    hub = hub_with(records, content)
+    hub.taken[1] += numbers("level")
+
+    assert train(run, surroundings(hub)).feedback_rows == 2
 
 
 def test_a_class_that_only_feedback_has_is_learnt() -> None:
@@ -165,7 +168,9 @@ def test_a_label_of_another_type_is_left_out() -> None:
     images, labels = digits("700:800")
     records = tuple(msgspec.structs.replace(record, label="seven") for record in as_records(images, labels))
 
-    report = train(make_train_run(data=DIGITS, feedback_through=100), surroundings(MemoryHub(labelled=records)))
+    report = train(
+        make_train_run(data=DIGITS, feedback_through=100), surroundings(MemoryHub(taken=PIXELS, labelled=records))
+    )
 
     assert (report.feedback_rows, report.classes) == (0, 10)
 
@@ -174,7 +179,7 @@ def test_after_the_camera_was_turned_the_new_model_reads_turned_images() -> None
     images, labels = digits("700:")
     before = as_records(images[:300], labels[:300])
     after = as_records(turned(images[300:700]), labels[300:700], first_seq=301)
-    hub = MemoryHub(labelled=before + after)
+    hub = MemoryHub(taken=PIXELS, labelled=before + after)
     run = make_train_run(data=DIGITS, **FOREST)
     old = load_model(hub, train(run, surroundings(hub)).manifest)
 
@@ -190,7 +195,7 @@ def test_after_the_camera_was_turned_the_new_model_reads_turned_images() -> None
 
 def test_in_a_world_that_did_not_change_all_data_are_kept() -> None:
     images, labels = digits("700:1100")
-    hub = MemoryHub(labelled=as_records(images, labels))
+    hub = MemoryHub(taken=PIXELS, labelled=as_records(images, labels))
 
     report = train(make_train_run(data=DIGITS, feedback_through=400, **FOREST), surroundings(hub))
 

@@ -16,6 +16,7 @@ import msgspec
 import requests
 
 from evermodel.contract import (
+    Column,
     FailureReason,
     FreshRange,
     HeldoutUse,
@@ -91,18 +92,20 @@ class HubClient:
         path = f"/v1/datasets/{quote(name, safe='')}"
         return self._ask("GET", path, None, lambda response: _file(response, f"hub://{name}", admit))
 
-    def records(self, wanted: FreshRange) -> tuple[LabelledRecord, ...]:
+    def records(self, wanted: FreshRange) -> LabelledRecords:
         """Fetch the labelled records of a range of the ledger, page by page."""
         found: list[LabelledRecord] = []
+        columns: dict[int, tuple[Column, ...]] = {}
         after = wanted.after
         while after < wanted.through:
             query = f"after={after}&through={wanted.through}&predictedAfter={wanted.predicted_after!r}&limit={PAGE}"
             page = _decoded(self._checked("GET", f"{self._home}/records?{query}"), LabelledRecords)
             found.extend(page.records)
+            columns |= page.columns
             if not page.more or page.through <= after:
                 break
             after = page.through
-        return tuple(found)
+        return LabelledRecords(records=tuple(found), columns=columns, through=wanted.through, more=False)
 
     def use_heldout(self, use: HeldoutUse) -> int:
         """Say that held-out rows are used to decide; returns k."""

@@ -25,7 +25,7 @@ from evermodel.contract import (
     FailureReport,
     FreshRange,
     HeldoutUse,
-    LabelledRecord,
+    LabelledRecords,
     OfflineRun,
     RunConfig,
     RunReport,
@@ -74,7 +74,7 @@ class Progress:
 class Hub(BlobStore, DatasetStore, ReportStore, Protocol):
     """What a Job wants of the hub."""
 
-    def records(self, wanted: FreshRange) -> tuple[LabelledRecord, ...]:
+    def records(self, wanted: FreshRange) -> LabelledRecords:
         """Return the labelled records of a range of the ledger."""
         ...
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from evermodel.contract import FreshRange, HeldoutUse, LabelledRecord, RunReport, Trial
+from evermodel.contract import Column, FreshRange, HeldoutUse, LabelledRecord, LabelledRecords, RunReport, Trial
 
 SOURCE_NAME = "first-rows.parquet"
 SOURCE_URI = f"hub://{SOURCE_NAME}"
@@ -22,11 +22,14 @@ class ReplayHub:
     ----------
     source : bytes
         The first rows of the stream as a file: the training data that was declared.
+    columns : tuple of Column
+        What every version takes: those of the first, which the others are trained on again.
     ledger : list of LabelledRecord
         Labels in the order in which they came; the n-th has number n.
     """
 
     source: bytes
+    columns: tuple[Column, ...] = ()
     ledger: list[LabelledRecord] = field(default_factory=list)
     _blobs: dict[str, bytes] = field(default_factory=dict)
     _uses: dict[HeldoutUse, int] = field(default_factory=dict)
@@ -48,10 +51,12 @@ class ReplayHub:
         admit(len(self.source))
         return self.source
 
-    def records(self, wanted: FreshRange) -> tuple[LabelledRecord, ...]:
+    def records(self, wanted: FreshRange) -> LabelledRecords:
         """Return the labelled records of a range of the ledger."""
         chosen = self.ledger[wanted.after : wanted.through]
-        return tuple(record for record in chosen if record.predicted_at > wanted.predicted_after)
+        records = tuple(record for record in chosen if record.predicted_at > wanted.predicted_after)
+        columns = {record.version: self.columns for record in records}
+        return LabelledRecords(records=records, columns=columns, through=wanted.through, more=False)
 
     def use_heldout(self, use: HeldoutUse) -> int:
         """Count the versions that were judged on any of these rows, this one included; asked again, answer the same."""

@@ -78,7 +78,9 @@ class Jobs:
 
     def train_first(self) -> Version:
         """Train version 1 on the source."""
-        return self._train(self.run)
+        first = self._train(self.run)
+        self.hub.columns = first.model.manifest.columns
+        return first
 
     def train(self, number: int, *, champion: Version, feedback_through: int, changed_after: int | None) -> Version:
         """Train a version on the source and the labels up to a ledger number."""

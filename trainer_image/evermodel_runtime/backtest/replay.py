@@ -126,7 +126,8 @@ def replay_loop(stream: Stream, rows: StreamRows, loop: Loop, ledger: list[Label
     right = []
     for number, chosen in enumerate(stream.batches(batch)):
         right.append(right_answers(loop.champion, rows, chosen))
-        ledger.extend(rows.records(chosen, first=stream.first, predicted_at=float(number)))
+        champion = loop.champion.number
+        ledger.extend(rows.records(chosen, first=stream.first, version=champion, predicted_at=float(number)))
         loop.take(right[-1], written_at=number + 0.5)
     return np.concatenate(right)
 

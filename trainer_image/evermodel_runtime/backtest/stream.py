@@ -80,12 +80,12 @@ class StreamRows:
     labels: Labels
     truth: Texts
 
-    def records(self, rows: slice, *, first: int, predicted_at: float) -> list[LabelledRecord]:
+    def records(self, rows: slice, *, first: int, version: int, predicted_at: float) -> list[LabelledRecord]:
         """Return rows of one batch as the ledger holds them; the row with number ``first`` has ledger number 1."""
         cells = zip(*(_values(column[rows]) for column in self.features.values), strict=True)
         numbers = range(rows.start - first + 1, rows.stop - first + 1)
         return [
-            LabelledRecord(seq=seq, predicted_at=predicted_at, row=row, label=label)
+            LabelledRecord(seq=seq, version=version, predicted_at=predicted_at, row=row, label=label)
             for seq, row, label in zip(numbers, cells, self.truth[rows], strict=True)
         ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -26,10 +26,17 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class AskedSet:
-    """A held-out set, and what both models answer to it."""
+    """A held-out set, and what both models answer to it.
+
+    Attributes
+    ----------
+    left_out : str
+        Which rows of it cannot be read as the models take them, in a sentence; empty where all can.
+    """
 
     use: HeldoutUse
     compared: Comparison
+    left_out: str = ""
 
 
 def load_case(run: EvaluateRun, surroundings: Surroundings) -> Case:
@@ -70,15 +77,15 @@ def _fresh(case: Case) -> AskedSet | None:
     if run.fresh is None:
         return None
     records = case.surroundings.hub.records(run.fresh)
-    say(f"fetched {len(records):,} labelled records of production")
-    rows = fresh_rows(records, run, case.candidate, case.champion)
-    if rows is None:
-        say("they are not scored: the candidate takes other columns than were captured")
-        return None
+    say(f"fetched {len(records.records):,} labelled records of production")
+    rows, left_out = fresh_rows(records, run, case.candidate, case.champion)
+    if left_out:
+        say(left_out)
     after, through = run.fresh.after, run.fresh.through
-    return _asked(
+    asked = _asked(
         case, rows, HeldoutUse(set="fresh", version=run.version, rows_key="fresh", after=after, through=through)
     )
+    return None if asked is None else replace(asked, left_out=left_out)
 
 
 def _asked(case: Case, rows: HeldOut, use: HeldoutUse) -> AskedSet | None:

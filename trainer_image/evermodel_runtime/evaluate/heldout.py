@@ -7,7 +7,7 @@ import hashlib
 import msgspec
 import numpy as np
 
-from evermodel.contract import Column, DataSource, EvaluateRun, FailureReason, LabelledRecord, ScoringRun, Task
+from evermodel.contract import DataSource, EvaluateRun, FailureReason, LabelledRecords, ScoringRun, Task
 from evermodel_runtime.artifacts.manifests import StoredModel
 from evermodel_runtime.data.cases import hashes_of_source
 from evermodel_runtime.data.dataset import read_features, split_rows
@@ -64,29 +64,20 @@ def _as_champion_takes(file: Table, features: FeatureRows, champion: StoredModel
 
 
 def fresh_rows(
-    records: tuple[LabelledRecord, ...], run: ScoringRun, candidate: StoredModel, champion: StoredModel | None
-) -> HeldOut | None:
-    """Return labelled production records as both models take them; None when the candidate takes other columns.
-
-    Records were captured by the champion, in the order of its columns.
-    """
-    captured = (champion or candidate).manifest.columns
-    wanted = candidate.manifest.columns
-    if {(c.name, c.kind) for c in captured} != {(c.name, c.kind) for c in wanted}:
-        return None
-    feedback = read_feedback(records, captured)
-    truth: Labels = as_texts(feedback.labels)
-    fits = np.ones(len(feedback), dtype=np.bool_)
+    records: LabelledRecords, run: ScoringRun, candidate: StoredModel, champion: StoredModel | None
+) -> tuple[HeldOut, str]:
+    """Return labelled production records as both models take them, and which cannot be read as such, or nothing."""
+    ours = read_feedback(records, candidate.manifest.columns)
+    theirs, told = None, [ours.told]
+    if champion is not None:
+        theirs = read_feedback(records, champion.manifest.columns)
+        told.append(theirs.told)
+        ours, theirs = ours.only(np.isin(ours.seqs, theirs.seqs)), theirs.only(np.isin(theirs.seqs, ours.seqs))
+    truth: Labels = as_texts(ours.labels)
+    fits = np.ones(len(ours), dtype=np.bool_)
     if candidate.manifest.task is Task.REGRESSION:
-        numbers = [as_number(label) for label in feedback.labels]
+        numbers = [as_number(label) for label in ours.labels]
         fits = np.array([number is not None for number in numbers], dtype=np.bool_)
         truth = np.array(numbers, dtype=np.float64)  # NaN for what is no number, and left out
-    features = _in_order(feedback.rows, wanted)
-    champions = feedback.rows if champion else None
-    rows = HeldOut(truth, features, champions, slice_columns(run.slices, features))
-    return rows.only(fits)
-
-
-def _in_order(rows: FeatureRows, columns: tuple[Column, ...]) -> FeatureRows:
-    by_name = {column.name: values for column, values in zip(rows.columns, rows.values, strict=True)}
-    return FeatureRows(columns, tuple(by_name[column.name] for column in columns))
+    rows = HeldOut(truth, ours.rows, None if theirs is None else theirs.rows, slice_columns(run.slices, ours.rows))
+    return rows.only(fits), " ".join(line for line in dict.fromkeys(told) if line)

@@ -72,7 +72,7 @@ def evaluate(run: EvaluateRun, surroundings: Surroundings, places: Places | None
         found = measured(run.custom_metrics, scored.asked, places or Places())
         surroundings.progress(f"read the custom metrics {', '.join(run.custom_metrics)}")
         scored = replace(scored, sets=tuple(one.with_custom(found) for one in scored.sets))
-    return scored.told(_publish(scored.case, tuple(_explained(scored.case, one) for one in scored.sets)))
+    return scored.told(_publish(scored, tuple(_explained(scored.case, one) for one in scored.sets)))
 
 
 def score(run: EvaluateRun, surroundings: Surroundings) -> Scored:
@@ -106,11 +106,11 @@ def _explained(case: Case, one: ScoredSet) -> SetReport:
     return msgspec.structs.replace(report, champion_metrics={**report.champion_metrics, **one.champion_custom})
 
 
-def _publish(case: Case, sets: tuple[SetReport, ...]) -> ReportDigests | None:
+def _publish(scored: Scored, sets: tuple[SetReport, ...]) -> ReportDigests | None:
     """Store the report as data and as a page."""
     if not sets:
         return None
-    run = case.run
+    case, run = scored.case, scored.case.run
     report = Report(
         model=run.model,
         version=run.version,
@@ -120,7 +120,7 @@ def _publish(case: Case, sets: tuple[SetReport, ...]) -> ReportDigests | None:
         data_sha256=run.data_sha256,
         objective=str(run.objective),
         sets=sets,
-        left_out=_left_out(run, sets),
+        left_out=(*_left_out(run, sets), *(one.left_out for one in scored.asked if one.left_out)),
     )
     return publish_report(report, case.surroundings)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
-from evermodel.contract import LabelledRecord, OfflineReport, OfflineRun, PairedScore, ReportDigests
+from evermodel.contract import LabelledRecords, OfflineReport, OfflineRun, PairedScore, ReportDigests
 from evermodel_runtime.artifacts.job import Surroundings, run_job
 from evermodel_runtime.artifacts.manifests import StoredModel, load_model
 from evermodel_runtime.evaluate.comparison import Comparison
@@ -26,13 +27,16 @@ def evaluate(run: OfflineRun, surroundings: Surroundings) -> OfflineReport:
     say, hub = surroundings.progress, surroundings.hub
     champion = load_model(hub, run.champion)
     records = hub.records(run.records)
-    rows = fresh_rows(drawn(records, run.samples), run, champion, None)
-    unseen = None if rows is None else rows.unseen(champion, None)
-    count = 0 if unseen is None else len(unseen)
+    rows, unread = fresh_rows(drawn(records, run.samples), run, champion, None)
+    unseen = rows.unseen(champion, None)
+    count = len(unseen)
     say(
-        f"version {run.version} of {run.namespace}/{run.model}: {len(records):,} records, {count:,} of them to score on"
+        f"version {run.version} of {run.namespace}/{run.model}: {len(records.records):,} records, "
+        f"{count:,} of them to score on"
     )
-    compared = None if unseen is None or not count else Comparison.of(unseen, champion, None)
+    if unread:
+        say(unread)
+    compared = Comparison.of(unseen, champion, None) if count else None
     score = None if compared is None else compared.score(run, use=1)
     if compared is None or score is None:
         return OfflineReport(scheduled=run.scheduled, rows=count, score=None, seconds=say.seconds)
@@ -44,26 +48,36 @@ def evaluate(run: OfflineRun, surroundings: Surroundings) -> OfflineReport:
         score=score,
         lower=lower,
         upper=upper,
-        report=_publish(run, surroundings, champion, compared, score),
+        report=_publish(run, surroundings, champion, compared, score, said=(unread,) if unread else ()),
         seconds=say.seconds,
     )
 
 
-def drawn(records: tuple[LabelledRecord, ...], samples: int) -> tuple[LabelledRecord, ...]:
+def drawn(records: LabelledRecords, samples: int) -> LabelledRecords:
     """Return some of the records, drawn at random, in their order; the same ones of the same records."""
-    if len(records) <= samples:
+    all_ = records.records
+    if len(all_) <= samples:
         return records
-    chosen = np.random.default_rng(records[-1].seq).choice(len(records), samples, replace=False)
-    return tuple(records[place] for place in np.sort(chosen))
+    chosen = np.random.default_rng(all_[-1].seq).choice(len(all_), samples, replace=False)
+    return msgspec.structs.replace(records, records=tuple(all_[place] for place in np.sort(chosen)))
 
 
 def _publish(
-    run: OfflineRun, surroundings: Surroundings, champion: StoredModel, compared: Comparison, score: PairedScore
+    run: OfflineRun,
+    surroundings: Surroundings,
+    champion: StoredModel,
+    compared: Comparison,
+    score: PairedScore,
+    *,
+    said: tuple[str, ...],
 ) -> ReportDigests:
     """Store the report as data and as a page."""
     say = surroundings.progress
     importance = permutation_importance(champion, compared, run.objective, lambda: say.seconds)
-    told = [f"Records: at most {run.samples:,} of those predicted since the version took traffic, drawn at random."]
+    told = [
+        f"Records: at most {run.samples:,} of those predicted since the version took traffic, drawn at random.",
+        *said,
+    ]
     missing = {one.column for one in run.slices} - {group.column for group in score.slices}
     if missing:
         told.append(f"Slices by {', '.join(sorted(missing))}: production records hold features alone.")

@@ -14,13 +14,10 @@ import msgspec
 
 from evermodel.contract import (
     DatasetInfo,
-    LabelledRecord,
-    LabelledRecords,
     Lineage,
     LineageEntry,
     Quality,
     QualityQuery,
-    Scalar,
     Trial,
     Trials,
 )
@@ -31,7 +28,6 @@ from evermodel_runtime.quality.detector import Detector, DetectorSettings
 from evermodel_runtime.quality.outcomes import outcomes_of
 
 T = TypeVar("T")
-_ROW = msgspec.json.Decoder(tuple[Scalar | None, ...])
 _ENTRY = msgspec.json.Decoder(LineageEntry)
 _TRIAL = msgspec.json.Decoder(Trial)
 _UNKNOWN_MODEL = -1
@@ -148,28 +144,6 @@ def _coverage(connection: sqlite3.Connection, model: int, query: QualityQuery, n
         predictions, labels = predictions - young[0], labels - young[1]
     # A label may overtake its pod's next heartbeat.
     return min(1.0, labels / predictions) if predictions > 0 else None
-
-
-def read_records(
-    connection: sqlite3.Connection, name: str, *, after: int, through: int | None, predicted_after: float, limit: int
-) -> LabelledRecords:
-    """Answer one page of labelled captures in ledger order."""
-    model = model_id(connection, name)
-    last = last_seq(connection, model)
-    end = last if through is None else min(through, last)
-    found = connection.execute(
-        "SELECT l.seq, c.predicted_at, c.row, l.label FROM captures AS c "
-        "JOIN labels AS l ON l.model = c.model AND l.seq = c.label_seq "
-        "WHERE c.model = ? AND c.label_seq > ? AND c.label_seq <= ? AND c.predicted_at > ? "
-        "ORDER BY c.label_seq LIMIT ?",
-        (model, after, end, predicted_after, limit + 1),
-    ).fetchall()
-    records = tuple(
-        LabelledRecord(seq=seq, predicted_at=at, row=_ROW.decode(row), label=label)
-        for seq, at, row, label in found[:limit]
-    )
-    more = len(found) > limit
-    return LabelledRecords(records=records, through=records[-1].seq if more else max(after, end), more=more)
 
 
 def read_run(connection: sqlite3.Connection, name: str, version: int, stage: str) -> bytes | None:

@@ -14,6 +14,7 @@ import numpy as np
 from evermodel.contract import (
     Column,
     FreshRange,
+    LabelledRecords,
     LearningCurve,
     Manifest,
     NothingNewReport,
@@ -58,6 +59,8 @@ if TYPE_CHECKING:
     from evermodel_runtime.train.search import Found
 
 LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "scipy", "skl2onnx", "skops")
+NO_RECORDS = LabelledRecords(records=(), columns={}, through=0, more=False)
+TO_USE_THEM = "Wait for records of this version, or leave what they lack out of spec.data.features."
 LONGEST_REASON = 600
 """Characters of what scikit-learn or skl2onnx said, so that the report fits into a termination message."""
 
@@ -210,7 +213,7 @@ class UsableFeedback:
     through : int
         Ledger number of the newest.
     notes : tuple of str
-        What the rules of spec.retraining.data made of them.
+        Which were left out for their columns, and what the rules of spec.retraining.data made of the others.
     source_weight : float or None
         How much a row of the source counts beside them; None where all rows count alike.
     """
@@ -234,22 +237,25 @@ class UsableFeedback:
 
 def usable_feedback(run: TrainRun, hub: Hub, dataset: Dataset, part: TrainingPart, say: Progress) -> UsableFeedback:
     """Fetch labelled production records that may be learnt from; none when the run wants none."""
-    columns = dataset.features.columns
     wanted = run.feedback_through or 0
-    records = hub.records(FreshRange(after=0, through=wanted)) if wanted else ()
-    feedback = read_feedback(records, columns)
+    records = hub.records(FreshRange(after=0, through=wanted)) if wanted else NO_RECORDS
+    feedback = read_feedback(records, dataset.features.columns)
     labels = part.target.parse(feedback.labels)
     fits = np.array([label is not None for label in labels], dtype=np.bool_)
     held_out = np.isin(row_hashes(feedback.rows), dataset.hashes[dataset.reference])
     encodable = whole_where_encoded(feedback.rows, run.preprocessing)
     chosen = np.flatnonzero(fits & encodable & ~held_out)
-    if records:
+    notes = [f"{feedback.told} {TO_USE_THEM}"] if feedback.unfit else []
+    if records.records:
         say(
-            f"feedback: {len(records):,} labelled records, {len(chosen):,} to learn from; left out: "
+            f"feedback: {len(records.records):,} labelled records, {len(chosen):,} to learn from; left out: "
             f"{int(held_out.sum()):,} equal to held-out rows, {int((~fits).sum()):,} with a label of another type, "
-            f"{feedback.unusable + int((~encodable).sum()):,} with other columns, missing values or broken categories"
+            f"{sum(one.records for one in feedback.unfit):,} with other columns, "
+            f"{feedback.unusable + int((~encodable).sum()):,} with missing values or broken categories"
         )
-    merging, notes = Merged(), list[str]()
+    for note in notes:
+        say(note)
+    merging = Merged()
     if run.feedback_rules is not None and len(chosen):
         source_rows = len(part.hashes)
         merging = merged(feedback.times[chosen], source_rows, run.feedback_rules)

@@ -18,7 +18,8 @@ from evermodel_runtime.hub.blobs import DIGEST
 from evermodel_runtime.hub.core import Hub
 from evermodel_runtime.hub.http import HTML, JSON, FileResponse, HttpError, Request, Response, decode
 from evermodel_runtime.hub.operations import AppendLineage, PutRun, PutTrial, UseHeldout
-from evermodel_runtime.hub.reading import read_lineage, read_records, read_run, read_trials
+from evermodel_runtime.hub.reading import read_lineage, read_run, read_trials
+from evermodel_runtime.hub.records import read_records
 
 _PAGE = 1000
 _LARGEST_PAGE = 10_000
@@ -50,7 +51,15 @@ async def get_records(hub: Hub, request: Request) -> Response:
         raise HttpError(400, f"limit={limit}: a page has 1 to {_LARGEST_PAGE:,} records")
     body = await hub.reader.ask(
         lambda connection: msgspec.json.encode(
-            read_records(connection, model, after=after, through=through, predicted_after=predicted_after, limit=limit)
+            read_records(
+                connection,
+                hub.blobs,
+                model,
+                after=after,
+                through=through,
+                predicted_after=predicted_after,
+                limit=limit,
+            )
         )
     )
     return Response(body)

@@ -1,0 +1,82 @@
+"""Labelled captures, and what each of their values is of."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+import msgspec
+
+from evermodel.contract import Column, LabelledRecord, LabelledRecords, LineageEntry, Scalar
+from evermodel.contract.message import Message
+from evermodel_runtime.hub.blobs import DIGEST, BlobStore
+from evermodel_runtime.hub.reading import last_seq, model_id
+
+
+class _Taking(Message, frozen=True, kw_only=True):
+    """The part of a manifest that is read here."""
+
+    columns: tuple[Column, ...]
+
+
+_ROW = msgspec.json.Decoder(tuple[Scalar | None, ...])
+_ENTRY = msgspec.json.Decoder(LineageEntry)
+_TAKING = msgspec.json.Decoder(_Taking)
+
+
+def read_records(
+    connection: sqlite3.Connection,
+    blobs: BlobStore,
+    name: str,
+    *,
+    after: int,
+    through: int | None,
+    predicted_after: float,
+    limit: int,
+) -> LabelledRecords:
+    """Answer one page of labelled captures in ledger order."""
+    model = model_id(connection, name)
+    last = last_seq(connection, model)
+    end = last if through is None else min(through, last)
+    found = connection.execute(
+        "SELECT l.seq, l.version, c.predicted_at, c.row, l.label FROM captures AS c "
+        "JOIN labels AS l ON l.model = c.model AND l.seq = c.label_seq "
+        "WHERE c.model = ? AND c.label_seq > ? AND c.label_seq <= ? AND c.predicted_at > ? "
+        "ORDER BY c.label_seq LIMIT ?",
+        (model, after, end, predicted_after, limit + 1),
+    ).fetchall()
+    records = tuple(
+        LabelledRecord(seq=seq, version=version, predicted_at=at, row=_ROW.decode(row), label=label)
+        for seq, version, at, row, label in found[:limit]
+    )
+    more = len(found) > limit
+    return LabelledRecords(
+        records=records,
+        columns=_columns(connection, blobs, model, sorted({record.version for record in records})),
+        through=records[-1].seq if more else max(after, end),
+        more=more,
+    )
+
+
+def _columns(
+    connection: sqlite3.Connection, blobs: BlobStore, model: int, versions: Iterable[int]
+) -> dict[int, tuple[Column, ...]]:
+    """Return what versions take: only champions answer requests, and the lineage names the manifest of each."""
+    known = {}
+    for version in versions:
+        found = connection.execute(
+            "SELECT entry FROM lineage WHERE model = ? AND number = ?", (model, version)
+        ).fetchone()
+        columns = None if found is None else _columns_in(blobs, _ENTRY.decode(found[0]).manifest)
+        if columns is not None:
+            known[version] = columns
+    return known
+
+
+def _columns_in(blobs: BlobStore, manifest: str) -> tuple[Column, ...] | None:
+    if DIGEST.fullmatch(manifest) is None or blobs.size(manifest) is None:
+        return None
+    try:
+        return _TAKING.decode(blobs.path(manifest).read_bytes()).columns
+    except msgspec.MsgspecError:  # some other blob: nothing is known then
+        return None
