@@ -883,6 +883,24 @@ MISTAKES = (
         says="triggers names Data, and nothing tells when this source changes",
     ),
     Mistake(
+        what="windows of drift that are shorter than what is counted together",
+        spec={"monitoring.drift": {"window": "30s"}},
+        at="spec.monitoring.drift.window",
+        says="must be from 1m to 336h",
+    ),
+    Mistake(
+        what="windows of drift that are longer than what is kept",
+        spec={"monitoring.drift": {"window": "337h"}},
+        at="spec.monitoring.drift.window",
+        says="must be from 1m to 336h",
+    ),
+    Mistake(
+        what="windows of drift in words",
+        spec={"monitoring.drift": {"window": "a day"}},
+        at="spec.monitoring.drift.window",
+        says="is not a duration: write 30s, 15m or 1h30m",
+    ),
+    Mistake(
         what="an offline evaluation that is never due",
         spec={"monitoring.offline": {"samples": 1000}},
         at="spec.monitoring.offline.schedule",

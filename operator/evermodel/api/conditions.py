@@ -12,13 +12,16 @@ from msgspec import Meta
 class ConditionType(StrEnum):
     """Conditions of a ModelDeployment. Reconciling and Stalled exist only while true, as kstatus expects.
 
-    OfflineHealthy is there where spec.monitoring.offline is declared.
+    OfflineHealthy is there where spec.monitoring.offline is declared, Stable and DataQuality once the hub has
+    compared requests with what the champion learnt from.
     """
 
     READY = "Ready"
     HEALTHY = "Healthy"
     TRAINED = "Trained"
     OFFLINE_HEALTHY = "OfflineHealthy"
+    STABLE = "Stable"
+    DATA_QUALITY = "DataQuality"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
 
@@ -73,6 +76,11 @@ class Reason(StrEnum):
     CONSTRAINT_BROKEN = "ConstraintBroken"
     OFFLINE_FAILED = "OfflineEvaluationFailed"
     NOT_SCORED = "NotScoredYet"
+    # Stable and DataQuality; Drift is a trigger, too
+    AS_LEARNT = "AsLearnt"
+    COLLECTING_ROWS = "CollectingRows"
+    DRIFT = "Drift"
+    DATA_PROBLEM = "DataProblem"
     # Trained
     PROMOTED = "Promoted"
     ADOPTED = "Adopted"

@@ -73,6 +73,13 @@ MODEL_DEPLOYMENT = Kind(
         Column(name="Threshold", path=".spec.objective.threshold", type="number", description="What must be kept."),
         Column(name="Age", path=".metadata.creationTimestamp", type="date"),
         Column(name="Candidate", path=".status.candidate.version", type="integer", wide=True),
+        Column(
+            name="Drift",
+            path=".status.drift.largest",
+            type="number",
+            wide=True,
+            description="Largest PSI of a feature or the prediction.",
+        ),
         Column(name="Retrains", path=".status.retraining.count", type="integer", wide=True),
         Column(name="URL", path=".status.url", wide=True),
     ),

@@ -15,7 +15,10 @@ from evermodel.api.fields import ColumnName, Digest, Duration, Quantity, Resourc
 from evermodel.api.status import (
     CandidateStatus,
     ChampionStatus,
+    ColumnDrift,
     ConstraintResult,
+    DataProblem,
+    DriftStatus,
     LiveStatus,
     ModelDeploymentStatus,
     OfflineStatus,
@@ -34,7 +37,15 @@ from evermodel.api.training import (
     Training,
     WarmStart,
 )
-from evermodel.api.upkeep import Monitoring, Offline, Retraining, RetrainingData, RetrainingMode, RetrainingTrigger
+from evermodel.api.upkeep import (
+    DriftRules,
+    Monitoring,
+    Offline,
+    Retraining,
+    RetrainingData,
+    RetrainingMode,
+    RetrainingTrigger,
+)
 from evermodel.contract import Task
 
 __all__ = [
@@ -42,12 +53,16 @@ __all__ = [
     "REGRESSORS",
     "CandidateStatus",
     "ChampionStatus",
+    "ColumnDrift",
     "ColumnName",
     "Constraint",
     "ConstraintResult",
     "Container",
     "Data",
     "DataFormat",
+    "DataProblem",
+    "DriftRules",
+    "DriftStatus",
     "Duration",
     "Ensemble",
     "EnvVar",

@@ -16,6 +16,7 @@ from evermodel.api.modeldeployment import (
     Container,
     Data,
     DataFormat,
+    DriftRules,
     Ensemble,
     ImportedModel,
     Member,
@@ -121,6 +122,13 @@ _IS_DURATION = Rule(
 _AT_LEAST_A_SECOND = (
     _IS_DURATION,
     Rule(rule=f"!{_DURATION} || duration(self) >= duration('1s')", message="is too short: write 1s or more"),
+)
+_IS_WINDOW = (
+    _IS_DURATION,
+    Rule(
+        rule=f"!{_DURATION} || (duration(self) >= duration('1m') && duration(self) <= duration('336h'))",
+        message="must be from 1m to 336h, which are two weeks",
+    ),
 )
 _URI = (
     "self.matches('^configmap://[a-z0-9.-]+/[A-Za-z0-9._-]+$') || self.matches('^hub://[A-Za-z0-9][A-Za-z0-9._-]{0,127}$')"
@@ -235,6 +243,7 @@ FIELD_RULES: Mapping[tuple[type[Struct], str], tuple[Rule, ...]] = {
     (Monitoring, "interval"): _AT_LEAST_A_SECOND,
     (Monitoring, "labelDelay"): (_IS_DURATION,),
     (Offline, "schedule"): (_IS_SCHEDULE,),
+    (DriftRules, "window"): _IS_WINDOW,
     (Retraining, "cooldown"): _AT_LEAST_A_SECOND,
     (RetrainingData, "maxAge"): _AT_LEAST_A_SECOND,
     (RetrainingData, "halfLife"): _AT_LEAST_A_SECOND,

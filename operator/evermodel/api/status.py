@@ -111,6 +111,51 @@ class OfflineStatus(Resource, frozen=True, kw_only=True):
     …/offline.html."""
 
 
+class ColumnDrift(Resource, frozen=True, kw_only=True):
+    """How far one feature has moved."""
+
+    name: Text
+    """Its name."""
+    psi: float
+    """Population stability index of the newest window."""
+
+
+class DataProblem(Resource, frozen=True, kw_only=True):
+    """In what the data that come are not those that the model was made for."""
+
+    kind: Text
+    """Missing, Outside (values that it never learnt from) or Refused (requests)."""
+    column: Text = ""
+    """Which column; none of requests."""
+    share: float
+    """Share of the rows, values or requests."""
+    usual: float
+    """What it was where the model learnt."""
+
+
+class DriftStatus(Resource, frozen=True, kw_only=True):
+    """How what came in differs from what the champion learnt from; the hub has all columns with their histograms."""
+
+    version: int
+    """Number of the version that is compared."""
+    largest: float | None = None
+    """Largest PSI of all columns."""
+    features: Annotated[tuple[ColumnDrift, ...], Meta(max_length=5)] = ()
+    """Those that have moved furthest."""
+    prediction: float | None = None
+    """PSI of the predictions."""
+    drifted: Annotated[tuple[Text, ...], Meta(max_length=6)] = ()
+    """Columns with drift, by name, the prediction among them: of many, those shown here."""
+    problems: Annotated[tuple[DataProblem, ...], Meta(max_length=5)] = ()
+    """What the condition DataQuality is about."""
+    rows: int = 0
+    """Rows of the newest window that were counted."""
+    judged: bool = False
+    """Whether there are two whole windows; before, the figures are of what came so far."""
+    as_of: Time = ""
+    """When these figures were read."""
+
+
 class RetrainingStatus(Resource, frozen=True, kw_only=True):
     """What retraining did and when it may go on."""
 
@@ -143,13 +188,15 @@ class ModelDeploymentStatus(Resource, frozen=True, kw_only=True):
     """Generation of the spec that this status is about; −1 until the operator has seen the object."""
     phase: Phase = Phase.PENDING
     conditions: Annotated[tuple[Condition, ...], Meta(max_length=16)] = ()
-    """Ready, Healthy and Trained; OfflineHealthy where it is asked for; Reconciling and Stalled only while true."""
+    """Ready, Healthy and Trained; OfflineHealthy where it is asked for; Stable and DataQuality once requests were
+    compared; Reconciling and Stalled only while true."""
     latest_version: int = 0
     """Largest number that a version of this object ever had: none is given twice."""
     champion: ChampionStatus | None = None
     candidate: CandidateStatus | None = None
     live: LiveStatus | None = None
     offline: OfflineStatus | None = None
+    drift: DriftStatus | None = None
     retraining: RetrainingStatus = RetrainingStatus()
     url: Text = ""
     """Where the model answers inside the cluster."""

@@ -32,6 +32,32 @@ class Offline(Resource, frozen=True, kw_only=True):
     ] = 10_000
 
 
+class DriftRules(Resource, frozen=True, kw_only=True):
+    """How what comes in is compared with what the champion learnt from. It needs no labels, and only alerts."""
+
+    threshold: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=100,
+            description=(
+                "Population stability index from which a column has drifted, in two consecutive windows. What chance "
+                "makes of few rows is never drift, whatever the threshold."
+            ),
+        ),
+    ] = 0.2
+    window: Annotated[
+        Duration,
+        Meta(
+            description=(
+                "Length of a window, from 1m to 336h; one with fewer than minSamples rows reaches further back. In "
+                "less than a day, nights are other worlds than days."
+            )
+        ),
+    ] = "24h"
+    min_samples: Annotated[int, Meta(ge=100, le=1_000_000, description="Rows that a window has at least.")] = 1000
+
+
 class Monitoring(Resource, frozen=True, kw_only=True):
     """How the live metric is watched."""
 
@@ -69,6 +95,7 @@ class Monitoring(Resource, frozen=True, kw_only=True):
         float, Meta(ge=0, le=1, description="Share of predictions that must be labelled before anything is concluded.")
     ] = 0.0
     offline: Offline | None = None
+    drift: DriftRules = DriftRules()
 
 
 class RetrainingMode(StrEnum):
@@ -85,6 +112,7 @@ class RetrainingTrigger(StrEnum):
     ACCURACY = "Accuracy"
     DATA = "Data"
     SCHEDULE = "Schedule"
+    DRIFT = "Drift"
 
 
 class RetrainingData(Resource, frozen=True, kw_only=True):
@@ -145,11 +173,12 @@ class Retraining(Resource, frozen=True, kw_only=True):
     triggers: Annotated[
         tuple[RetrainingTrigger, ...],
         Meta(
-            max_length=3,
+            max_length=4,
             description=(
-                "What starts a run by itself; all where it is empty. Accuracy: an alarm, and more labels after a "
-                "promotion that it led to. Data: new content of a hub:// or configmap:// source, and more labelled "
-                "records at any time, as many as minSamples at first. Schedule: the clock."
+                "What starts a run by itself; all but Drift where it is empty. Accuracy: an alarm, and more labels "
+                "after a promotion that it led to. Data: new content of a hub:// or configmap:// source, and more "
+                "labelled records at any time, as many as minSamples at first. Schedule: the clock. Drift: columns "
+                "that drift, once until they no longer do."
             ),
         ),
     ] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evermodel.api.conditions import Condition, ConditionStatus, ConditionType, Reason
-from evermodel.api.modeldeployment import ModelDeploymentStatus, RetrainingMode
+from evermodel.api.modeldeployment import ModelDeploymentStatus, RetrainingMode, RetrainingTrigger
 from evermodel.contract import FailureReason
 from evermodel.core import facts
 from evermodel.core.actions import Event, EventType
@@ -29,6 +29,9 @@ def events(observed: Observed, status: ModelDeploymentStatus) -> tuple[Event, ..
     found = (
         _healthy(known, status),
         _offline(known, status),
+        _turned(known, status, ConditionType.STABLE),
+        _turned(known, status, ConditionType.DATA_QUALITY),
+        _drift_would_have_begun(observed, known, status),
         _run_started(observed, known, status),
         *_warned(observed, known, status),
         _run_ended(known, status),
@@ -140,6 +143,28 @@ def _offline(known: ModelDeploymentStatus, status: ModelDeploymentStatus) -> Eve
     if was_false and after.status is ConditionStatus.TRUE:
         return _event(EventType.NORMAL, Reason.ABOVE_THRESHOLD, after.message)
     return None
+
+
+def _turned(known: ModelDeploymentStatus, status: ModelDeploymentStatus, kind: ConditionType) -> Event | None:
+    """Announce that a condition became false, and that it is true again."""
+    before, after = find(known.conditions, kind), find(status.conditions, kind)
+    was_false = before is not None and before.status is ConditionStatus.FALSE
+    if after is None or was_false == (after.status is ConditionStatus.FALSE):
+        return None
+    if not was_false:
+        return _event(EventType.WARNING, after.reason, after.message)
+    return _event(EventType.NORMAL, after.reason, after.message) if after.status is ConditionStatus.TRUE else None
+
+
+def _drift_would_have_begun(
+    observed: Observed, known: ModelDeploymentStatus, status: ModelDeploymentStatus
+) -> Event | None:
+    """Say in mode Observe that columns began to drift."""
+    drift, retraining = _turned(known, status, ConditionType.STABLE), observed.model.spec.retraining
+    asked = retraining.mode is RetrainingMode.OBSERVE and RetrainingTrigger.DRIFT in retraining.triggers
+    if drift is None or drift.type is not EventType.WARNING or not asked:
+        return None
+    return _event(EventType.NORMAL, Reason.WOULD_RETRAIN, drift.message)
 
 
 def _pin_not_found(known: ModelDeploymentStatus, status: ModelDeploymentStatus) -> Event | None:

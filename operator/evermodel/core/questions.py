@@ -7,7 +7,7 @@ import msgspec
 from evermodel import pace
 from evermodel.api.conditions import Reason
 from evermodel.api.modelversion import VersionPhase
-from evermodel.contract import Alarm, Quality, QualityQuery
+from evermodel.contract import Alarm, DriftQuery, Quality, QualityQuery
 from evermodel.core import facts
 from evermodel.core.durations import parse_duration
 from evermodel.core.objectives import objective_of
@@ -110,6 +110,16 @@ def _watched(observed: Observed, champion: VersionView) -> QualityQuery:
         false_alarm_every=float(spec.monitoring.false_alarm_every),
         window=spec.monitoring.window,
         label_delay=parse_duration(spec.monitoring.label_delay).total_seconds(),
+        drift=_drift(observed),
+    )
+
+
+def _drift(observed: Observed) -> DriftQuery:
+    declared = observed.model.spec.monitoring.drift
+    return DriftQuery(
+        threshold=declared.threshold,
+        window=parse_duration(declared.window).total_seconds(),
+        min_samples=declared.min_samples,
     )
 
 

@@ -36,7 +36,7 @@ from evermodel.core.observed import Observed, VersionView
 from evermodel.core.questions import trained_through
 from evermodel.core.timestamps import parse_time
 
-_UNASKED = frozenset({Reason.SCHEDULED, Reason.DATA_CHANGED})
+_UNASKED = frozenset({Reason.SCHEDULED, Reason.DATA_CHANGED, Reason.DRIFT})
 """Reasons of runs that need not train: a ConfigMap may be mounted as it was a moment before it changed."""
 
 

@@ -202,6 +202,14 @@ async def test_a_window_with_too_few_rows_reaches_further_back(pods: Pods) -> No
     assert drift.as_of - drift.since == 4 * HOUR + MINUTE
 
 
+async def test_problems_and_figures_show_before_the_first_window_is_whole(pods: Pods) -> None:
+    await pods.saw(MISSING)
+    drift = await pods.drift(f"window={24 * HOUR}&minSamples=1000")
+    assert (drift.judged, drift.drifted) == (False, 0)
+    assert [problem.column for problem in drift.problems] == ["age"]
+    assert (await pods.ask(f"window={24 * HOUR}&minSamples=1001")).status == 404
+
+
 async def test_minutes_become_hours_and_nothing_is_lost(pods: Pods, tmp_path: Path) -> None:
     for _ in range(5 * 12):
         await pods.saw(tuple(count // 10 for count in AT_REST))

@@ -127,25 +127,35 @@ def read_windows(
     first_column : int
         How many counts are those of the first column: all rows are in one of them.
     seconds, rows : float, int
-        A window that has too few rows reaches further back; one that has too few at all ends the list.
+        A window that has too few rows reaches further back. The newest may be shorter while there is no more.
     """
     stored = connection.execute(
         "SELECT start, seconds, counts FROM bins WHERE model = ? AND version = ? AND reference = ? ORDER BY start DESC",
         of,
     )
     windows: list[BinWindow] = []
-    until, held = 0.0, None
+    start, until, held = 0, 0.0, None
     for start, length, counts in stored:
         until = until or float(start + length)
         held = _numbers(counts) if held is None else array("q", map(add, held, _numbers(counts)))
-        requests, refused, *_ = held
-        seen = sum(held[2 : 2 + first_column]) + refused
-        if until - start >= seconds and seen >= rows:
-            windows.append(BinWindow(float(start), until, requests, refused, held[2:]))
+        if until - start >= seconds and _seen(held, first_column) >= rows:
+            windows.append(_window(float(start), until, held))
             until, held = float(start), None
             if len(windows) == 2:  # noqa: PLR2004 - the newest and the one before
                 break
+    if not windows and held is not None and _seen(held, first_column) >= rows:
+        windows.append(_window(float(start), until, held))
     return windows
+
+
+def _seen(counts: array[int], first_column: int) -> int:
+    """Return how many rows were counted, and requests refused."""
+    return sum(counts[2 : 2 + first_column]) + counts[1]
+
+
+def _window(since: float, until: float, counts: array[int]) -> BinWindow:
+    requests, refused, *_ = counts
+    return BinWindow(since, until, requests, refused, counts[2:])
 
 
 def total(stored: Iterable[bytes]) -> array[int]:

@@ -37,7 +37,7 @@ def new_content(observed: Observed) -> str | None:
 def begins(observed: Observed, now: datetime) -> bool:
     """Tell whether new content starts a run now."""
     due = may_run_at(observed)
-    held = observed.model.spec.retraining.mode is not RetrainingMode.AUTOMATIC or _labels_say_when(observed)
+    held = observed.model.spec.retraining.mode is not RetrainingMode.AUTOMATIC or labels_say_when(observed)
     return new_content(observed) is not None and not held and (due is None or due <= now)
 
 
@@ -76,13 +76,13 @@ def why_it_waits(observed: Observed, now: datetime) -> str:
         return f"{told}: retraining.mode {spec.retraining.mode} keeps a run from starting."
     if spec.paused or spec.version is not None:
         return f"{told}: spec.{'paused' if spec.paused else 'version'} keeps a run from starting."
-    if _labels_say_when(observed):
+    if labels_say_when(observed):
         return f"{told}: after the alarm, labels say when the next run starts."
     due = may_run_at(observed)
     return f"{told}: the next run may start at {rfc3339(due)}." if due is not None and now < due else ""
 
 
-def _labels_say_when(observed: Observed) -> bool:
+def labels_say_when(observed: Observed) -> bool:
     """Tell whether an alarm stands that labels can cure: until it is over, the loop goes its own way."""
     spec, quality = observed.model.spec, current_quality(observed)
     by_labels = spec.retraining.data.include_feedback and facts.is_started_by(spec, RetrainingTrigger.ACCURACY)

@@ -20,7 +20,7 @@ from evermodel.core.hashing import training_hash
 from evermodel.core.ladder import strategy_of
 from evermodel.core.objectives import objective_of
 from evermodel.core.observed import Observed
-from evermodel.core.phases import changed_data, scheduling
+from evermodel.core.phases import changed_data, drifting, scheduling
 from evermodel.core.phases.jobs import SOON
 from evermodel.core.phases.monitoring import alarm_text, assess
 from evermodel.core.phases.superseding import leftover
@@ -152,6 +152,14 @@ def source_has_new_content(observed: Observed, now: datetime) -> Trigger | None:
     return Trigger(reason=Reason.DATA_CHANGED, message=f"{changed_data.describe(observed)}.")
 
 
+def columns_drift(observed: Observed, now: datetime) -> Trigger | None:
+    """Run for columns that drift where that is asked for, once until they no longer do."""
+    wanted = drifting.stable(observed, now)
+    if wanted is None or not drifting.begins(observed, now):
+        return None
+    return Trigger(reason=Reason.DRIFT, message=wanted.message.partition(";")[0] + ".")
+
+
 TRIGGERS: tuple[Policy, ...] = (
     a_person_asked,
     data_or_training_changed,
@@ -160,6 +168,7 @@ TRIGGERS: tuple[Policy, ...] = (
     live_metric_fell,
     more_labels_came,
     source_has_new_content,
+    columns_drift,
     schedule_is_due,
 )
 """What may begin a run; their order is the precedence."""

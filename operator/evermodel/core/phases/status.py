@@ -24,7 +24,7 @@ from evermodel.core.builders import Builders
 from evermodel.core.conditions import Wanted, find, set_conditions, shortened
 from evermodel.core.objectives import notable, rounded
 from evermodel.core.observed import Observed, VersionView
-from evermodel.core.phases import changed_data, monitoring, offline, reporting, rollout, scheduling
+from evermodel.core.phases import changed_data, drifting, monitoring, offline, reporting, rollout, scheduling
 from evermodel.core.questions import current_quality
 from evermodel.core.timestamps import from_epoch, parse_time, rfc3339
 
@@ -64,6 +64,7 @@ def _assembled(observed: Observed, now: datetime, build: Builders, live: LiveSta
         candidate=_candidate(observed),
         live=live,
         offline=offline.result(observed, now),
+        drift=drifting.result(observed, now),
         retraining=_retraining(observed, now),
         url=names.model_url(model.key.namespace, model.key.name) if champion is not None else "",
         replicas=deployment.replicas if deployment is not None else 0,
@@ -77,12 +78,13 @@ def _conditions(observed: Observed, now: datetime, build: Builders) -> tuple[Con
         type=ConditionType.HEALTHY, status=health.status, reason=health.reason.value, message=health.message
     )
     wanted = [reporting.ready(observed, build), healthy, reporting.trained(observed)]
-    by_the_clock = offline.condition(observed, now)
-    if by_the_clock is not None:
-        wanted.append(by_the_clock)
-    progress = reporting.progress(observed, build)
-    if progress is not None:
-        wanted.append(progress)
+    further = (
+        offline.condition(observed, now),
+        drifting.stable(observed, now),
+        drifting.data_quality(observed, now),
+        reporting.progress(observed, build),
+    )
+    wanted += [condition for condition in further if condition is not None]
     model = observed.model
     return set_conditions(model.status.conditions, wanted, generation=model.generation, now=now)
 
