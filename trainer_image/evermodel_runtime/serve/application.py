@@ -116,8 +116,8 @@ class Application:
         self._measures.request(route.name if route is not None else "unknown", answer.status)
 
     def _answer(self, route: Route | None, request: Request) -> Answer | Awaitable[Answer]:
-        if request.problem is not None:
-            raise request.problem
+        if request.problem is not None:  # raised, it would hold the request by its traceback, for ever: gc=False
+            return error_answer(request.problem.status, str(request.problem))
         if route is None:
             return error_answer(404, self._unknown(request.path))
         if request.method == "POST" and route.post is not None:
