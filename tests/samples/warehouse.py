@@ -16,8 +16,8 @@ SERVER: Final = "warehouse"
 ORDERS: Final = "orders.csv.gz"
 WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 SOLD_BY_WEEKDAY: Final = (150, 140, 145, 160, 190, 260, 220)
-CITIES: Final = ("Köln", "Nürnberg", "Düsseldorf", "Berlin")
-"""Their letters are other bytes in windows-1252 than in UTF-8."""
+PLACES: Final = ("Köln; Deutz", "Nürnberg", "Düsseldorf", "Berlin")
+"""Their letters are other bytes in windows-1252 than in UTF-8, and one has to be quoted."""
 
 
 def claimed() -> dict[str, bytes]:
@@ -51,13 +51,13 @@ def _days_of(year: int, random: np.random.Generator) -> bytes:
 def served() -> dict[str, bytes]:
     """Return the files of the web server by their names: parcels, and whether they came late."""
     random = np.random.default_rng(6)
-    lines = ["order;city;weight;distance;express;late"]
+    lines = ["order;place;weight;distance;express;late"]
     for number in range(400):
-        city = CITIES[random.integers(len(CITIES))]
+        place = PLACES[random.integers(len(PLACES))]
         weight, distance = random.gamma(2.0, 4.0), random.uniform(5, 600)
         express = random.random() < 0.3
-        hours = distance / 60 + weight / 8 + 3 * (city == "Berlin") - 4 * express + random.normal(0, 0.7)
+        hours = distance / 60 + weight / 8 + 3 * (place == "Berlin") - 4 * express + random.normal(0, 0.7)
         known = "" if random.random() < 0.05 else f"{weight:.1f}"
-        cells = [f"{1000 + number}", city, known, f"{distance:.0f}", "yes" if express else "no"]
+        cells = [f"{1000 + number}", f"'{place}'", known, f"{distance:.0f}", "yes" if express else "no"]
         lines.append(";".join([*cells, "yes" if hours > 7 else "no"]))
     return {ORDERS: gzip.compress("\n".join(lines).encode("windows-1252"), mtime=0)}
