@@ -18,7 +18,7 @@ from tests.unit.runtime import made_onnx
 from tests.unit.runtime.made_runs import as_csv, make_numbers, make_source, make_table, make_train_run
 from tests.unit.runtime.memory_hub import MemoryHub, as_records, surroundings
 
-from evermodel.contract import DATA_ERROR_EXIT_CODE, FailureReason, FailureReport, Task, TrainRun
+from evermodel.contract import DATA_ERROR_EXIT_CODE, FailureReason, FailureReport, FeedbackRules, Task, TrainRun
 from evermodel_runtime.artifacts.manifests import load_model
 from evermodel_runtime.artifacts.outcome import conclude
 from evermodel_runtime.custom.folders import HASHES_FILE, Folders
@@ -27,6 +27,7 @@ from evermodel_runtime.custom.publish import publish
 from evermodel_runtime.data.dataset import read_dataset, training_part
 from evermodel_runtime.data.rows import decode_hashes
 from evermodel_runtime.data.source import read_data
+from evermodel_runtime.train.job import TO_USE_THEM
 
 NUMBERS = make_numbers(200)
 RUN = make_train_run(estimator="", container="registry.example/trainer:1", parameters={"epochs": 7})
@@ -137,6 +138,21 @@ def test_feedback_comes_after_the_source_and_without_copies_of_held_out_rows(tmp
     assert [cells(row) for row in pod.rows[-2:]] == [("9.5", "1.0", "rose"), ("8.5", "2.0", "lily")]
     assert (pod.schema["feedbackRows"], pod.schema["classes"]) == (2, ["lily", "rose", "tulip"])
     assert len(pod.rows) == len(NUMBERS) - sum(reference) + 2
+
+
+def test_the_version_notes_which_records_the_container_was_given(tmp_path: Path) -> None:
+    rules = FeedbackRules(as_of=200.0, max_age=98.5)
+    pod = make_pod(tmp_path, feedback_through=4, feedback_rules=rules)
+    pod.hub.labelled = as_records([[9.5, 1.0], [8.5, 2.0], [7.5, 3.0]], ["rose"] * 3)
+    pod.hub.labelled += as_records([[6.5, 4.0]], ["rose"], first_seq=4, version=2)
+    pod.prepare()
+    (pod.folders.output / "model.onnx").write_bytes(made_onnx.written())
+    (pod.folders.output / "notes.txt").write_text("Loss 0.1.")
+    assert pod.publish().notes == (
+        f"Production records not used: 1 of version 2, whose columns are not known. {TO_USE_THEM}",
+        f"Production records: 2 of 3 learnt from beside {len(pod.rows) - 2} source rows, left out 1 older than maxAge.",
+        "Loss 0.1.",
+    )
 
 
 def test_a_model_is_published_as_any_other_and_answers(pod: Pod) -> None:

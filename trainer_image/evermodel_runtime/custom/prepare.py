@@ -53,7 +53,9 @@ def prepare(run: TrainRun, surroundings: Surroundings, folders: Folders) -> None
     notes = [*ignored_columns(file, run, dataset), *warnings_of(run, dataset)]
     part = training_part(dataset)
     source = LabelledRows(part.features, part.target.labels)
-    feedback = usable_feedback(run, hub, dataset, part, say).data
+    usable = usable_feedback(run, hub, dataset, part, say)
+    notes.extend(usable.notes)
+    feedback = usable.data
     learnt = source.followed_by(feedback)
     say(
         f"{int(dataset.reference.sum()):,} rows are held out and stay here; the container gets {len(learnt):,}, "
