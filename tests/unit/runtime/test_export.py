@@ -208,7 +208,7 @@ def test_what_scikit_learn_refuses_is_told_in_its_words() -> None:
 def test_the_bytes_do_not_depend_on_the_order_in_which_the_converter_names_its_operators(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    run, dataset = wine(estimator="GaussianNB")
+    run, dataset = wine(estimator="LogisticRegression")
     pipeline = make_recipe(run, dataset.features.columns).fit(dataset.features, dataset.target.labels)
     convert = skl2onnx.convert_sklearn
 

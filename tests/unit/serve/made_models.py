@@ -59,7 +59,9 @@ def numeric(classes: tuple[Scalar, ...] = (0, 1, 2), *, probabilities: bool = Tr
     model = to_onnx(estimator, features[:1], options={id(estimator): options}, target_opset=17)
     if not probabilities:
         del model.graph.output[1]
-    return _made(model.SerializeToString(), [(name, ColumnKind.NUMBER) for name in "abc"], classes, "matrix", estimator)
+    return made_of(
+        model.SerializeToString(), [(name, ColumnKind.NUMBER) for name in "abc"], classes, "matrix", estimator
+    )
 
 
 @cache
@@ -80,7 +82,7 @@ def mixed(unknown: str = "ignore") -> Made:
     ]
     model = to_onnx(estimator, initial_types=types, options={"zipmap": False}, target_opset=17)
     columns = [("age", ColumnKind.NUMBER), ("city", ColumnKind.TEXT), ("size", ColumnKind.NUMBER)]
-    return _made(model.SerializeToString(), columns, ("no", "yes"), "columns", estimator)
+    return made_of(model.SerializeToString(), columns, ("no", "yes"), "columns", estimator)
 
 
 def by_skops(made: Made) -> Made:
@@ -90,7 +92,7 @@ def by_skops(made: Made) -> Made:
     return Made(content, manifest, made.estimator)
 
 
-def _made(
+def made_of(
     onnx: bytes, columns: list[tuple[str, ColumnKind]], classes: tuple[Scalar, ...], inputs: Any, estimator: Any
 ) -> Made:
     manifest = Manifest(

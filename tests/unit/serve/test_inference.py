@@ -7,9 +7,12 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from skl2onnx import to_onnx
+from sklearn.naive_bayes import CategoricalNB
 from tests.unit.serve.http_calls import NOW, TOKEN, make_bench, tensor
-from tests.unit.serve.made_models import Made, mixed, numeric
+from tests.unit.serve.made_models import Made, made_of, mixed, numeric
 
+from evermodel.contract import ColumnKind
 from evermodel_runtime.quality.prediction_id import Issued, Signer
 from evermodel_runtime.serve.protocol import MAX_BODY_BYTES, MAX_ROWS
 
@@ -332,6 +335,22 @@ async def test_numbers_too_large_for_the_models_arithmetic_are_the_callers_busin
     assert reply.status == 400
     assert reply.error == "the model does not answer these rows: its answer to row 1 is no finite number"
     assert (bench.measures.errors, len(bench.captures)) == (0, 0)
+
+
+async def test_a_code_beyond_those_that_training_had_is_the_callers_business() -> None:
+    codes = np.array([[place % 3, place % 2] for place in range(60)], dtype=np.float32)
+    estimator = CategoricalNB().fit(codes, codes[:, 0].astype(np.int64) % 2)
+    columns = [(name, ColumnKind.NUMBER) for name in "ab"]
+    onnx = to_onnx(estimator, codes[:1], options={id(estimator): {"zipmap": False}}, target_opset=17)
+    bench = make_bench(made_of(onnx.SerializeToString(), columns, (0, 1), "matrix", estimator))
+
+    known = await bench.infer({"inputs": [tensor("X", [2, 1], [1, 2])]})
+    unknown = await bench.infer({"inputs": [tensor("X", [3, 1], [1, 2])]})
+
+    assert known.status == 200
+    assert (unknown.status, bench.measures.errors) == (400, 0)
+    assert "does not answer these rows" in unknown.error
+    assert "out of range" in unknown.error
 
 
 async def test_a_model_that_is_not_what_its_manifest_says_fails_loudly() -> None:

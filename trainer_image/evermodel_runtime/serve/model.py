@@ -23,6 +23,8 @@ _ROW_ERRORS = (_onnx.Fail, _onnx.RuntimeException)
 """What an operator raises for the values that it meets, such as a category that it does not know."""
 _SHAPE_ERRORS = (ValueError, _onnx.InvalidArgument, _onnx.NotImplemented)
 """What ONNX Runtime raises for the names, types and shapes of inputs; checked rows never cause it."""
+_UNKNOWN_CODE = ("index is out of range", "indices element out of data bounds")
+"""How it says that a row holds a code that is not in a table, such as a category beyond those of CategoricalNB."""
 _LOAD_ERRORS = (
     *_ROW_ERRORS,
     ModelFileError,
@@ -42,7 +44,7 @@ class ModelRunError(Exception):
 
 
 class RowsNotAnsweredError(ModelRunError):
-    """scikit-learn refused the values of these rows; it answers others."""
+    """The model refused the values of these rows; it answers others."""
 
 
 class ModelMismatchError(ModelRunError):
@@ -88,6 +90,8 @@ class ServedModel:
         except _ROW_ERRORS as error:
             raise ModelRunError(first_line(error)) from error
         except _SHAPE_ERRORS as error:
+            if any(words in str(error) for words in _UNKNOWN_CODE):
+                raise RowsNotAnsweredError(first_line(error).rpartition("Status Message: ")[-1]) from error
             raise ModelMismatchError(first_line(error)) from error
         if self.predicts_numbers:
             return _numbers(labels)
