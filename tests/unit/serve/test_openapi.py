@@ -43,6 +43,18 @@ async def test_every_operation_is_there_by_its_method_and_under_a_name_of_its_ow
     assert summaries == {operation.summary for operation in OPERATIONS.values()}
 
 
+async def test_what_may_be_sent_again_later_says_when() -> None:
+    paths = (await described(make_bench(numeric())))["paths"]
+
+    responses = paths["/v2/models/iris/feedback"]["post"]["responses"]
+    assert [status for status, response in responses.items() if "Retry-After" in response.get("headers", {})] == [
+        "503",
+        "429",
+        "507",
+    ]
+    assert "headers" not in paths["/v2/health/ready"]["get"]["responses"]["503"]  # a probe asks when it likes
+
+
 async def test_instances_have_the_models_columns() -> None:
     by_name, in_order = instance(await described(make_bench(mixed())))["anyOf"]
 

@@ -51,11 +51,16 @@ _REFUSALS: Mapping[int, str] = {
     413: "The body or its number of rows is too large: send several requests.",
     415: "The content type or encoding is not understood.",
     429: "Too many labels wait: send them again after Retry-After.",
+    431: "The headers are too large.",
     500: "The server failed; its log says why.",
     503: "Not ready: ask again after Retry-After.",
     507: "The hub's volume is full: send the labels again later.",
 }
-_ASKED = (400, 408, 413, 415, 500, 503)
+_ASKED = (400, 408, 413, 415, 431, 500, 503)
+_RETRY_AFTER: Mapping[str, Any] = {
+    "Retry-After": {"schema": {"type": "string"}, "description": "How many seconds to wait at least."}
+}
+_LATER = (429, 503, 507)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +165,10 @@ def _responses(operation: Operation) -> dict[str, Any]:
     responses: dict[str, Any] = {"200": {"description": "The answer.", "content": answer}}
     for status in operation.refusals:
         kind = operation.not_ready if status == 503 else ErrorResponse  # noqa: PLR2004 - HTTP's number
-        responses[str(status)] = {"description": _REFUSALS[status], "content": {_JSON: _content(kind)}}
+        refusal = {"description": _REFUSALS[status], "content": {_JSON: _content(kind)}}
+        if status in _LATER and kind is ErrorResponse:
+            refusal["headers"] = _RETRY_AFTER
+        responses[str(status)] = refusal
     return responses
 
 
