@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evermodel_runtime.data import csvarrow
+from evermodel_runtime.data import csvarrow, csvtext
 from evermodel_runtime.data.csvfile import read_csv
 from evermodel_runtime.data.failure import JobError
 from evermodel_runtime.data.table import Table
@@ -34,6 +35,7 @@ def cells(table: Table) -> dict[str, list[object]]:
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csvtext, "BLOCK", 100)
     monkeypatch.setattr(csvarrow, "PIECE", 100)
 
 
@@ -86,6 +88,26 @@ def test_a_row_with_too_many_fields_is_named_whatever_the_piece(broken: int) -> 
         read_csv(made(rows), "f")
 
 
+@pytest.mark.parametrize(
+    ("character", "words"),
+    [
+        pytest.param(b"\0", "holds a NUL byte", id="NUL"),
+        pytest.param(b"\xe9", "is not UTF-8 (byte 0xe9)", id="not UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("row", [0, 57, ROWS - 1])
+def test_a_byte_that_no_text_has_is_found_whatever_the_piece(
+    row: int, character: bytes, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csvtext, "BLOCK", 100)
+    monkeypatch.setattr(csvtext, "COUNTED", 10)
+    rows = [["1", "red", "x"] for _ in range(ROWS)]
+    rows[row][1] = "BROKEN"
+
+    with pytest.raises(JobError, match=re.escape(f"line {row + 2} {words}")):
+        read_csv(made(rows).replace(b"BROKEN", character), "f")
+
+
 def test_a_row_longer_than_a_block_is_read() -> None:
     rows = plain_rows()
     rows[200][1] = "long " * csvarrow.BLOCK
@@ -107,6 +129,7 @@ def test_chunks_do_not_depend_on_the_processors(monkeypatch: pytest.MonkeyPatch)
             assert column.equals(other[name])
 
 
+@settings(deadline=None)
 @given(rows=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=30), piece=st.integers(1, 60))
 def test_the_columns_are_those_of_the_whole(rows: list[tuple[str, str]], piece: int) -> None:
     content = made([[*row, "x"] for row in rows])

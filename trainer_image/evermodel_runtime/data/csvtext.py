@@ -14,11 +14,13 @@ import numpy as np
 
 from evermodel.contract import DataFormat
 from evermodel_runtime.data.failure import data_error, spec_error
+from evermodel_runtime.data.processors import in_threads
 
 DELIMITERS = (",", ";", "\t", "|")
 """Those that are found; any other is declared."""
 FIELD_LIMIT = 1 << 20
 BLOCK = 1 << 22
+"""Bytes that one thread looks at, or that are decoded at once."""
 COUNTED = 1 << 18
 """Bytes that are compared at once: what they give stays in the processor's cache."""
 SOMETHING = re.compile(rb"\S")
@@ -29,10 +31,12 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 NUL = b"\0"
+LAST_OF_ASCII = 0x7F
 HALF = 0.4
 """Share of NUL bytes in the beginning from which it is text of two bytes for each character."""
 LOOKED_AT = 1 << 16
 """Characters of the beginning in which the delimiter is looked for."""
+Bytes = np.ndarray[tuple[int], np.dtype[np.uint8]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +68,37 @@ class CsvText:
 
 def counted(content: bytes, character: str) -> int:
     """Return how often an ASCII character occurs: where it is frequent, ``bytes.count`` takes ten times as long."""
-    return sum(int(np.count_nonzero(block == ord(character))) for block in _blocks(content, COUNTED))
+
+    def count(piece: Bytes) -> int:
+        return sum(int(np.count_nonzero(block == ord(character))) for block in _blocks(piece, COUNTED))
+
+    return sum(in_threads(count, list(_blocks(_as_array(content), BLOCK))))
 
 
 def _has_pair(content: bytes, first: str, second: str) -> bool:
     """Whether one ASCII character follows another, which ``in`` tells slowly where they are frequent."""
-    pairs = ((block[:-1] == ord(first)) & (block[1:] == ord(second)) for block in _blocks(content, COUNTED, overlap=1))
-    return any(bool(found.any()) for found in pairs)
+    blocks = _blocks(_as_array(content), COUNTED, overlap=1)
+    return any(bool(((block[:-1] == ord(first)) & (block[1:] == ord(second))).any()) for block in blocks)
 
 
-def _blocks(content: bytes, size: int, overlap: int = 0) -> Iterator[np.ndarray[tuple[int], np.dtype[np.uint8]]]:
-    everything = np.frombuffer(content, np.uint8)
-    for start in range(0, len(everything), size):
-        yield everything[start : start + size + overlap]
+def _extremes(content: bytes) -> tuple[int, int]:
+    """Return the lowest and the highest byte."""
+
+    def extremes(piece: Bytes) -> tuple[int, int]:
+        found = [(int(block.min()), int(block.max())) for block in _blocks(piece, COUNTED)]
+        return min(low for low, _ in found), max(high for _, high in found)
+
+    found = in_threads(extremes, list(_blocks(_as_array(content), BLOCK)))
+    return min((low for low, _ in found), default=1), max((high for _, high in found), default=1)
+
+
+def _as_array(content: bytes) -> Bytes:
+    return np.frombuffer(content, np.uint8)
+
+
+def _blocks(content: Bytes, size: int, overlap: int = 0) -> Iterator[Bytes]:
+    for start in range(0, len(content), size):
+        yield content[start : start + size + overlap]
 
 
 def read_text(content: bytes, name: str, declared: DataFormat) -> CsvText:
@@ -92,27 +114,24 @@ def read_text(content: bytes, name: str, declared: DataFormat) -> CsvText:
 
 def _as_utf8(content: bytes, name: str, declared: str | None) -> bytes:
     encoding = declared or next((known for mark, known in MARKS if content.startswith(mark)), None)
-    if encoding is not None:
-        text = _recoded(content, name, encoding)
-    else:
-        text = content.removeprefix(codecs.BOM_UTF8)
-        if not text.isascii():
-            _check_utf8(text, name)
-    _refuse_nul(text, name)
+    text = content.removeprefix(codecs.BOM_UTF8) if encoding is None else _recoded(content, name, encoding)
+    lowest, highest = _extremes(text)
+    if encoding is None and highest > LAST_OF_ASCII:
+        _check_utf8(text, name)
+    if lowest == 0:
+        raise _with_nul(text, name)
     return text
 
 
-def _refuse_nul(text: bytes, name: str) -> None:
+def _with_nul(text: bytes, name: str) -> Exception:
     """Refuse NUL bytes, which no text has: pyarrow would keep them within values."""
     place = text.find(NUL)
-    if place < 0:
-        return
     beginning = text[:LOOKED_AT]
     if beginning.strip(NUL) and beginning.count(NUL) > HALF * len(beginning):
         likely = "utf-16-be" if beginning.startswith(NUL) else "utf-16-le"
-        raise data_error(f"{name} looks like UTF-16 without its mark: declare spec.data.format.encoding: {likely}.")
+        return data_error(f"{name} looks like UTF-16 without its mark: declare spec.data.format.encoding: {likely}.")
     line = text.count(b"\n", 0, place) + 1
-    raise data_error(
+    return data_error(
         f"{name}: line {line} holds a NUL byte, which text does not have ({text.count(NUL):,} in the file). Was the "
         "file written or sent whole? Write it again."
     )
