@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,6 +54,12 @@ def model_of(path: Path) -> ModelDeploymentSpec:
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_is_what_the_types_take(path: Path) -> None:
     model_of(path)
+
+
+def test_no_two_samples_have_the_same_name() -> None:
+    """They can be applied to one namespace, all of them."""
+    named = Counter((one["kind"], one["metadata"]["name"]) for path in SAMPLES for one in documents(path))
+    assert [name for name, times in named.items() if times > 1] == []
 
 
 def test_the_churn_table_has_the_declared_columns_and_meets_the_threshold() -> None:
