@@ -1,14 +1,59 @@
-"""Raw rows of predictions that wait for the hub, bounded in memory."""
+"""Raw rows of predictions that wait for the hub, bounded in memory and by what the hub can take."""
 
+import random
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evermodel.contract import Capture, Scalar
+from evermodel_runtime.serve.rows import Rows
 
 DEFAULT_MAX_ROWS = 20_000
 DEFAULT_MAX_BYTES = 64 * 1024 * 1024
 _CELL_BYTES = 32
 """A float in a tuple: 8 bytes of pointer and 24 of object."""
+
+
+ROWS_PER_SECOND = 500.0
+ROWS_AT_ONCE = 5_000.0
+"""Ten seconds' worth: a batch by the hour is captured whole."""
+
+
+class Allowance:
+    """How many rows may be captured: some each second, and many at once after a quiet time.
+
+    A pod answers more rows than one hub could store for all of them, and the hub keeps a number of the newest: without
+    a bound it would hold all of the last seconds, of which hardly a label comes in time.
+    """
+
+    def __init__(self, per_second: float = ROWS_PER_SECOND, at_once: float = ROWS_AT_ONCE) -> None:
+        self._per_second = per_second
+        self._at_once = at_once
+        self._left = at_once
+        self._at = 0.0
+        self.passed_over = 0
+        """Rows that were beyond it."""
+
+    def chosen(self, rows: int, now: float) -> Sequence[int]:
+        """Return which of the rows of a request to capture: all, or as many as there may be, drawn at random.
+
+        Parameters
+        ----------
+        rows : int
+            How many there are.
+        now : float
+            Seconds on a clock that never goes back.
+        """
+        left = min(self._at_once, self._left + (now - self._at) * self._per_second)
+        self._at = now
+        count = min(rows, int(left))
+        self._left = left - count
+        if count == rows:
+            return range(rows)
+        self.passed_over += rows - count
+        if not count:
+            return ()
+        return random.sample(range(rows), count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +68,7 @@ class CaptureBuffer:
     """Keeps captures until the hub acknowledged them; when full, the oldest give way and are counted."""
 
     def __init__(self, max_rows: int = DEFAULT_MAX_ROWS, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+        self.allowance = Allowance()
         self._waiting: deque[tuple[str, tuple[Scalar, ...], int]] = deque()
         self._max_rows = max_rows
         self._max_bytes = max_bytes
@@ -33,6 +79,22 @@ class CaptureBuffer:
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def keep(self, ids: Sequence[str], rows: Rows, now: float) -> None:
+        """Keep the rows of one request, or those of them that there is room for.
+
+        Parameters
+        ----------
+        ids : sequence of str
+            One for each row.
+        rows : Rows
+            What was received.
+        now : float
+            Seconds on a clock that never goes back.
+        """
+        places = self.allowance.chosen(rows.count, now)
+        for place, row in zip(places, rows.as_received(places), strict=True):
+            self.add(ids[place], row, sum(len(column[place]) for column in rows.texts))
 
     def add(self, prediction_id: str, row: tuple[Scalar, ...], text_bytes: int = 0) -> None:
         """Keep one row; ``text_bytes`` is the length of its texts."""

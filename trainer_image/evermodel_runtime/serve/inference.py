@@ -153,7 +153,7 @@ class Inference:
     def _answered(self, asked: Asked, prediction: Prediction) -> Answer:
         ids = self._ids.issue(prediction.signed, self._clock())
         if self._captures is not None:
-            _capture(self._captures, ids, asked.rows)
+            self._captures.keep(ids, asked.rows, asked.started)
         if self.bins is not None:
             self.bins.add(asked.rows, prediction.signed)
         answer = asked.form(asked, ids, prediction)
@@ -232,13 +232,3 @@ def _as_bytes(output: InferOutput, content: list[bytes]) -> InferOutput:
     """Put the elements of an output behind those that are there, and return it without them."""
     content.append(encoded(output.datatype, output.data or ()))
     return InferOutput(output.name, output.datatype, output.shape, parameters={SIZE: len(content[-1])})
-
-
-def _capture(captures: CaptureBuffer, ids: Sequence[str], rows: Rows) -> None:
-    raw = rows.as_received()
-    if not rows.texts:
-        for prediction_id, row in zip(ids, raw, strict=True):
-            captures.add(prediction_id, row)
-        return
-    for prediction_id, row, texts in zip(ids, raw, zip(*rows.texts, strict=True), strict=True):
-        captures.add(prediction_id, row, sum(map(len, texts)))

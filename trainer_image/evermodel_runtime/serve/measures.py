@@ -33,6 +33,11 @@ class Measures:
         self.captures_dropped = Gauge(
             "evermodel_server_captures_dropped", "Captured rows that never reached the hub", registry=self.registry
         )
+        self.captures_passed_over = Gauge(
+            "evermodel_server_captures_passed_over",
+            "Rows that were not captured since there were more than a pod may hand over",
+            registry=self.registry,
+        )
         self.captures_waiting = Gauge(
             "evermodel_server_captures_waiting", "Captured rows that wait for the hub", registry=self.registry
         )

@@ -64,6 +64,7 @@ class ServingPod:
     def _count_captures(self) -> None:
         if self._captures is not None:
             self._measures.captures_dropped.set(self._captures.dropped)
+            self._measures.captures_passed_over.set(self._captures.allowance.passed_over)
             self._measures.captures_waiting.set(len(self._captures))
 
 

@@ -58,7 +58,7 @@ class Rows(msgspec.Struct, frozen=True, gc=False):
     schema: Schema
     count: int
     received: list[float] | NDArray[np.float64]
-    """The numbers as they came, row by row, flat or of shape (rows, number columns); NaN where null was."""
+    """The numbers as they came, NaN where null was, of shape (rows, number columns) or flat; no list with text."""
     numbers32: NDArray[np.float32]
     """As the model takes them, of shape (rows, number columns)."""
     texts: list[list[str]]
@@ -68,15 +68,16 @@ class Rows(msgspec.Struct, frozen=True, gc=False):
         """Return the rows as the model takes them."""
         return inputs_of(self.schema, self.numbers32, self.texts)
 
-    def as_received(self) -> list[tuple[Scalar, ...]]:
-        """Return the raw rows in the order of the manifest's columns."""
-        if self.count == 1 and isinstance(self.received, list):
-            return [tuple(self.received)]
-        table = np.reshape(self.received, (self.count, -1))
+    def as_received(self, places: Sequence[int]) -> list[tuple[Scalar, ...]]:
+        """Return the raw rows at these places, in the order of the manifest's columns."""
+        if isinstance(self.received, list):  # and so there is no text
+            width = len(self.schema.names)
+            return [tuple(self.received[place * width : (place + 1) * width]) for place in places]
+        table = self.received.reshape(self.count, -1)[list(places)]
         if not self.texts:
             return [tuple(row) for row in table.tolist()]
         numbers = iter(table.T.tolist())
-        texts = iter(self.texts)
+        texts = ([column[place] for place in places] for column in self.texts)
         columns = [next(numbers) if kind is ColumnKind.NUMBER else next(texts) for kind in self.schema.kinds]
         return list(zip(*columns, strict=True))
 
