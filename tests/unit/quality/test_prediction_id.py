@@ -114,3 +114,10 @@ def test_keys_differ_between_predictions_and_sort_together_in_time() -> None:
     assert len(set(keys)) == 50
     assert {len(key) for key in keys} == {24}
     assert len({key[:8] for key in keys}) == 2
+
+
+def test_ids_of_earlier_releases_are_read() -> None:
+    # Issued before rows of one request were signed together; labels may come weeks later.
+    issued = signer().verify("LF891WjYQwNHUGqBlaZkaWdpdHMDzwAAAZ_GZft7xAgxMjM0NTY3OKE3")
+    assert isinstance(issued, Issued)
+    assert (issued.version, issued.at, issued.predicted) == (3, AT, "7")

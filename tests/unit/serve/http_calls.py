@@ -20,7 +20,7 @@ from evermodel_runtime.serve.connection import HttpConnection
 from evermodel_runtime.serve.draining import KEEP_ALIVE_SECONDS
 from evermodel_runtime.serve.feedback import FeedbackForwarder
 from evermodel_runtime.serve.hub_client import HubAnswer, HubClient, HubUnreachableError
-from evermodel_runtime.serve.inference import PredictionIds
+from evermodel_runtime.serve.ids import PredictionIds
 from evermodel_runtime.serve.measures import Measures
 from evermodel_runtime.serve.readiness import Readiness
 from evermodel_runtime.web import web_config

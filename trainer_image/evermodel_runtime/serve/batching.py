@@ -6,7 +6,8 @@ from typing import Any
 
 from evermodel.contract import ModelFormat, ServeConfig
 from evermodel_runtime.serve.answers import Answer
-from evermodel_runtime.serve.inference import Asked, Inference, PredictionIds
+from evermodel_runtime.serve.ids import PredictionIds
+from evermodel_runtime.serve.inference import Asked, Inference
 from evermodel_runtime.serve.model import ModelRunError, Prediction, ServedModel
 from evermodel_runtime.serve.rows import joined
 

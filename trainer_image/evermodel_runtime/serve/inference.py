@@ -1,7 +1,6 @@
 """One inference request: body in, answer out."""
 
 import logging
-import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -9,11 +8,11 @@ from typing import Any
 import msgspec
 
 from evermodel.contract import PredictResponse, Scalar, ServeConfig, label_text
-from evermodel_runtime.quality.prediction_id import Signer
 from evermodel_runtime.serve.answers import Answer, binary_answer, error_answer, json_answer
 from evermodel_runtime.serve.binary import SIZE, encoded, split, with_binary
 from evermodel_runtime.serve.binning import BinCounter
 from evermodel_runtime.serve.captures import CaptureBuffer
+from evermodel_runtime.serve.ids import PredictionIds
 from evermodel_runtime.serve.instances import read_instances
 from evermodel_runtime.serve.matrix import MatrixRequest, read_matrix
 from evermodel_runtime.serve.measures import Measures
@@ -39,33 +38,8 @@ LABEL = "label"
 PREDICTION = "prediction"
 """The output of a regressor."""
 PROBABILITIES = "probabilities"
-NONCE_BYTES = 8
-NONCES_AT_ONCE = 512
 
 log = logging.getLogger(__name__)
-
-
-class PredictionIds:
-    """Issues signed ids, drawing random bytes for many at once."""
-
-    def __init__(self, signer: Signer, version: int, entropy: Callable[[int], bytes] = os.urandom) -> None:
-        self._signer = signer
-        self._version = version
-        self._entropy = entropy
-        self._block = b""
-        self._at = 0
-
-    def issue(self, predicted: Sequence[str] | Sequence[float], at: float) -> list[str]:
-        """Return one id for each predicted class or number."""
-        return [self._signer.issue(self._version, at, one, self._nonce()) for one in predicted]
-
-    def _nonce(self) -> bytes:
-        if self._at >= len(self._block):
-            self._block = self._entropy(NONCE_BYTES * NONCES_AT_ONCE)
-            self._at = 0
-        start = self._at
-        self._at = start + NONCE_BYTES
-        return self._block[start : self._at]
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False):

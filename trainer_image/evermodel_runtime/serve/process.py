@@ -16,7 +16,7 @@ from evermodel_runtime.serve.draining import make_server
 from evermodel_runtime.serve.feedback import FeedbackForwarder
 from evermodel_runtime.serve.heartbeat import Reporter
 from evermodel_runtime.serve.hub_client import HubClient, open_hub
-from evermodel_runtime.serve.inference import PredictionIds
+from evermodel_runtime.serve.ids import PredictionIds
 from evermodel_runtime.serve.log_lines import write_json_lines
 from evermodel_runtime.serve.measures import Measures
 from evermodel_runtime.serve.readiness import Readiness
