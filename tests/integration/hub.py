@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import signal
 import time
 from dataclasses import dataclass, field
@@ -14,11 +15,13 @@ from tests.faults.hub_process import HubProcess
 
 from evermodel.contract import (
     HUB_KEY_ENV,
+    BinCounts,
     Capture,
     FeedbackRequest,
     FeedbackRow,
     Heartbeat,
     LineageEntry,
+    Reference,
     RunProgress,
     RunReport,
 )
@@ -35,6 +38,8 @@ class NamespaceHub:
     key: str
     process: HubProcess
     predictions: dict[str, int] = field(default_factory=dict)
+    pods: dict[str, int] = field(default_factory=dict)
+    """Serving pods of each model that have counted rows."""
 
     @property
     def url(self) -> str:
@@ -65,6 +70,16 @@ class NamespaceHub:
         self._ask("POST", model, "heartbeat", Role.SERVER, msgspec.json.encode(beat))
         return ids
 
+    def count(self, model: str, version: int, reference: Reference, counts: tuple[int, ...]) -> None:
+        """Let another serving pod count rows over the bins that training left."""
+        content = msgspec.json.encode(reference)
+        digest = hashlib.sha256(content).hexdigest()
+        self._send("PUT", f"{self.url}/v1/blobs/{digest}", model, Role.TRAINER, content)
+        number = self.pods[model] = self.pods.get(model, 0) + 1
+        bins = BinCounts(reference=digest, requests=1, refused=0, counts=counts)
+        beat = Heartbeat(pod=f"counts-{number}", version=version, predictions=0, bins=bins)
+        self._ask("POST", model, "heartbeat", Role.SERVER, msgspec.json.encode(beat))
+
     def label(self, model: str, ids: list[str], label: float) -> None:
         """Send what was true of predictions."""
         rows = tuple(FeedbackRow(id=one, label=label) for one in ids)
@@ -85,7 +100,9 @@ class NamespaceHub:
         return entries
 
     def _ask(self, method: str, model: str, what: str, role: Role, body: bytes | None = None) -> bytes:
-        url = f"{self.url}/v1/models/{model}/{what}"
+        return self._send(method, f"{self.url}/v1/models/{model}/{what}", model, role, body)
+
+    def _send(self, method: str, url: str, model: str, role: Role, body: bytes | None) -> bytes:
         headers = {"authorization": f"Bearer {role_token(self.key, model, role)}", "x-evermodel-model": model}
         answer = requests.request(method, url, data=body, headers=headers, timeout=SECONDS)
         assert answer.ok, f"{method} {url}: {answer.text}"

@@ -57,6 +57,8 @@ def after_action(world: World) -> None:
     assert len(active) <= 1, f"versions {sorted(active)} are made at once"
     for alarm, runs in world.attempts.items():
         _runs_are_few(world, alarm, runs)
+    for number, begun in world.hub.drift_runs.items():
+        assert begun <= world.hub.drifts[number], f"version {number} drifts, and {begun} runs began for it"
     for version in world.versions.values():
         _looks_are_taken_once(version)
     if world.service is not None:

@@ -26,7 +26,12 @@ FAILURES = st.sampled_from(
 )
 BASE: dict[str, Any] = {
     "monitoring": {"minSamples": 100},
-    "retraining": {"cooldown": "1m", "maxAttempts": 2, "data": {"includeFeedback": True}},
+    "retraining": {
+        "cooldown": "1m",
+        "maxAttempts": 2,
+        "triggers": ["Accuracy", "Data", "Drift"],
+        "data": {"includeFeedback": True},
+    },
     "revisionHistoryLimit": 2,
 }
 
@@ -40,13 +45,15 @@ class Loop(RuleBasedStateMachine):
         self.world = World(make_spec(**BASE))
         self.requests = 0
 
-    @initialize(chapter=st.sampled_from(["new", "serving", "fallen", "retrained"]))
+    @initialize(chapter=st.sampled_from(["new", "serving", "drifting", "fallen", "retrained"]))
     def begins(self, chapter: str) -> None:
         """Begin somewhere in the loop, for chance alone seldom comes to its end."""
         self.world.reconcile()
         if chapter == "new":
             return
         self.world.settle()
+        if chapter == "drifting":
+            self.values_move(0.9)
         if chapter in {"fallen", "retrained"}:
             self.the_world_changes()
         if chapter == "retrained":
@@ -154,6 +161,14 @@ class Loop(RuleBasedStateMachine):
         """Rows equal to ones that were trained on cannot be scored."""
         self.world.hub.scored_share = share
 
+    @precondition(lambda self: self.world.service is not None)
+    @rule(psi=st.sampled_from([0.05, 0.18, 0.25, 0.9]))
+    def values_move(self, psi: float) -> None:
+        """What the model is asked moves from what it learnt, hovers about the threshold, or comes back."""
+        self.world.values_move(psi)
+        self.time_passes(1.0)
+        self.world.reconcile()
+
     # --- people ---------------------------------------------------------------------------------------------------
 
     @rule(
@@ -172,6 +187,7 @@ class Loop(RuleBasedStateMachine):
                 {"version": None},
                 {"retraining": {**BASE["retraining"], "mode": "Observe"}},
                 {"retraining": BASE["retraining"]},
+                {"retraining": {**BASE["retraining"], "triggers": []}},
                 {"retraining": {"cooldown": "1m"}},
             ]
         )

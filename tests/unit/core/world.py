@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 
+import msgspec
 from tests.unit.core.invariants import after_action, after_plan, after_status
 from tests.unit.core.made import NOW, SETTINGS, make_model, make_spec
 
@@ -21,6 +22,9 @@ from evermodel.api.modeldeployment import ModelDeploymentSpec
 from evermodel.api.modelversion import ACTIVE_PHASES, ModelVersionStatus
 from evermodel.contract import (
     Alarm,
+    ColumnDrift,
+    Drift,
+    DriftQuery,
     EvaluateRun,
     EvaluationReport,
     FailureReport,
@@ -74,6 +78,8 @@ from evermodel.core.questions import needs_lineage, quality_query
 from evermodel.core.timestamps import from_epoch
 from evermodel.resources import BUILDERS
 
+STARTS = 0.2
+"""PSI of monitoring.drift by default."""
 LIVE = frozenset({JobState.PENDING, JobState.RUNNING})
 
 
@@ -117,6 +123,12 @@ class Hub:
     coverage: float = 1.0
     progress: str = ""
     """What the running Job said last."""
+    moved: dict[int, float] = field(default_factory=dict)
+    """PSI of what each version is asked, in both windows."""
+    drifts: Counter[int] = field(default_factory=Counter)
+    """How often a version has begun to drift …"""
+    drift_runs: Counter[int] = field(default_factory=Counter)
+    """… and how many runs began for it."""
     scored_share: float = 1.0
     """Of the records, those that a judgement can score: the others equal rows that were trained on."""
 
@@ -137,6 +149,37 @@ class Hub:
             last_seq=self.last_seq,
             records=len(self.records),
             records_counted=len(counted),
+            drift=self._compared(query.version, query.drift, now),
+        )
+
+    def values_move(self, version: int, psi: float) -> None:
+        """Let what a version is asked move so far from what it learnt from."""
+        self.drifts[version] += psi >= STARTS > self.moved.get(version, 0.0)
+        self.moved[version] = psi
+
+    def _compared(self, version: int, asked: DriftQuery | None, now: datetime) -> Drift | None:
+        psi = self.moved.get(version)
+        if psi is None or asked is None:
+            return None
+        one = ColumnDrift(
+            name="age",
+            psi=psi,
+            psi_before=psi,
+            by_chance=0.1,
+            drifted=psi >= asked.threshold,
+            missing=0.0,
+            missing_reference=0.0,
+            outside=0.0,
+        )
+        return Drift(
+            version=version,
+            as_of=now.timestamp(),
+            since=now.timestamp() - asked.window,
+            rows=1000,
+            judged=True,
+            drifted=int(one.drifted),
+            features=(one,),
+            prediction=msgspec.structs.replace(one, name="prediction", psi=0.0, psi_before=0.0, drifted=False),
         )
 
 
@@ -297,6 +340,11 @@ class World:
             alarm = Alarm(seq=last, at=self.now.timestamp(), value=accuracy, samples=200, changed_after=last - 10)
             self.hub.alarms.setdefault((number, threshold), alarm)
 
+    def values_move(self, psi: float) -> None:
+        """What the serving version is asked moves so far."""
+        if self.service is not None and self.service.version is not None:
+            self.hub.values_move(self.service.version, psi)
+
     def time_passes(self, span: timedelta) -> None:
         """Let the clock go on."""
         self.now += span
@@ -394,6 +442,8 @@ class World:
         assert action.name not in self.versions
         if trigger.reason == "AccuracyAlarm" and trigger.alarm_seq is not None:
             self.attempts[trigger.alarm_seq] += 1
+        if trigger.reason == "Drift" and action.spec.parent is not None and not trigger.message.startswith("Attempt "):
+            self.hub.drift_runs[action.spec.parent] += 1
         self.given.add(number)
         self.versions[action.name] = VersionView(
             name=action.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import add, sub
@@ -96,7 +96,7 @@ class BinWindow:
     until: float
     requests: int
     refused: int
-    counts: array[int]
+    counts: Sequence[int]
 
 
 def newest_version(connection: sqlite3.Connection, model: int) -> int | None:
