@@ -14,7 +14,8 @@ from evermodel.api import GROUP, VERSION
 from evermodel.api.generated import main
 from evermodel.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from evermodel.api.modelversion import ModelVersionSpec, ModelVersionStatus
-from evermodel.api.rules import FIELD_RULES, NAME_RULES, RECORD_RULES, STRUCT_RULES, Rule
+from evermodel.api.rules import FIELD_RULES, NAME_RULES, RECORD_RULES, STRUCT_RULES
+from evermodel.api.rules.rule import Rule
 from evermodel.api.schema import RuleSet, Schema, struct_schema
 
 HEADER = "# Generated from operator/evermodel/api by `python -m evermodel.api.crd`: change the types, not this file.\n"

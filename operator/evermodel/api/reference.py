@@ -14,7 +14,7 @@ from evermodel.api import API_VERSION
 from evermodel.api.crd import KINDS, Kind
 from evermodel.api.descriptions import describe, summary, unwrapped
 from evermodel.api.generated import main
-from evermodel.api.rules import Rule
+from evermodel.api.rules.rule import Rule
 from evermodel.api.schema import RuleSet, declared_schema
 
 PAGE = Path("docs/reference.md")

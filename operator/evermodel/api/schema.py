@@ -13,7 +13,7 @@ from msgspec import inspect as types
 from evermodel.api.descriptions import describe, enum_values, summary, unwrapped
 from evermodel.api.evaluation import CustomMetric
 from evermodel.api.modeldeployment import Container, Data, Ensemble, Evaluation, Preprocessing, Retraining
-from evermodel.api.rules import Rule, fraction_rules
+from evermodel.api.rules.rule import Rule, fraction_rules
 from evermodel.api.status import ModelDeploymentStatus
 from evermodel.api.template import PodTemplate
 

@@ -20,7 +20,19 @@ from evermodel.api import crd
 from evermodel.api.generated import CHECKOUT, main, stale
 from evermodel.api.modeldeployment import REGRESSORS, Estimator, ModelDeploymentSpec, ModelDeploymentStatus, Transformer
 from evermodel.api.modelversion import ModelVersionSpec, ModelVersionStatus
-from evermodel.api.rules import BUNDLED, FIELD_RULES, STRUCT_RULES, fraction_rules
+from evermodel.api.rules import (
+    FIELD_RULES,
+    STRUCT_RULES,
+    data,
+    ensembles,
+    evaluation,
+    template,
+    training,
+    upkeep,
+    whole,
+)
+from evermodel.api.rules.data import BUNDLED
+from evermodel.api.rules.rule import fraction_rules
 from evermodel.api.schema import LIST_KINDS
 from evermodel_runtime.data.bundled import LOADERS
 from evermodel_runtime.train.transformers import TRANSFORMERS, make_transformer
@@ -223,3 +235,10 @@ def test_the_transformers_are_those_that_the_runtime_makes() -> None:
 
 def test_the_bundled_data_sets_are_those_that_the_runtime_loads() -> None:
     assert set(BUNDLED) == LOADERS.keys()
+
+
+def test_rules_of_one_thing_stand_in_one_module() -> None:
+    fields = [part.FIELD_RULES for part in (data, ensembles, evaluation, template, training, upkeep)]
+    structs = [part.STRUCT_RULES for part in (data, ensembles, evaluation, training, upkeep, whole)]
+    assert sum(map(len, fields)) == len(FIELD_RULES), "a later module would replace the rules of an earlier one"
+    assert sum(map(len, structs)) == len(STRUCT_RULES), "a later module would replace the rules of an earlier one"

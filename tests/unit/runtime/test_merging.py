@@ -17,7 +17,7 @@ from tests.unit.runtime.made_runs import as_csv, make_source, make_train_run
 from tests.unit.runtime.memory_hub import MemoryHub, numbers, surroundings
 
 from evermodel.api.modeldeployment import Estimator
-from evermodel.api.rules import WITHOUT_WEIGHTS
+from evermodel.api.rules.estimators import WITHOUT_WEIGHTS
 from evermodel.contract import (
     Ensemble,
     EnsembleType,
