@@ -32,7 +32,7 @@ SOURCE = make_source(id_column="id")
 START_SECONDS = 60.0
 
 
-def serve(hub: Hub, manifest: str) -> tuple[subprocess.Popen[bytes], str]:
+def serve(hub: Hub, manifest: str, **options: Any) -> tuple[subprocess.Popen[bytes], str]:
     port = free_port()
     config = ServeConfig(namespace="ml", model=MODEL, version=1, hub_url=hub.url, manifest=manifest)
     environ = {
@@ -42,7 +42,7 @@ def serve(hub: Hub, manifest: str) -> tuple[subprocess.Popen[bytes], str]:
         "EVERMODEL_PORT": str(port),
         "EVERMODEL_DRAIN_SECONDS": "0",
     }
-    return start_process(["serve"], environ), f"http://127.0.0.1:{port}"
+    return start_process(["serve"], environ, **options), f"http://127.0.0.1:{port}"
 
 
 def flower(height: float, width: float, colour: str) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def test_it_is_trained_judged_and_served_and_two_processes_make_the_same_bytes(h
     assert judged.report.reference.candidate == judged.report.reference.champion
     assert judged.report.reference.candidate > 0.8
 
-    pod, url = serve(hub, report.manifest)
+    pod, url = serve(hub, report.manifest, stderr=subprocess.PIPE)
     try:
         session = requests.Session()
         session.mount(url, requests.adapters.HTTPAdapter(max_retries=until_up()))
@@ -86,8 +86,9 @@ def test_it_is_trained_judged_and_served_and_two_processes_make_the_same_bytes(h
         unseen = session.post(f"{url}/v2/models/{MODEL}/infer", json=flower(-2.0, 0.1, "grey"), timeout=START_SECONDS)
     finally:
         pod.terminate()
-        pod.wait(START_SECONDS)
+        _, said = pod.communicate(timeout=START_SECONDS)
 
+    assert [line for line in said.splitlines() if not line.startswith(b"{")] == [], "the log is JSON lines alone"
     assert ready.status_code == 200, ready.text
     assert metadata["platform"] == "sklearn_skops"
     assert rose.status_code == unseen.status_code == 200, rose.text + unseen.text

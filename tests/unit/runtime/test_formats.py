@@ -96,6 +96,16 @@ def test_rows_are_the_same_in_every_format(content: bytes, name: str) -> None:
     assert found.features.columns == expected.features.columns
 
 
+def test_columns_of_json_lines_stand_in_the_order_in_which_they_come() -> None:
+    """It is part of what a row is known by, and of what callers send rows as lists in."""
+    rows = [{"height": n, "sold": f"2026-01-{1 + n:02d}", "kind": "rose"} for n in range(28)]
+
+    table = read_table(json_lines([*rows, {"height": 1, "sold": "2026-02-01", "kind": "rose", "late": 3}]), "f.jsonl")
+
+    assert table.header == ("height", "sold", "kind", "late")
+    assert table.cell("sold", 1) == "2026-01-02"
+
+
 def test_the_hash_of_a_row_is_what_it_has_always_been() -> None:
     """Champions know what they were trained on by these numbers, and they decide what is held out."""
     dataset = dataset_of(CSV)

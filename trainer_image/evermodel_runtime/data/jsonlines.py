@@ -35,13 +35,14 @@ def read_json_lines(content: bytes, name: str) -> Any:
         raise _explained(content, name, "a line is null")  # of which pyarrow would make a row, or crash
     try:
         sample = content[: content.rfind(b"\n", 0, SAMPLE) + 1] or content
-        times = [f.name for f in _parsed(sample, []).schema if pyarrow.types.is_timestamp(f.type)]
-        read = _parsed(content, times)
+        looked_at = _parsed(sample, []).schema
+        read = _parsed(content, [field.name for field in looked_at if pyarrow.types.is_timestamp(field.type)])
     except pa.ArrowInvalid as error:
         raise _explained(content, name, str(error)) from error
     if not read.num_columns:
         raise data_error(f"{name} has no columns: every line is an empty object. Write the values of a row into it.")
-    return read
+    later = [name for name in read.column_names if name not in looked_at.names]
+    return read.select([*looked_at.names, *later])  # pyarrow puts columns first whose type it is told
 
 
 def _parsed(content: bytes, texts: list[str]) -> Any:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import sys
+import warnings
 
 import uvloop
 
@@ -76,6 +77,7 @@ async def _run(settings: Settings) -> None:
 def main() -> int:
     """Run the serving process; returns the exit code."""
     write_json_lines()
+    warnings.simplefilter("ignore")  # scikit-learn would print hints about names of columns with every prediction
     try:
         settings = settings_from_process()
     except SettingsError as error:
