@@ -51,7 +51,7 @@ from evermodel_runtime.data.rows import FeatureRows, decode_hashes, row_hashes
 
 DAY = 86400.0
 DIGITS = make_source(uri="sklearn://digits?rows=:700", target="target")
-TRIAL = re.compile(rb"  trial (\d+) of 24: ")
+TRIAL = re.compile(rb"  trial (\d+) of \d+: ")
 FOREST = {"estimator": "RandomForestClassifier", "parameters": {"n_estimators": 30}}
 
 
@@ -327,6 +327,49 @@ def test_a_search_that_is_killed_goes_on_where_it_was_and_fits_no_trial_twice(
     undisturbed = jobs.run("train", msgspec.structs.replace(run, version=2))
     again = msgspec.structs.replace(manifest_of(hub, undisturbed), version=1)
     assert again == manifest_of(hub, last)
+
+
+@pytest.mark.parametrize("algorithm", SearchAlgorithm)
+def test_three_pods_of_which_one_is_killed_find_what_one_finds_alone(
+    algorithm: SearchAlgorithm, hub: Hub, tmp_path: Path
+) -> None:
+    values = {"max_depth": list(range(1, 8)), "max_features": [0.1, 0.3]}
+    alone = Search(parameters=values, algorithm=algorithm, max_trials=14, folds=2)
+    run = train_run(hub, search=msgspec.structs.replace(alone, parallelism=3))
+    places = [tmp_path / name for name in ("leader", "killed", "stays")]
+    for place in places:
+        place.mkdir()
+    leader, killed, stays = (Jobs(place) for place in places)
+
+    doomed = killed.start("search", run)
+    beside = stays.start("search", run)
+    assert doomed.stdout is not None
+    while b": accuracy" not in (line := doomed.stdout.readline()):
+        assert line, doomed.communicate()
+    first = leader.start("train", run)
+    doomed.kill()
+    doomed.communicate()
+    ended = leader.ended(first)
+    output, errors = beside.communicate(timeout=60)
+
+    assert (doomed.returncode, beside.returncode, ended.exit_code) == (-signal.SIGKILL, 0, 0), (errors, ended.errors)
+    assert b"all trials have ended" in output
+    assert not (places[2] / "termination-log").exists(), "the training Job alone reports"
+    assert TRIAL.search(output)
+    tables = [table_in(hub, ended)]
+    depends = algorithm is SearchAlgorithm.TPE
+    same = msgspec.structs.replace(run, version=2, search=run.search if depends else alone)
+    undisturbed = leader.run("train", same)
+    assert undisturbed.exit_code == 0, undisturbed.errors
+    tables.append(table_in(hub, undisturbed))
+    assert tables[0] == tables[1]
+    assert [trial.number for trial in tables[0].trials] == list(range(1, len(tables[0].trials) + 1))
+    again = msgspec.structs.replace(manifest_of(hub, undisturbed), version=1)
+    assert again == manifest_of(hub, ended)
+
+
+def table_in(hub: Hub, ended: Ended) -> SearchTable:
+    return msgspec.json.decode(hub.client().blob(manifest_of(hub, ended).search or ""), type=SearchTable)
 
 
 def manifest_of(hub: Hub, ended: Ended) -> Manifest:

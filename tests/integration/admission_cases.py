@@ -549,6 +549,18 @@ MISTAKES = (
         says='supported values: "Grid", "Random", "SuccessiveHalving", "TPE"',
     ),
     Mistake(
+        what="more pods than trials",
+        spec={"training.search": {"parameters": {"C": [1, 2]}, "maxTrials": 2, "parallelism": 3}},
+        at="spec.training.search.parallelism",
+        says="a trial is made by one pod: lower parallelism to maxTrials, or raise maxTrials",
+    ),
+    Mistake(
+        what="a crowd of pods",
+        spec={"training.search": {"parameters": {"C": [1]}, "parallelism": 17}},
+        at="spec.training.search.parallelism",
+        says="should be less than or equal to 16",
+    ),
+    Mistake(
         what="one fold",
         spec={"training.search": {"parameters": {"C": [1]}, "folds": 1}},
         at="spec.training.search.folds",

@@ -26,6 +26,7 @@ from tests.integration.fates import (
     of_trainer,
     overdue,
     ready,
+    runs,
     trains,
     waits,
 )
@@ -43,6 +44,7 @@ DEFAULTS: dict[Component, Deciding] = {
     Component.HUB: ready,
     Component.SERVE: ready,
     Component.TRAIN: trains,
+    Component.SEARCH: runs,
     Component.EVALUATE: Evaluates(),
     Component.OFFLINE: Scores(),
 }

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 COMMANDS = {
     "train": ("evermodel_runtime.train", "fit, export and publish one version (a Job)"),
+    "search": ("evermodel_runtime.train.worker", "make trials of a search that a training Job leads (a Job)"),
     "prepare": ("evermodel_runtime.custom.prepare", "write the rows to learn from for a container of the user's own"),
     "publish": ("evermodel_runtime.custom.publish", "check and publish the model that such a container wrote"),
     "predict": ("evermodel_runtime.evaluate.predict", "write truth and predictions for containers that measure them"),

@@ -215,6 +215,17 @@ class Search(Resource, frozen=True, kw_only=True):
             )
         ),
     ] = FoldStrategy.STRATIFIED
+    parallelism: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=16,
+            description=(
+                "Pods that make trials at the same time: that of the training Job, and others beside it for which "
+                "training.template counts as well."
+            ),
+        ),
+    ] = 1
 
 
 class Training(Resource, frozen=True, kw_only=True):

@@ -70,7 +70,9 @@ from evermodel.contract.reports import (
     SliceScore,
     TrainReport,
     Trial,
+    TrialBegun,
     Trials,
+    TrialsLeft,
 )
 from evermodel.contract.runs import (
     DataFormat,
@@ -213,7 +215,9 @@ __all__ = [
     "TrainReport",
     "TrainRun",
     "Trial",
+    "TrialBegun",
     "Trials",
+    "TrialsLeft",
     "Vote",
     "WarmStart",
     "WarmStartMode",

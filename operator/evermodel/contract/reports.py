@@ -76,6 +76,20 @@ class Trials(Message, frozen=True, kw_only=True):
     trials: tuple[Trial, ...]
 
 
+class TrialsLeft(Message, frozen=True, kw_only=True):
+    """Body of POST /v1/models/{model}/trials/{version}/{run}/begun: what a pod knows not to have ended."""
+
+    numbers: Annotated[tuple[Annotated[int, Meta(ge=1, le=10_000)], ...], Meta(max_length=1000)]
+    begun: Annotated[int, Meta(ge=0)] = 0
+    """How often others may have begun the trial already: what they began may never end, should they be gone."""
+
+
+class TrialBegun(Message, frozen=True, kw_only=True):
+    """Answer to it: the trial to make next; None where each was begun more often."""
+
+    number: int | None
+
+
 class SearchTable(Message, frozen=True, kw_only=True):
     """All that a search tried, kept beside the model that came of it."""
 

@@ -111,6 +111,8 @@ class Search(Message, frozen=True, kw_only=True):
     max_trials: int = 20
     folds: int = 5
     fold_strategy: FoldStrategy = FoldStrategy.STRATIFIED
+    parallelism: int = 1
+    """Pods that make trials at the same time, that of the training Job among them."""
 
 
 class EnsembleType(StrEnum):

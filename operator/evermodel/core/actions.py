@@ -10,7 +10,7 @@ from typing import Any
 from evermodel.api.conditions import Reason
 from evermodel.api.modeldeployment import ModelDeploymentStatus
 from evermodel.api.modelversion import ModelVersionSpec, ModelVersionStatus
-from evermodel.contract import FailureReason, LineageEntry, RunConfig
+from evermodel.contract import FailureReason, LineageEntry, RunConfig, TrainRun
 
 Manifest = dict[str, Any]
 """A Kubernetes object as the builders of `resources` make it."""
@@ -48,6 +48,18 @@ class CreateJob:
     version: str
     """Name of the ModelVersion that owns it."""
     run: RunConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateSearchJob:
+    """Create the Job whose pods make trials beside a training Job; 409 is success when the owner is the same."""
+
+    name: str
+    version: str
+    """Name of the ModelVersion that owns it."""
+    run: TrainRun
+    """As the training Job has it."""
+    workers: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +121,7 @@ Action = (
     | WriteVersionStatus
     | DeleteVersion
     | CreateJob
+    | CreateSearchJob
     | DeleteJob
     | ApplyDeployment
     | DeleteDeployment

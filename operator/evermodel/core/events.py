@@ -63,12 +63,13 @@ def _run_started(observed: Observed, known: ModelDeploymentStatus, status: Model
 def _warned(observed: Observed, known: ModelDeploymentStatus, status: ModelDeploymentStatus) -> Iterator[Event]:
     """Announce what a training warns of, once: a version that the changed rules let through was warned of before."""
     candidate, before = status.candidate, known.candidate
-    if candidate is None or (before is not None and before.version == candidate.version and before.warnings):
+    if candidate is None:
         return
+    told = before.warnings if before is not None and before.version == candidate.version else ()
     version = facts.version_of(observed, candidate.version)
     if version is None or version.status.finished_at is not None:
         return
-    for warning in candidate.warnings:
+    for warning in (one for one in candidate.warnings if one not in told):
         message = f"Version {candidate.version}: {warning}"
         yield _event(EventType.WARNING, Reason.TRAINING_WARNING, message)
 

@@ -83,11 +83,17 @@ def job_of(observed: Observed, version: VersionView) -> JobView | None:
     return observed.jobs.get(names.train_job_name(model, version.number))
 
 
+def search_job_of(observed: Observed, version: VersionView) -> JobView | None:
+    """Return the Job whose pods make trials beside the version's training Job."""
+    return observed.jobs.get(names.search_job_name(observed.model.key.name, version.number))
+
+
 def jobs_of(observed: Observed, version: VersionView) -> list[JobView]:
     """Return all Jobs of a version."""
     model = observed.model.key.name
     evaluations = (names.evaluate_job_name(model, version.number, look + 1) for look in range(current_look(version)))
-    made = (names.train_job_name(model, version.number), *evaluations)
+    trained = (names.train_job_name(model, version.number), names.search_job_name(model, version.number))
+    made = (*trained, *evaluations)
     return [observed.jobs[name] for name in made if name in observed.jobs]
 
 

@@ -6,8 +6,8 @@ import hashlib
 
 import msgspec
 
-from evermodel.api.modeldeployment import DataFormat, ModelDeploymentSpec, Resources
-from evermodel.contract import Measure, Task
+from evermodel.api.modeldeployment import DataFormat, ModelDeploymentSpec, Resources, Search
+from evermodel.contract import Measure, SearchAlgorithm, Task
 from evermodel.core.objectives import objective_of
 
 SCHEME = "1"
@@ -46,6 +46,8 @@ def training_hash(spec: ModelDeploymentSpec) -> str:
         "retrainingData": spec.retraining.data if spec.retraining.data.has_rules else None,
     }
     inputs |= {name: msgspec.to_builtins(part) for name, part in parts.items() if part is not None}
+    if (search := training.search) is not None and not _proposes_at_once(search):
+        inputs["search"] = {name: one for name, one in msgspec.to_builtins(search).items() if name != "parallelism"}
     if spec.task is not Task.CLASSIFICATION:
         inputs["task"] = spec.task
     if (objective := objective_of(spec.objective)) != Measure():
@@ -55,3 +57,8 @@ def training_hash(spec: ModelDeploymentSpec) -> str:
         inputs["container"] = msgspec.to_builtins(made_by)
     canonical = msgspec.json.encode(inputs, order="deterministic")
     return f"{SCHEME}:{hashlib.sha256(canonical).hexdigest()[:16]}"
+
+
+def _proposes_at_once(search: Search) -> bool:
+    """Tell whether the result of a search depends on how many pods make it: what TPE proposes at once, it does."""
+    return search.algorithm is SearchAlgorithm.TPE and search.parallelism > 1

@@ -48,6 +48,7 @@ class Component(StrEnum):
     """What a pod is there for: value of the component label."""
 
     TRAIN = "train"
+    SEARCH = "search"
     EVALUATE = "evaluate"
     OFFLINE = "offline"
     SERVE = "serve"
@@ -69,6 +70,11 @@ def version_name(model: str, number: int) -> str:
 def train_job_name(model: str, number: int, attempt: int = 1) -> str:
     """Name of a version's training Job."""
     return f"{version_name(model, number)}-train-{attempt}"
+
+
+def search_job_name(model: str, number: int) -> str:
+    """Name of the Job whose pods make trials beside a version's training Job."""
+    return f"{version_name(model, number)}-search"
 
 
 def evaluate_job_name(model: str, number: int, look: int = 1) -> str:

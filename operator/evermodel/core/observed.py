@@ -68,8 +68,18 @@ class JobState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Workers:
+    """Pods of a search Job, by what became of them; of others nobody has heard yet."""
+
+    running: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    """Those that are not started again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobView:
-    """A Job and what its newest pod said."""
+    """A Job and what its newest pod said; of a search Job, the newest that failed."""
 
     name: str
     uid: str
@@ -90,6 +100,8 @@ class JobView:
     """Pods that have not ended; a run that supersedes this one waits for 0."""
     pending_since: datetime | None = None
     """When the newest pod was made, which may be long after the Job: one that was disrupted is made again."""
+    workers: Workers = Workers()
+    """Of a search Job, the only one of several pods."""
     finished_at: datetime | None = None
     """When the Job's Complete or Failed condition became true; a report that does not come is waited for from then."""
 

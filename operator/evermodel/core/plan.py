@@ -27,6 +27,7 @@ from evermodel.core.phases import (
     rollout,
     superseding,
     training,
+    workers,
 )
 from evermodel.core.phases.status import status
 from evermodel.core.questions import current_quality, quality_query
@@ -76,6 +77,7 @@ def _steps(observed: Observed, now: datetime, build: Builders) -> tuple[Step, ..
         rollout.drain(observed, now),
         offline.step(observed, now),
         history.step(observed),
+        workers.begin(observed),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -23,7 +23,7 @@ from evermodel.core import names
 from evermodel.core.actions import Manifest
 from evermodel.core.durations import parse_duration
 from evermodel.core.observed import ModelView, OperatorSettings, VersionView
-from evermodel.resources.custom import custom_metrics, custom_training
+from evermodel.resources.custom import Ours, custom_metrics, custom_training
 from evermodel.resources.ownership import owned_by_version
 from evermodel.resources.pods import Part, Work, container, from_secret, pod_template
 
@@ -36,6 +36,8 @@ _POD_FIRST_SECONDS: Final = 120
 _SOURCE: Final = "source"
 _CONFIG_MAP: Final = "configmap://"
 _CLAIM: Final = "pvc://"
+_BAD_DATA: Final = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [DATA_ERROR_EXIT_CODE]}}
+"""The same data would end the next pod as they ended this one."""
 
 
 def build_job(
@@ -45,11 +47,65 @@ def build_job(
     component = names.component_of(run)
     training = version.spec.training
     source = _source_of(run)
-    mounts: tuple[Part, ...] = ({"name": _SOURCE, "mountPath": SOURCE_MOUNT, "readOnly": True},) if source else ()
-    ours = partial(
+    ours, mounts = _containers(model, version, settings, run), _mounts(source)
+    if isinstance(run, TrainRun) and run.container and training.container is not None:
+        work = custom_training(training.container, ours, mounts, image=version.spec.image, requests=REQUESTS)
+    elif isinstance(run, EvaluateRun) and run.custom_metrics:
+        declared = tuple(one for one in model.spec.evaluation.custom_metrics if one.name in run.custom_metrics)
+        work = custom_metrics(declared, ours, mounts, image=version.spec.image, requests=REQUESTS)
+    else:
+        work = Work(main=ours(command=component.value, mounts=mounts))
+    deadline = _deadline(version)
+    # A pod that outlives its own deadline is kept, and tells which metric hung; one that outlives its Job's is deleted.
+    theirs = {"activeDeadlineSeconds": deadline} if work.before else {}
+    return _job(
+        model,
+        version,
+        name,
+        component,
+        spec={
+            **_repetition(run),
+            "activeDeadlineSeconds": deadline + (_POD_FIRST_SECONDS if theirs else 0),
+            "podFailurePolicy": {"rules": [*_disruptions(work), _BAD_DATA]},
+        },
+        work=Work(main=work.main, before=work.before, volumes=(*source, *work.volumes)),
+        **theirs,
+    )
+
+
+def build_search_job(
+    model: ModelView, version: VersionView, settings: OperatorSettings, name: str, run: TrainRun, *, workers: int
+) -> Manifest:
+    """Return the Job whose pods make trials beside the training Job, with what that one's pod has.
+
+    Each pod stands for itself: one that fails is not started again, and ends no other. One that is disrupted is.
+    """
+    source = _source_of(run)
+    main = _containers(model, version, settings, run)(command=names.Component.SEARCH.value, mounts=_mounts(source))
+    work = Work(main=main, volumes=source)
+    return _job(
+        model,
+        version,
+        name,
+        names.Component.SEARCH,
+        spec={
+            "completionMode": "Indexed",
+            "completions": workers,
+            "parallelism": workers,
+            "backoffLimitPerIndex": 0,
+            "activeDeadlineSeconds": _deadline(version),
+            "podFailurePolicy": {"rules": _disruptions(work)},
+        },
+        work=work,
+    )
+
+
+def _containers(model: ModelView, version: VersionView, settings: OperatorSettings, run: RunConfig) -> Ours:
+    """Return what makes containers of ours that know the run and speak to the hub for the model."""
+    return partial(
         container,
         image=version.spec.image,
-        settings=training.template,
+        settings=version.spec.training.template,
         env=(
             {"name": RUN_ENV, "value": msgspec.json.encode(run).decode()},
             from_secret(
@@ -60,35 +116,44 @@ def build_job(
         ),
         requests=REQUESTS,
     )
-    if isinstance(run, TrainRun) and run.container and training.container is not None:
-        work = custom_training(training.container, ours, mounts, image=version.spec.image, requests=REQUESTS)
-    elif isinstance(run, EvaluateRun) and run.custom_metrics:
-        declared = tuple(one for one in model.spec.evaluation.custom_metrics if one.name in run.custom_metrics)
-        work = custom_metrics(declared, ours, mounts, image=version.spec.image, requests=REQUESTS)
-    else:
-        work = Work(main=ours(command=component.value, mounts=mounts))
-    deadline = max(math.ceil(parse_duration(training.deadline).total_seconds()), 1)
-    # A pod that outlives its own deadline is kept, and tells which metric hung; one that outlives its Job's is deleted.
-    theirs = {"activeDeadlineSeconds": deadline} if work.before else {}
+
+
+def _mounts(source: tuple[Part, ...]) -> tuple[Part, ...]:
+    return ({"name": _SOURCE, "mountPath": SOURCE_MOUNT, "readOnly": True},) if source else ()
+
+
+def _deadline(version: VersionView) -> int:
+    return max(math.ceil(parse_duration(version.spec.training.deadline).total_seconds()), 1)
+
+
+def _job(
+    model: ModelView,
+    version: VersionView,
+    name: str,
+    component: names.Component,
+    *,
+    spec: Part,
+    work: Work,
+    **pod: Any,
+) -> Manifest:
+    """Return a Job with its pods' template."""
     labels = names.labels(component, model=model.key.name, version=version.number)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {"name": name, "labels": labels, "ownerReferences": owned_by_version(version)},
         "spec": {
-            **_repetition(run),
-            "activeDeadlineSeconds": deadline + (_POD_FIRST_SECONDS if theirs else 0),
-            "podFailurePolicy": {"rules": _failure_rules(work)},
+            **spec,
             "podReplacementPolicy": "Failed",
             "template": pod_template(
                 labels=labels,
-                settings=training.template,
+                settings=version.spec.training.template,
                 container=work.main,
                 before=work.before,
-                volumes=(*source, *work.volumes),
+                volumes=work.volumes,
                 grace_seconds=_GRACE_SECONDS,
                 restartPolicy="Never",
-                **theirs,
+                **pod,
             ),
         },
     }
@@ -104,8 +169,8 @@ def _repetition(run: RunConfig) -> Part:
     return {"backoffLimit": 0}
 
 
-def _failure_rules(work: Work) -> list[Part]:
-    """Start the pod again after a disruption, which counts as nothing; end the Job at once for bad data.
+def _disruptions(work: Work) -> list[Part]:
+    """Start the pod again after a disruption, which counts as nothing.
 
     Only containers of ours can say that they were disrupted: one of the user's would be started for ever.
     """
@@ -114,7 +179,6 @@ def _failure_rules(work: Work) -> list[Part]:
     return [
         {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
         *({"action": "Ignore", "onExitCodes": {"containerName": name, **disrupted}} for name in ours),
-        {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [DATA_ERROR_EXIT_CODE]}},
     ]
 
 

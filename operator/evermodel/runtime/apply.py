@@ -24,6 +24,7 @@ from evermodel.core.actions import (
     ApplyHub,
     ApplyService,
     CreateJob,
+    CreateSearchJob,
     CreateVersion,
     DeleteDeployment,
     DeleteJob,
@@ -40,7 +41,7 @@ from evermodel.kube.kinds import DEPLOYMENT, JOB, SECRET, SERVICE, STATEFUL_SET,
 from evermodel.metrics.provider import ProviderUnavailable, QualityProvider
 from evermodel.resources.drift import is_as_applied
 from evermodel.resources.hub import HUB_BUILDERS
-from evermodel.resources.jobs import build_job
+from evermodel.resources.jobs import build_job, build_search_job
 from evermodel.resources.ownership import owned_by_model
 from evermodel.resources.secrets import build_hub_secret, build_model_secret
 from evermodel.runtime.status import write_status
@@ -120,7 +121,7 @@ class Applier:
                 return await self._write_version_status(observed, action)
             case DeleteVersion():
                 await self._delete_version(observed, action, now)
-            case CreateJob():
+            case CreateJob() | CreateSearchJob():
                 await self._create_job(observed, action)
             case DeleteJob():
                 await self._delete(JOB, observed, action.name, action.uid, now)
@@ -155,9 +156,14 @@ class Applier:
         }
         await self._create(VERSION, observed, manifest, model.uid)
 
-    async def _create_job(self, observed: Observed, action: CreateJob) -> None:
+    async def _create_job(self, observed: Observed, action: CreateJob | CreateSearchJob) -> None:
         version = self._version(observed, action.version)
-        manifest = build_job(observed.model, version, observed.settings, action.name, action.run)
+        about = (observed.model, version, observed.settings, action.name)
+        manifest = (
+            build_search_job(*about, action.run, workers=action.workers)
+            if isinstance(action, CreateSearchJob)
+            else build_job(*about, action.run)
+        )
         await self._create(JOB, observed, manifest, version.uid)
 
     async def _write_version_status(self, observed: Observed, action: WriteVersionStatus) -> bool:

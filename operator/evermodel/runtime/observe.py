@@ -51,6 +51,7 @@ from evermodel.runtime.views import (
     version_selected,
     version_view,
 )
+from evermodel.runtime.workers import search_job_view
 from evermodel.tokens import hub_key, key_fingerprint
 
 Object = Mapping[str, Any]
@@ -135,7 +136,8 @@ class Observer:
         made = {version.number for version in versions if version.status.phase in ACTIVE_PHASES}
         found: dict[str, JobView] = {}
         for manifest in self._store.of_model(JOB, key):
-            view = job_view(manifest, pods, now)
+            searches = manifest["metadata"]["labels"].get(COMPONENT_LABEL) == Component.SEARCH
+            view = search_job_view(manifest, pods, now) if searches else job_view(manifest, pods, now)
             found[view.name] = await self._with_report(key, manifest, view, made, now)
         return found
 
@@ -154,6 +156,8 @@ class Observer:
         if view.failure is not None or number is None or number not in made:
             return view
         component = manifest["metadata"]["labels"].get(COMPONENT_LABEL)
+        if component == Component.SEARCH:  # its pods report nothing
+            return view
         stage: Stage = "evaluate" if component == Component.EVALUATE else "train"
         try:
             return replace(view, report=await self._provider.report(key, number, stage))

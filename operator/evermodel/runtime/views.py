@@ -34,7 +34,7 @@ from evermodel.runtime import pods as pods_of
 
 Object = Mapping[str, Any]
 
-_RUNS: Final = frozenset({Component.TRAIN.value, Component.EVALUATE.value})
+_RUNS: Final = frozenset({Component.TRAIN.value, Component.SEARCH.value, Component.EVALUATE.value})
 _ENDING: Final = frozenset({"FailureTarget", "SuccessCriteriaMet"})
 """Conditions of a Job that will end when its pods have."""
 _NO_POD_YET: Final = timedelta(seconds=10)

@@ -10,6 +10,7 @@ from evermodel.api.conditions import ConditionStatus, ConditionType
 from evermodel.api.modeldeployment import ModelDeploymentStatus
 from evermodel.api.modelversion import ACTIVE_PHASES, SERVABLE_PHASES, VersionPhase
 from evermodel.core.actions import Plan, WriteVersionStatus
+from evermodel.core.names import version_name
 from evermodel.core.observed import JobState, Observed, VersionView
 from evermodel.core.plan import plan
 from evermodel.core.questions import looks_at
@@ -53,6 +54,8 @@ def after_action(world: World) -> None:
     """Check the world after one write."""
     running = {job.version for job in world.jobs.values() if job.view.state in _LIVE} | set(world.terminating)
     assert len(running) <= 1, f"versions {sorted(running)} run at once"
+    for job in world.jobs.values():
+        assert not job.workers or version_name(world.model.key.name, job.version) in world.versions
     active = [version.number for version in world.versions.values() if version.status.phase in ACTIVE_PHASES]
     assert len(active) <= 1, f"versions {sorted(active)} are made at once"
     for alarm, runs in world.attempts.items():

@@ -142,3 +142,29 @@ def test_durations_are_read(text: str, seconds: float) -> None:
 def test_other_durations_are_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="write 30s"):
         parse_duration(text)
+
+
+def searched(algorithm: str, parallelism: int) -> str:
+    search = {"parameters": {"max_depth": [3, 5]}, "algorithm": algorithm, "parallelism": parallelism}
+    return training_hash(spec(training={"search": search}))
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "differs"),
+    [
+        pytest.param("Grid", False, id="all combinations"),
+        pytest.param("Random", False, id="settings that are drawn"),
+        pytest.param("SuccessiveHalving", False, id="settings that follow from a whole round"),
+        pytest.param("TPE", True, id="settings that are proposed as many at a time as there are pods"),
+    ],
+)
+def test_how_many_pods_search_starts_a_run_only_where_the_result_depends_on_it(
+    algorithm: str, *, differs: bool
+) -> None:
+    assert (searched(algorithm, 4) != searched(algorithm, 2)) is differs
+    assert (searched(algorithm, 4) != searched(algorithm, 1)) is differs
+
+
+def test_a_search_by_one_pod_has_the_hash_that_it_had_before_there_could_be_several() -> None:
+    assert searched("TPE", 1) == "1:6fdf083945782a09"
+    assert searched("Grid", 4) == "1:dac934f75c529803"

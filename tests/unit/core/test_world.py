@@ -94,19 +94,19 @@ class Loop(RuleBasedStateMachine):
     # --- Jobs, pods, the hub --------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.world.waiting_jobs())
-    @rule()
-    def a_job_starts(self) -> None:
-        self.world.job_starts(self.world.waiting_jobs()[0])
+    @rule(data=st.data())
+    def a_job_starts(self, data: st.DataObject) -> None:
+        self.world.job_starts(data.draw(st.sampled_from(self.world.waiting_jobs())))
 
     @precondition(lambda self: self.world.waiting_jobs())
-    @rule(model=MODELS)
-    def a_job_succeeds(self, model: Model) -> None:
-        self.world.job_succeeds(self.world.waiting_jobs()[0], model)
+    @rule(data=st.data(), model=MODELS)
+    def a_job_succeeds(self, data: st.DataObject, model: Model) -> None:
+        self.world.job_succeeds(data.draw(st.sampled_from(self.world.waiting_jobs())), model)
 
     @precondition(lambda self: self.world.waiting_jobs())
-    @rule(report=FAILURES)
-    def a_job_fails(self, report: FailureReport | None) -> None:
-        self.world.job_fails(self.world.waiting_jobs()[0], report)
+    @rule(data=st.data(), report=FAILURES)
+    def a_job_fails(self, data: st.DataObject, report: FailureReport | None) -> None:
+        self.world.job_fails(data.draw(st.sampled_from(self.world.waiting_jobs())), report)
 
     @rule(epoch=st.integers(1, 3))
     def a_job_says_how_far_it_is(self, epoch: int) -> None:
@@ -177,6 +177,7 @@ class Loop(RuleBasedStateMachine):
                 {"training": {"estimator": "SVC"}},
                 {"training": {"estimator": "RandomForestClassifier"}},
                 {"training": {"deadline": "2h"}},
+                {"training": {"search": {"parameters": {"max_depth": [3, 5, 9]}, "parallelism": 3}}},
                 {"objective": {"threshold": 0.92}},
                 {"objective": {"threshold": 0.99}},
                 {"serving": {"replicas": 1}},
@@ -223,6 +224,7 @@ class Loop(RuleBasedStateMachine):
         assert decision.events == ()
         assert decision.status == world.model.status
         assert not any(job.view.state in LIVE for job in world.jobs.values())
+        assert not any(job.workers for job in world.jobs.values()), "a search is left over"
 
 
 TestLoop = Loop.TestCase

@@ -50,6 +50,7 @@ from evermodel.core.actions import (
     ApplyHub,
     ApplyService,
     CreateJob,
+    CreateSearchJob,
     CreateVersion,
     DeleteDeployment,
     DeleteJob,
@@ -72,6 +73,7 @@ from evermodel.core.observed import (
     OperatorSettings,
     ServiceView,
     VersionView,
+    Workers,
 )
 from evermodel.core.plan import plan
 from evermodel.core.questions import needs_lineage, quality_query
@@ -105,6 +107,8 @@ class Job:
     view: JobView
     version: int
     run: RunConfig
+    workers: int = 0
+    """Pods of a search Job."""
 
 
 @dataclass(slots=True)
@@ -294,14 +298,17 @@ class World:
 
     def job_starts(self, job: Job) -> None:
         """A pod runs."""
-        job.view = replace(job.view, state=JobState.RUNNING, live_pods=1)
+        running = Workers(running=min(job.workers, 1))
+        job.view = replace(job.view, state=JobState.RUNNING, live_pods=1, workers=running)
 
     def job_succeeds(self, job: Job, model: Model) -> None:
-        """A Job reports the model that it made or measured."""
-        self._end(job, JobState.SUCCEEDED, self._report(job, model))
+        """A Job reports the model that it made or measured; one that searches beside another reports nothing."""
+        job.view = replace(job.view, workers=Workers(succeeded=job.workers))
+        self._end(job, JobState.SUCCEEDED, None if job.workers else self._report(job, model))
 
     def job_fails(self, job: Job, report: FailureReport | None) -> None:
-        """A Job fails, with or without a word."""
+        """A Job fails, with or without a word; of one that searches, all pods."""
+        job.view = replace(job.view, workers=Workers(failed=job.workers))
         self._end(job, JobState.FAILED, report)
 
     def pods_end(self) -> None:
@@ -412,7 +419,7 @@ class World:
                 self._write_version(action)
             case DeleteVersion():
                 self._delete_version(action)
-            case CreateJob():
+            case CreateJob() | CreateSearchJob():
                 self._create_job(action)
             case DeleteJob():
                 self._remove_job(action.name)
@@ -466,7 +473,7 @@ class World:
         for name in [name for name, job in self.jobs.items() if job.version == version.number]:
             self._remove_job(name)
 
-    def _create_job(self, action: CreateJob) -> None:
+    def _create_job(self, action: CreateJob | CreateSearchJob) -> None:
         assert action.name not in self.jobs, "a Job is made twice"
         version = self.versions[action.version]
         view = JobView(
@@ -477,7 +484,8 @@ class World:
             created_at=self._whole_seconds(),
             live_pods=1,
         )
-        self.jobs[action.name] = Job(view=view, version=version.number, run=action.run)
+        workers = action.workers if isinstance(action, CreateSearchJob) else 0
+        self.jobs[action.name] = Job(view=view, version=version.number, run=action.run, workers=workers)
 
     def _remove_job(self, name: str) -> None:
         job = self.jobs.pop(name)

@@ -28,10 +28,13 @@ from evermodel.contract import (
     RunReport,
     TrainReport,
     Trial,
+    TrialBegun,
     Trials,
+    TrialsLeft,
 )
 from evermodel.tokens import ANY_MODEL, Role
 from evermodel_runtime.hub.schema import FILE_NAME, METRICS, SCHEMA_VERSION, STEPS
+from evermodel_runtime.hub.trials import KEPT, TrialBoard
 
 
 def lineage_entry(number: int, promoted_at: float, manifest: str = "m") -> LineageEntry:
@@ -176,6 +179,38 @@ async def test_trials_of_a_search_are_kept_once_and_come_back_by_number(hub: Hub
     assert await tried(hub, 3, "a", trial(2), trial(1), trial(2, 0.1)) == [trial(1), trial(2)]
     assert await tried(hub, 3, "b") == []
     assert await tried(hub, 4, "a") == []
+
+
+async def begun(hub: HubClient, run: str, numbers: list[int], times: int = 0, version: int = 3) -> int | None:
+    path = f"/v1/models/{MODEL}/trials/{version}/{run * 64}/begun"
+    body = msgspec.json.encode(TrialsLeft(numbers=tuple(numbers), begun=times))
+    answer = await hub.request("POST", path, body, role=Role.TRAINER)
+    assert answer.status == 200, answer.body
+    return msgspec.json.decode(answer.body, type=TrialBegun).number
+
+
+async def test_each_pod_of_a_search_gets_a_trial_that_no_other_has_begun(hub: HubClient) -> None:
+    assert [await begun(hub, "a", [1, 2, 3]) for _ in range(4)] == [1, 2, 3, None]
+    assert await begun(hub, "b", [1, 2, 3]) == 1, "of another search"
+    assert await begun(hub, "a", [1, 2, 3], version=4) == 1, "of another version"
+    assert await begun(hub, "a", []) is None
+
+
+async def test_what_others_do_not_end_is_begun_again_the_least_often_begun_first(hub: HubClient) -> None:
+    assert [await begun(hub, "a", [4, 5]) for _ in range(2)] == [4, 5]
+    assert [await begun(hub, "a", [4, 5, 6], times=1) for _ in range(4)] == [6, 4, 5, 6]
+    assert await begun(hub, "a", [4, 5, 6], times=1) is None
+    assert await begun(hub, "a", [5], times=2) == 5
+
+
+async def test_of_endless_searches_the_hub_remembers_only_so_many() -> None:
+    board = TrialBoard()
+    left = TrialsLeft(numbers=(1, 2))
+    for place in range(KEPT + 1):
+        board.begin(("model", place, "run"), left)
+
+    assert board.begin(("model", KEPT, "run"), left) == 2
+    assert board.begin(("model", 0, "run"), left) == 1, "it made room"
 
 
 async def test_trials_of_earlier_versions_go_when_a_later_one_searches(hub: HubClient) -> None:

@@ -13,10 +13,12 @@ from tests.unit.resources import made
 from evermodel.api.modeldeployment import Estimator, Serving, Training
 from evermodel.api.template import EnvVar, PodTemplate, Resources, Toleration, TolerationOperator
 from evermodel.contract import RUN_ENV, SOURCE_MOUNT, FreshRange, OfflineRun, TrainRun
+from evermodel.core import names
 from evermodel.core.builders import fingerprint
+from evermodel.core.names import Component
 from evermodel.resources import BUILDERS
 from evermodel.resources.hub import HUB_BUILDERS
-from evermodel.resources.jobs import build_job
+from evermodel.resources.jobs import build_job, build_search_job
 from evermodel.resources.secrets import build_hub_secret, build_model_secret
 from evermodel.tokens import Role, hub_key, role_token
 
@@ -38,15 +40,22 @@ def job(**training: Any) -> dict[str, Any]:
     return build_job(made.model(spec), made.version(spec), made.SETTINGS, "iris-v1-train-1", made.train_run())
 
 
+def search_job(**training: Any) -> dict[str, Any]:
+    spec = made.changed(training=msgspec.structs.replace(made.SPEC.training, **training))
+    version = made.version(spec)
+    return build_search_job(made.model(spec), version, made.SETTINGS, "iris-v1-search", made.train_run(), workers=3)
+
+
 def pods() -> dict[str, dict[str, Any]]:
     return {
         "job": job()["spec"]["template"],
+        "search": search_job()["spec"]["template"],
         "server": BUILDERS.deployment(made.model(), made.version(), made.SETTINGS)["spec"]["template"],
         "hub": HUB_BUILDERS["StatefulSet"](made.SETTINGS)["spec"]["template"],
     }
 
 
-@pytest.mark.parametrize("kind", ["job", "server", "hub"])
+@pytest.mark.parametrize("kind", ["job", "search", "server", "hub"])
 def test_no_pod_has_more_rights_than_it_needs(kind: str) -> None:
     spec = pods()[kind]["spec"]
     assert spec["automountServiceAccountToken"] is False
@@ -175,3 +184,27 @@ def test_a_score_is_tried_again_mounts_no_source_and_goes_by_itself() -> None:
     assert container["args"] == ["offline"]
     assert built["metadata"]["labels"]["evermodel.dev/component"] == "offline"
     assert not any(volume["name"] == "source" for volume in spec["template"]["spec"].get("volumes", ()))
+
+
+def test_pods_that_search_beside_a_training_have_what_its_pod_has() -> None:
+    whole, beside = job(template=TEMPLATE, deadline="2h"), search_job(template=TEMPLATE, deadline="2h")
+
+    assert whole["spec"]["activeDeadlineSeconds"] == beside["spec"]["activeDeadlineSeconds"] == 7200
+    assert beside["metadata"]["ownerReferences"] == whole["metadata"]["ownerReferences"]
+    trains, searches = (one["spec"]["template"] for one in (whole, beside))
+    [container], [other] = trains["spec"]["containers"], searches["spec"]["containers"]
+    assert (container.pop("args"), other.pop("args")) == (["train"], ["search"])
+    assert trains["spec"] == searches["spec"]
+    labels = {**trains["metadata"]["labels"], **names.labels(Component.SEARCH)}
+    of_the_model = (names.APP_INSTANCE_LABEL, names.MODEL_LABEL, names.VERSION_LABEL)
+    assert searches["metadata"]["labels"] == labels | {
+        name: trains["metadata"]["labels"][name] for name in of_the_model
+    }
+
+
+def test_a_pod_that_searches_fails_by_itself_and_is_started_again_only_after_a_disruption() -> None:
+    spec = search_job()["spec"]
+
+    assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 3, 3)
+    assert spec["backoffLimitPerIndex"] == 0
+    assert {rule["action"] for rule in spec["podFailurePolicy"]["rules"]} == {"Ignore"}

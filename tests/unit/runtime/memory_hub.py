@@ -20,8 +20,10 @@ from evermodel.contract import (
     RunReport,
     Scalar,
     Trial,
+    TrialsLeft,
 )
 from evermodel_runtime.artifacts.job import Progress, Surroundings
+from evermodel_runtime.hub.trials import TrialBoard
 
 
 def numbers(*names: str) -> tuple[Column, ...]:
@@ -44,6 +46,7 @@ class MemoryHub:
     uses: list[HeldoutUse] = field(default_factory=list)
     reports: dict[tuple[int, str], RunReport] = field(default_factory=dict)
     tried: dict[tuple[int, str], list[Trial]] = field(default_factory=dict)
+    begun: TrialBoard = field(default_factory=TrialBoard)
 
     def put_blob(self, content: bytes) -> str:
         digest = hashlib.sha256(content).hexdigest()
@@ -79,6 +82,9 @@ class MemoryHub:
         ended = self.tried.setdefault((version, run), [])
         if trial.number not in {known.number for known in ended}:
             ended.append(trial)
+
+    def begin_trial(self, version: int, run: str, left: TrialsLeft) -> int | None:
+        return self.begun.begin(("", version, run), left)
 
     def put_report(self, version: int, stage: str, report: RunReport) -> None:
         self.reports[version, stage] = report

@@ -34,7 +34,7 @@ from evermodel_runtime.data.rows import FeatureRows, row_hashes
 from evermodel_runtime.train import search as searching
 from evermodel_runtime.train.folds import folds_of
 from evermodel_runtime.train.job import train
-from evermodel_runtime.train.search import rounds_of
+from evermodel_runtime.train.rounds import halvings_of
 from evermodel_runtime.train.trials import settings_of, with_setting
 from evermodel_runtime.train.windows import LabelledRows
 
@@ -306,6 +306,21 @@ def test_halving_gives_three_times_the_rows_to_the_best_third() -> None:
     assert made.best == 13
 
 
+def test_only_what_was_scored_on_all_rows_may_be_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    try_before = searching._try
+
+    def better_on_few_rows(*trial: Any) -> Trial:
+        made = try_before(*trial)
+        return msgspec.structs.replace(made, score=1 / made.rows)
+
+    monkeypatch.setattr(searching, "_try", better_on_few_rows)
+    hub = hub_with(as_csv(make_numbers(400)))
+
+    report = searched(hub, {"max_depth": list(range(1, 10))}, FOREST, algorithm=SearchAlgorithm.SUCCESSIVE_HALVING)
+
+    assert table_of(hub, report).best == 13
+
+
 @pytest.mark.parametrize(
     ("settings", "rows", "expected"),
     [
@@ -318,7 +333,7 @@ def test_halving_gives_three_times_the_rows_to_the_best_third() -> None:
 def test_rounds_of_halving_are_those_of_scikit_learn(settings: int, rows: int, expected: list[int]) -> None:
     declared = Search(parameters={}, algorithm=SearchAlgorithm.SUCCESSIVE_HALVING, folds=5)
 
-    rounds = rounds_of(declared, settings, rows, classes=2)
+    rounds = halvings_of(declared, settings, rows, classes=2)
 
     assert [one.settings for one in rounds] == expected
     assert rounds[-1].share == 1.0

@@ -38,14 +38,20 @@ def declared(parameters: dict[str, Any], trials: int = 30) -> Search:
 
 
 def searched(
-    search: Search, score: Score, objective: Measure = ACCURACY, seed: int = 0, ended: list[Trial] | None = None
+    search: Search,
+    score: Score,
+    objective: Measure = ACCURACY,
+    seed: int = 0,
+    *,
+    ended: list[Trial] | None = None,
+    at_once: int = 1,
 ) -> list[Trial]:
     """Return the trials of a search, of which these had ended."""
     trials = list(ended or [])
     made = proposals(search, objective, seed)
     while len(trials) < search.max_trials:
-        setting = made.after(trials)
-        trials.append(Trial(number=len(trials) + 1, parameters=setting, rows=1, score=score(setting)))
+        for setting in made.after(list(trials), min(at_once, search.max_trials - len(trials))):
+            trials.append(Trial(number=len(trials) + 1, parameters=setting, rows=1, score=score(setting)))
     return trials
 
 
@@ -124,6 +130,21 @@ def test_settings_that_cannot_be_fitted_count_as_the_worst_and_do_not_draw_other
     proposed = [searched(declared(BOOSTING, 50), best_at_the_edge, seed=seed)[FIRST:] for seed in range(3)]
 
     assert np.mean([trial.score is None for trials in proposed for trial in trials]) < 0.6
+
+
+@pytest.mark.parametrize("at_once", [3, 16])
+def test_what_is_proposed_at_once_differs_and_does_not_depend_on_its_scores(at_once: int) -> None:
+    trials = searched(declared(BOOSTING, 40), hill, at_once=at_once)
+    assert len({msgspec.json.encode(trial.parameters) for trial in trials}) == 40
+
+    seen = math.ceil(FIRST / at_once) * at_once
+    others = [msgspec.structs.replace(trial, score=0.0) for trial in trials[seen : seen + at_once]]
+    again = searched(declared(BOOSTING, 40), hill, ended=[*trials[:seen], *others], at_once=at_once)
+    assert [trial.parameters for trial in again[:seen]] == [trial.parameters for trial in trials[:seen]]
+    assert proposals(declared(BOOSTING, 40)).after(trials[:seen], at_once) == [
+        trial.parameters for trial in trials[seen : seen + at_once]
+    ]
+    assert again[seen + at_once :] != trials[seen + at_once :], "later ones do depend on them"
 
 
 def test_where_all_trials_fail_there_is_a_next_one_all_the_same() -> None:

@@ -9,9 +9,10 @@ from tests.unit.runtime_edge import manifests
 
 from evermodel.contract import DATA_ERROR_EXIT_CODE, FailureReason, FailureReport, RunReport, TrainReport
 from evermodel.core.names import Component
-from evermodel.core.observed import JobState
+from evermodel.core.observed import JobState, Workers
 from evermodel.runtime import pods
 from evermodel.runtime.views import deployment_view, job_view, model_view, orphaned, version_view
+from evermodel.runtime.workers import search_job_view
 
 SOON = datetime(2026, 11, 24, 8, 0, 5, tzinfo=UTC)
 LATER = datetime(2026, 11, 24, 8, 5, tzinfo=UTC)
@@ -245,3 +246,57 @@ def test_how_long_a_pod_is_waited_for(phase: str, expected: datetime) -> None:
     old, new = manifests.pod("old", phase="Failed"), manifests.pod("new", phase=phase)
     new["metadata"]["creationTimestamp"] = "2026-11-24T08:04:00Z"
     assert job_view(manifests.job(), [old, new], LATER).pending_since == expected
+
+
+LOST = manifests.terminated(137, reason="OOMKilled")
+TOLD = manifests.terminated(3, message=text(NO_DATA))
+
+
+@pytest.mark.parametrize(
+    ("status", "pods_of_it", "workers", "message"),
+    [
+        pytest.param(
+            {"succeeded": 1}, [{"phase": "Running"}, {"phase": "Pending"}], Workers(running=1, succeeded=1), "",
+            id="pods that run and one that starts",
+        ),
+        pytest.param(
+            {"failedIndexes": "1,3-5"}, [{"phase": "Running"}, {"phase": "Failed", "containerStatuses": LOST}],
+            Workers(running=1, failed=4), "memory ran out: raise spec.training.template.resources.limits.memory",
+            id="pods without memory",
+        ),
+        pytest.param(
+            {"failedIndexes": "0"}, [{"phase": "Failed", "containerStatuses": TOLD}], Workers(failed=1),
+            NO_DATA.message, id="a pod that said why",
+        ),
+        pytest.param(
+            {"failedIndexes": "0"}, [{"phase": "Failed", "containerStatuses": manifests.terminated(1, reason="Error")}],
+            Workers(failed=1), "exit code 1, see the log of pod pod-0", id="a pod that did not",
+        ),
+        pytest.param(
+            {"failedIndexes": "2"}, [{"phase": "Running"}], Workers(running=1, failed=1), "", id="a pod that is gone"
+        ),
+        pytest.param(
+            {"failed": 1}, [{"phase": "Failed", "containerStatuses": LOST}, {"phase": "Running"}],
+            Workers(running=1), "", id="a pod that is started again",
+        ),
+    ],
+)  # fmt: skip
+def test_pods_that_search_speak_by_those_that_failed(
+    status: dict[str, Any], pods_of_it: list[dict[str, Any]], workers: Workers, message: str
+) -> None:
+    job = manifests.job()
+    job["status"] = {**job.get("status", {}), **status}
+    made = [manifests.pod(f"pod-{place}", **one) for place, one in enumerate(pods_of_it)]
+
+    view = search_job_view(job, made, SOON)
+
+    assert (view.workers, view.message) == (workers, message)
+
+
+def test_of_a_search_that_failed_as_a_whole_all_its_pods_did() -> None:
+    job = manifests.job(manifests.condition("Failed", "DeadlineExceeded", "Job was active longer than specified"))
+    job["status"]["failed"] = 2
+
+    view = search_job_view(job, [], SOON)
+
+    assert (view.workers.failed, view.message) == (2, "Job was active longer than specified")

@@ -27,7 +27,9 @@ from evermodel.contract import (
     RunProgress,
     RunReport,
     Trial,
+    TrialBegun,
     Trials,
+    TrialsLeft,
 )
 from evermodel_runtime.data.failure import JobError
 
@@ -130,6 +132,11 @@ class HubClient:
     def put_trial(self, version: int, run: str, trial: Trial) -> None:
         """Keep a trial that has ended, so that a search that is started again need not repeat it."""
         self._checked("POST", f"{self._home}/trials/{version}/{run}", msgspec.json.encode(trial))
+
+    def begin_trial(self, version: int, run: str, left: TrialsLeft) -> int | None:
+        """Ask which trial to make next; an answer that is lost leaves one that others make later."""
+        path = f"{self._home}/trials/{version}/{run}/begun"
+        return _decoded(self._checked("POST", path, msgspec.json.encode(left)), TrialBegun).number
 
     @property
     def _home(self) -> str:

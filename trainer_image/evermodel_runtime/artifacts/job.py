@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -31,6 +31,7 @@ from evermodel.contract import (
     RunReport,
     TrainRun,
     Trial,
+    TrialsLeft,
 )
 from evermodel_runtime.artifacts.hub_client import PATIENCE_SECONDS, HubClient, Waiting
 from evermodel_runtime.artifacts.manifests import BlobStore
@@ -38,6 +39,7 @@ from evermodel_runtime.artifacts.outcome import (
     CRASH_EXIT_CODE,
     TERMINATION_LOG,
     ReportStore,
+    attempt,
     conclude,
     write_termination_message,
 )
@@ -87,7 +89,11 @@ class Hub(BlobStore, DatasetStore, ReportStore, Protocol):
         ...
 
     def put_trial(self, version: int, run: str, trial: Trial) -> None:
-        """Keep a trial that has ended."""
+        """Keep a trial that has ended, unless it is there."""
+        ...
+
+    def begin_trial(self, version: int, run: str, left: TrialsLeft) -> int | None:
+        """Return the trial of a search that several pods make to make next."""
         ...
 
 
@@ -100,28 +106,56 @@ class Surroundings:
     progress: Progress
 
 
+@dataclass(frozen=True, slots=True)
+class Started(Generic[Run]):
+    """A Job's process that knows what it is to do."""
+
+    run: Run
+    surroundings: Surroundings
+    termination_log: Path
+
+
 def run_job(kind: type[Run], stage: str, work: Callable[[Run, Surroundings], RunReport | None]) -> int:
     """Run a Job as its environment says; returns the exit code. ``work`` reports nothing where others go on with it."""
-    # Process 1 of a container ignores SIGTERM unless it handles it, and the node would wait 30 seconds for the pod.
-    signal.signal(signal.SIGTERM, _interrupted)
-    warnings.simplefilter("ignore")  # scikit-learn's hints would bury the progress
-    termination_log = Path(os.environ.get(TERMINATION_LOG_ENV, TERMINATION_LOG))
-    try:
-        run = _read_run(kind, os.environ)
-        surroundings = _read_surroundings(run, os.environ)
-    except (msgspec.DecodeError, LookupError, ValueError) as error:
-        message = f"The Job's environment is not as the operator writes it: {error}"
-        print(message, file=sys.stderr, flush=True)
-        write_termination_message(FailureReport(reason=FailureReason.CRASHED, message=message), termination_log)
+    started = _start(kind)
+    if started is None:
         return CRASH_EXIT_CODE
+    run, surroundings = started.run, started.surroundings
     with telling(surroundings.progress, own_client(run, os.environ), run.version, stage):
         return conclude(
             lambda: work(run, surroundings),
             surroundings.hub,
             version=run.version,
             stage=stage,
-            termination_log=termination_log,
+            termination_log=started.termination_log,
         )
+
+
+def run_beside(kind: type[Run], work: Callable[[Run, Surroundings], None]) -> int:
+    """Run a Job beside another one, which speaks to the hub for both: only the node is told why this one failed."""
+    started = _start(kind)
+    if started is None:
+        return CRASH_EXIT_CODE
+    outcome = attempt(lambda: work(started.run, started.surroundings))
+    if outcome.report is not None:
+        write_termination_message(outcome.report, started.termination_log)
+    return outcome.exit_code
+
+
+def _start(kind: type[Run]) -> Started[Run] | None:
+    """Read the environment; None, with the reason for the node, where it is not as the operator writes it."""
+    # Process 1 of a container ignores SIGTERM unless it handles it, and the node would wait 30 seconds for the pod.
+    signal.signal(signal.SIGTERM, _interrupted)
+    warnings.simplefilter("ignore")  # scikit-learn's hints would bury the progress
+    termination_log = Path(os.environ.get(TERMINATION_LOG_ENV, TERMINATION_LOG))
+    try:
+        run = _read_run(kind, os.environ)
+        return Started(run, _read_surroundings(run, os.environ), termination_log)
+    except (msgspec.DecodeError, LookupError, ValueError) as error:
+        message = f"The Job's environment is not as the operator writes it: {error}"
+        print(message, file=sys.stderr, flush=True)
+        write_termination_message(FailureReport(reason=FailureReason.CRASHED, message=message), termination_log)
+        return None
 
 
 def _read_run(kind: type[Run], environ: Mapping[str, str]) -> Run:

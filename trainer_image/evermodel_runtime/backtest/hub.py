@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from evermodel.contract import Column, FreshRange, HeldoutUse, LabelledRecord, LabelledRecords, RunReport, Trial
+from evermodel.contract import (
+    Column,
+    FreshRange,
+    HeldoutUse,
+    LabelledRecord,
+    LabelledRecords,
+    RunReport,
+    Trial,
+    TrialsLeft,
+)
 
 SOURCE_NAME = "first-rows.parquet"
 SOURCE_URI = f"hub://{SOURCE_NAME}"
@@ -75,6 +84,10 @@ class ReplayHub:
 
     def put_trial(self, version: int, run: str, trial: Trial) -> None:
         """Do nothing: no search goes on where another stopped."""
+
+    def begin_trial(self, _version: int, _run: str, _left: TrialsLeft) -> int | None:
+        """Return none: a replay is one process."""
+        return None
 
 
 def _share_rows(one: HeldoutUse, other: HeldoutUse) -> bool:

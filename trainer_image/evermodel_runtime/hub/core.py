@@ -16,6 +16,7 @@ from evermodel_runtime.hub.references import References
 from evermodel_runtime.hub.schema import VolumeError, open_for_writing
 from evermodel_runtime.hub.settings import HubSettings
 from evermodel_runtime.hub.store import HubStore
+from evermodel_runtime.hub.trials import TrialBoard
 from evermodel_runtime.hub.writer import Writer
 
 
@@ -33,6 +34,7 @@ class Hub:
     metrics: Metrics
     progress: ProgressBoard
     references: References
+    trials: TrialBoard
     _lock: TextIOWrapper
 
     @classmethod
@@ -64,6 +66,7 @@ class Hub:
             metrics=Metrics(),
             progress=ProgressBoard(),
             references=References(blobs),
+            trials=TrialBoard(),
             _lock=lock,
         )
 

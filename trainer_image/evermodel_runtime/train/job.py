@@ -19,6 +19,7 @@ from evermodel.contract import (
     Manifest,
     NothingNewReport,
     Scalar,
+    Search,
     Task,
     TrainReport,
     TrainRun,
@@ -77,6 +78,100 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
 
         return import_model(run, surroundings)
     say, hub = surroundings.progress, surroundings.hub
+    prepared = prepare(run, surroundings)
+    run, part, feedback = prepared.run, prepared.part, prepared.feedback
+    notes = [*prepared.notes]
+    source = feedback.beside(part)
+    recipe, base = None, None
+    if run.warm_start is not None:
+        from evermodel_runtime.train.warm_start import find_start  # noqa: PLC0415 - with scikit-learn, as below
+
+        start = find_start(run, prepared.declared, part, feedback.data, surroundings)
+        say(start.note)
+        notes.append(start.note)
+        run, base, part, recipe = start.run, start.base, start.part, start.recipe(say)
+        feedback = feedback.left(start.feedback)
+        source = feedback.beside(part)
+    notes[:0] = _assumed(run, prepared.declared, base, say)
+    joined = earlier_members(run, prepared.dataset, part, feedback.data, surroundings)
+    if joined is not None:
+        notes.extend(joined.notes)
+        run, recipe = joined.run, joined.recipe
+    fitted = fit(run, source, feedback, prepared.digest, surroundings, started=recipe)
+    run, digest = fitted.run, prepared.digest
+    packed = pack_checked(run, fitted, prepared.dataset, (source.rows, feedback.data.rows), say)
+    seen = [known.seen for known in (base, joined) if known is not None]
+    learnt = np.concatenate([_learnt_hashes(fitted.choice, part), *seen])
+    started_from = None if base is None else base.digest
+    manifest = publish(
+        run,
+        hub,
+        fitted,
+        packed,
+        data_sha256=digest,
+        learnt=learnt,
+        held_out=prepared.dataset.features[prepared.dataset.reference],
+        started_from=started_from,
+        say=say,
+    )
+    say(f"published as manifest {manifest}")
+    return TrainReport(
+        manifest=manifest,
+        data_sha256=digest,
+        rows=len(fitted.choice.data),
+        feedback_rows=fitted.choice.feedback_rows,
+        window=fitted.choice.window.value,
+        validation=fitted.choice.validation,
+        classes=len(fitted.classes),
+        fits=fitted.choice.tried + 1,
+        seconds=say.seconds,
+        format=packed.format,
+        format_reason=packed.reason[:LONGEST_REASON],
+        notes=tuple(note[:LONGEST_NOTE] for note in notes),
+        epochs=None if fitted.curve is None else fitted.curve.summary,
+        started_from=started_from,
+        search=None if fitted.found is None else fitted.found.summary,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What there is to learn from, and how.
+
+    Attributes
+    ----------
+    run : TrainRun
+        As its strategy changes it, with default steps where none are declared.
+    declared : TrainRun
+        The same without default steps.
+    dataset : Dataset
+        Its held-out rows alone: the others are in ``part``.
+    digest : str
+        sha256 of the source.
+    notes : tuple of str
+        What a person should know of it.
+    """
+
+    run: TrainRun
+    declared: TrainRun
+    dataset: Dataset
+    part: TrainingPart
+    feedback: UsableFeedback
+    digest: str
+    notes: tuple[str, ...]
+
+
+def prepare(run: TrainRun, surroundings: Surroundings) -> Prepared:
+    """Read the source, hold rows out, and fetch feedback.
+
+    Raises
+    ------
+    JobError
+        For bad data, or parameters that do not go with them.
+    NothingNew
+        See ``end_if_nothing_new``.
+    """
+    say, hub = surroundings.progress, surroundings.hub
     champion = None if run.champion is None else read_manifest(hub, run.champion)
     known = () if champion is None else champion.columns
     run, told = with_strategy(run, champion)
@@ -104,57 +199,7 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
     feedback = usable_feedback(run, hub, dataset, part, say)
     end_if_nothing_new(run, digest, feedback)
     notes.extend(feedback.notes)
-    source = feedback.beside(part)
-    recipe, base = None, None
-    if run.warm_start is not None:
-        from evermodel_runtime.train.warm_start import find_start  # noqa: PLC0415 - with scikit-learn, as below
-
-        start = find_start(run, declared, part, feedback.data, surroundings)
-        say(start.note)
-        notes.append(start.note)
-        run, base, part, recipe = start.run, start.base, start.part, start.recipe(say)
-        feedback = feedback.left(start.feedback)
-        source = feedback.beside(part)
-    notes[:0] = _assumed(run, declared, base, say)
-    joined = earlier_members(run, dataset, part, feedback.data, surroundings)
-    if joined is not None:
-        notes.extend(joined.notes)
-        run, recipe = joined.run, joined.recipe
-    fitted = fit(run, source, feedback, digest, surroundings, started=recipe)
-    run = fitted.run
-    packed = pack_checked(run, fitted, dataset, (source.rows, feedback.data.rows), say)
-    seen = [known.seen for known in (base, joined) if known is not None]
-    learnt = np.concatenate([_learnt_hashes(fitted.choice, part), *seen])
-    started_from = None if base is None else base.digest
-    manifest = publish(
-        run,
-        hub,
-        fitted,
-        packed,
-        data_sha256=digest,
-        learnt=learnt,
-        held_out=dataset.features[dataset.reference],
-        started_from=started_from,
-        say=say,
-    )
-    say(f"published as manifest {manifest}")
-    return TrainReport(
-        manifest=manifest,
-        data_sha256=digest,
-        rows=len(fitted.choice.data),
-        feedback_rows=fitted.choice.feedback_rows,
-        window=fitted.choice.window.value,
-        validation=fitted.choice.validation,
-        classes=len(fitted.classes),
-        fits=fitted.choice.tried + 1,
-        seconds=say.seconds,
-        format=packed.format,
-        format_reason=packed.reason[:LONGEST_REASON],
-        notes=tuple(note[:LONGEST_NOTE] for note in notes),
-        epochs=None if fitted.curve is None else fitted.curve.summary,
-        started_from=started_from,
-        search=None if fitted.found is None else fitted.found.summary,
-    )
+    return Prepared(run, declared, dataset, part, feedback, digest, tuple(notes))
 
 
 def _assumed(run: TrainRun, declared: TrainRun, base: Base | None, say: Progress) -> list[str]:
@@ -293,14 +338,35 @@ def fit(
     started: Recipe | None = None,
 ) -> Fitted:
     """Choose the data, then the parameters where they are searched for, and fit; by the run's recipe or ``started``."""
-    # Bad data are told without the wait for scikit-learn.
-    from evermodel_runtime.train.age_weights import require_weights  # noqa: PLC0415
-    from evermodel_runtime.train.epochs import recipe_for  # noqa: PLC0415
-    from evermodel_runtime.train.pipeline import table  # noqa: PLC0415
-    from evermodel_runtime.train.words import check_vocabularies  # noqa: PLC0415
+    from evermodel_runtime.train.epochs import recipe_for  # noqa: PLC0415 - with scikit-learn, as above
 
     say, columns = surroundings.progress, source.rows.columns
     recipe = started or recipe_for(run, columns, say)
+    choice = choose(run, recipe, source, feedback, say)
+    found = None
+    if run.search is not None:
+        found = search_in(run, run.search, choice.data, data_sha256, surroundings)
+        run, recipe = found.run, recipe_for(found.run, columns, say)
+    say(f"fit on {len(choice.data):,} rows ({choice.window}), {choice.feedback_rows:,} of them feedback")
+    learnt = recipe.learn(choice.data.rows, choice.data.labels, choice.data.weights)
+    classes: tuple[Scalar, ...] = () if run.task is Task.REGRESSION else tuple(learnt.pipeline.classes_.tolist())
+    say("fitted" if run.task is Task.REGRESSION else f"fitted {len(classes)} classes")
+    return Fitted(run, learnt.pipeline, choice, classes, columns, learnt.curve, found)
+
+
+def choose(run: TrainRun, recipe: Recipe, source: LabelledRows, feedback: UsableFeedback, say: Progress) -> Choice:
+    """Choose what to learn from, by the declared parameters.
+
+    Raises
+    ------
+    JobError
+        SpecInvalid for what does not go together, before anything is fitted.
+    """
+    # Bad data are told without the wait for scikit-learn.
+    from evermodel_runtime.train.age_weights import require_weights  # noqa: PLC0415
+    from evermodel_runtime.train.pipeline import table  # noqa: PLC0415
+    from evermodel_runtime.train.words import check_vocabularies  # noqa: PLC0415
+
     rules = run.feedback_rules
     if rules is not None and rules.half_life is not None:
         require_weights(recipe.pipeline[-1])
@@ -330,18 +396,16 @@ def fit(
         choice = choose_data(source, feedback.data, tried, feedback.since_change)
     if choice.validation is not None:
         choice = replace(choice, validation=goodness(run.objective, choice.validation))
-    found = None
-    if run.search is not None:
-        from evermodel_runtime.train.search import Log, find_parameters, run_digest  # noqa: PLC0415 - as above
+    return choice
 
-        log = Log(surroundings.hub, run_digest(run, data_sha256, len(choice.data)), say)
-        found = find_parameters(run, run.search, choice.data, log)
-        run, recipe = found.run, recipe_for(found.run, columns, say)
-    say(f"fit on {len(choice.data):,} rows ({choice.window}), {choice.feedback_rows:,} of them feedback")
-    learnt = recipe.learn(choice.data.rows, choice.data.labels, choice.data.weights)
-    classes: tuple[Scalar, ...] = () if run.task is Task.REGRESSION else tuple(learnt.pipeline.classes_.tolist())
-    say("fitted" if run.task is Task.REGRESSION else f"fitted {len(classes)} classes")
-    return Fitted(run, learnt.pipeline, choice, classes, columns, learnt.curve, found)
+
+def search_in(run: TrainRun, search: Search, data: LabelledRows, data_sha256: str, surroundings: Surroundings) -> Found:
+    """Find the parameters, together with the other pods of the search where there are any."""
+    from evermodel_runtime.train.search import find_parameters, run_digest  # noqa: PLC0415 - with scikit-learn, as above
+    from evermodel_runtime.train.sharing import Journal  # noqa: PLC0415
+
+    journal = Journal(surroundings.hub, run.version, run_digest(run, data_sha256, data))
+    return find_parameters(run, search, data, journal, surroundings.progress)
 
 
 def pack_checked(

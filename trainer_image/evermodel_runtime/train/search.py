@@ -1,49 +1,33 @@
 """Find the parameters to fit with: try settings, score each over the folds, and keep what was found.
 
 Each trial is written to the hub when it ends. A search that is started again, in another pod, takes those that have
-ended from there and makes the others as it would have.
+ended from there and makes the others as it would have; where several pods search, they do the same beside each other.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 
-from evermodel.contract import Measure, Search, SearchAlgorithm, SearchSummary, SearchTable, Task, TrainRun, Trial
+from evermodel.contract import Measure, Search, SearchSummary, SearchTable, Task, TrainRun, Trial
 from evermodel_runtime.data.failure import JobError, spec_error
 from evermodel_runtime.train.epochs import recipe_for
 from evermodel_runtime.train.folds import Fold, folds_of
-from evermodel_runtime.train.objective import goodness, value_of
+from evermodel_runtime.train.objective import value_of
 from evermodel_runtime.train.pipeline import table
-from evermodel_runtime.train.trials import Setting, choices_of, settings_of, with_setting
+from evermodel_runtime.train.rounds import Rounds, ranked, rounds_of
+from evermodel_runtime.train.sharing import REAL, Alone, Clock, Journal, Sharing, Together
+from evermodel_runtime.train.trials import Setting, with_setting
 from evermodel_runtime.train.windows import LabelledRows
 
-HALVING = 3
-"""A round of SuccessiveHalving keeps one setting of so many, and gives it so many times the rows."""
 LONGEST_PARAMETERS = 256
 """Characters of the best parameters in a report."""
 LONGEST_FAILURE = 500
 Say = Callable[[str], None]
-Propose = Callable[[Sequence[Trial]], Setting]
-"""Returns what to try after the trials of a round that have ended."""
-
-
-class Journal(Protocol):
-    """Where ended trials are kept while the search goes on."""
-
-    def trials(self, version: int, run: str) -> tuple[Trial, ...]:
-        """Return the trials of a run that have ended."""
-        ...
-
-    def put_trial(self, version: int, run: str, trial: Trial) -> None:
-        """Keep a trial that has ended."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,28 +56,20 @@ def shown(parameters: Setting) -> str:
     return text if len(text) <= LONGEST_PARAMETERS else text[: LONGEST_PARAMETERS - 2] + " …"
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
-    """Where a search writes down what has ended: for itself, started again, and for people.
+def run_digest(run: TrainRun, data_sha256: str, data: LabelledRows) -> str:
+    """Return the digest of what the trials of a search depend on.
 
-    Attributes
-    ----------
-    digest : str
-        Names the search by what its trials depend on: those of another run, or of other rows, are not its own.
+    Without what pods of one run may be told otherwise, since they are not started at the same moment: the champion may
+    be another by then.
     """
-
-    journal: Journal
-    digest: str
-    say: Say
-
-
-def run_digest(run: TrainRun, data_sha256: str, rows: int) -> str:
-    """Return the digest of a search over so many rows."""
-    content = msgspec.json.encode((run, data_sha256, rows), order="deterministic")
+    told = msgspec.structs.replace(run, champion=None, known=(), hub_url="")
+    content = msgspec.json.encode((told, data_sha256, data.rows.columns, len(data)), order="deterministic")
     return hashlib.sha256(content).hexdigest()
 
 
-def find_parameters(run: TrainRun, search: Search, data: LabelledRows, log: Log) -> Found:
+def find_parameters(
+    run: TrainRun, search: Search, data: LabelledRows, journal: Journal, say: Say, *, clock: Clock = REAL
+) -> Found:
     """Try the declared settings and return the run with the best one.
 
     Raises
@@ -101,92 +77,84 @@ def find_parameters(run: TrainRun, search: Search, data: LabelledRows, log: Log)
     JobError
         SpecInvalid when there are too few rows, or when no trial could be fitted.
     """
-    settings = settings_of(run, search)
-    proposed = _proposals(run, search, settings)
+    classes = 1 if run.task is Task.REGRESSION else len(np.unique(data.labels))
+    rounds = rounds_of(run, search, len(data), classes=classes)
     folds = folds_of(data, search, run.seed)
-    rounds = rounds_of(
-        search, len(settings), len(data), classes=1 if run.task is Task.REGRESSION else len(np.unique(data.labels))
-    )
-    known = {trial.number: trial for trial in log.journal.trials(run.version, log.digest)}
-    say = log.say
-    count = sum(one.settings for one in rounds)
-    say(f"search: {search.algorithm}, {count} trials over {len(folds)} {search.fold_strategy} folds")
-    if known:
-        say(f"search goes on: {len(known)} of {count} trials had ended before")
+    by = "" if search.parallelism == 1 else f" by {search.parallelism} pods"
+    say(f"search: {search.algorithm}, {rounds.count} trials over {len(folds)} {search.fold_strategy} folds{by}")
+    before = journal.ended()
+    if before:
+        say(f"search goes on: {len(before)} of {rounds.count} trials had ended before")
 
-    def tried(number: int, before: Sequence[Trial], parts: Sequence[Fold]) -> Trial:
-        if number in known:
-            return known[number]
-        setting = proposed(before)
-        trial = _try(number, with_setting(run, setting), setting, data, parts)
-        log.journal.put_trial(run.version, log.digest, trial)
-        say(f"trial {number} of {count}: {_told(trial, run.objective)}")
-        return trial
+    def made(trial: Trial) -> None:
+        say(f"trial {trial.number} of {rounds.count}: {_told(trial, run.objective)}")
 
-    trials: list[Trial] = []
-    for one in rounds:
-        random = np.random.RandomState(run.seed)
-        parts = [fold.part(one.share, random) for fold in folds]
-        ended: list[Trial] = []
-        while len(ended) < one.settings:
-            ended.append(tried(len(trials) + len(ended) + 1, ended, parts))
-        trials.extend(ended)
-        ranked = _ranked(ended, run.objective)
-        proposed = _in_order([trial.parameters for trial in ranked[: one.kept]])
-        if not ranked:
-            raise spec_error(f"spec.training.search: none of {len(ended)} trials could be fitted. {ended[0].failure}")
-    best = ranked[0]
-    say(f"best: trial {best.number}, {_told(best, run.objective)}")
-    made = SearchTable(
+    def told(ended: Collection[Trial]) -> None:
+        best = ranked(sorted(ended, key=lambda trial: trial.number), run.objective)
+        so_far = f"; the best so far: {_told(best[0], run.objective)}" if best else ""
+        say(f"{len(ended)} of {rounds.count} trials have ended{so_far}")
+
+    sharing: Sharing = Together(journal, made, told, clock)
+    if search.parallelism == 1:
+        sharing = Alone(journal, before, made)
+    tried = _tried(run, rounds, data, folds, sharing)
+    best = ranked(tried.on_all_rows, run.objective)
+    if not best:
+        raise spec_error(f"spec.training.search: none of {len(tried.last)} trials could be fitted. {tried.failure}")
+    say(f"best: trial {best[0].number}, {_told(best[0], run.objective)}")
+    made_table = SearchTable(
         algorithm=search.algorithm,
         folds=search.folds,
         fold_strategy=search.fold_strategy,
         rows=len(data),
-        trials=tuple(trials),
-        best=best.number,
+        trials=tuple(tried.trials),
+        best=best[0].number,
     )
-    return Found(with_setting(run, best.parameters), made)
+    return Found(with_setting(run, best[0].parameters), made_table)
 
 
-def _proposals(run: TrainRun, search: Search, settings: Sequence[Setting]) -> Propose:
-    if search.algorithm is not SearchAlgorithm.TPE:
-        return _in_order(settings)
-    from evermodel_runtime.train.tpe import ParzenProposals  # noqa: PLC0415 - Optuna, which other searches do not need
+@dataclass(slots=True)
+class _Tried:
+    """The trials of a search, by their rounds.
 
-    return ParzenProposals(choices_of(search), settings, run.objective, run.seed).after
-
-
-def _in_order(settings: Sequence[Setting]) -> Propose:
-    return lambda ended: settings[len(ended)]
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """Settings that are tried on a share of the rows, and how many of them go on."""
-
-    settings: int
-    share: float
-    kept: int
-
-
-def rounds_of(search: Search, settings: int, rows: int, *, classes: int) -> list[Round]:
-    """Return the rounds of a search: one, or for SuccessiveHalving those of scikit-learn's with ``exhaust``.
-
-    Each round keeps the best third, on three times the rows; the last one has them all.
+    Attributes
+    ----------
+    on_all_rows : list of Trial
+        Those that may be the best.
+    last : list of Trial
+        Those of the last round, or of all rounds where each has all the rows.
     """
-    if search.algorithm is not SearchAlgorithm.SUCCESSIVE_HALVING:
-        return [Round(settings, 1.0, 1)]
-    smallest = min(2 * search.folds * classes, rows)
-    wanted = 1 + math.floor(math.log(settings, HALVING) + 1e-9)
-    possible = 1 + math.floor(math.log(rows / smallest, HALVING) + 1e-9)
-    return list(_halving(settings, min(wanted, possible)))
+
+    trials: list[Trial] = field(default_factory=list)
+    on_all_rows: list[Trial] = field(default_factory=list)
+    last: list[Trial] = field(default_factory=list)
+
+    @property
+    def failure(self) -> str:
+        """Why the first of the last ones could not be fitted."""
+        return self.last[0].failure
+
+    def add(self, ended: list[Trial], share: float) -> None:
+        """Take the trials of a round."""
+        self.trials += ended
+        self.on_all_rows += ended if share == 1.0 else ()
+        self.last = self.on_all_rows if share == 1.0 else ended
 
 
-def _halving(settings: int, count: int) -> Iterator[Round]:
-    for left in range(count - 1, -1, -1):
-        kept = math.ceil(settings / HALVING)
-        yield Round(settings, 1 / HALVING**left, kept if left else 1)
-        settings = kept
+def _tried(run: TrainRun, rounds: Rounds, data: LabelledRows, folds: Sequence[Fold], sharing: Sharing) -> _Tried:
+    """Make the trials round by round."""
+    tried = _Tried()
+    while (one := rounds.after(tried.trials)) is not None:
+        random = np.random.RandomState(run.seed)
+        parts = [fold.part(one.share, random) for fold in folds]
+        settings = dict(enumerate(one.settings, len(tried.trials) + 1))
+
+        def make(number: int, settings: dict[int, Setting] = settings, parts: Sequence[Fold] = parts) -> Trial:
+            setting = settings[number]
+            return _try(number, with_setting(run, setting), setting, data, parts)
+
+        tried.add(sharing.all_of(list(settings), make), one.share)
+    return tried
 
 
 def _try(number: int, run: TrainRun, setting: Setting, data: LabelledRows, folds: Sequence[Fold]) -> Trial:
@@ -212,12 +180,6 @@ def _score(run: TrainRun, data: LabelledRows, fold: Fold) -> float:
     if value is None:
         raise spec_error(f"{run.objective.told} has no value on the {len(fold.scored):,} rows of a fold.")
     return value
-
-
-def _ranked(trials: Sequence[Trial], objective: Measure) -> list[Trial]:
-    """Return those that were fitted, the best first; the earlier one wins a tie."""
-    fitted = [trial for trial in trials if trial.score is not None]
-    return sorted(fitted, key=lambda trial: -goodness(objective, trial.score or 0.0))
 
 
 def _told(trial: Trial, objective: Measure) -> str:

@@ -6,7 +6,8 @@ that have ended, and on nothing else, so that a search that is started again pro
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -46,26 +47,31 @@ class ParzenProposals:
         self._drawn = drawn
         self._objective = objective
         self._seed = seed
-        self._tried: set[bytes] = set()
+        self._known: list[bytes] = []
 
-    def after(self, ended: Sequence[Trial]) -> Setting:
-        """Return the setting to try after these trials, which begin with those of the call before."""
-        for trial in ended[len(self._tried) :]:
+    def after(self, ended: Sequence[Trial], count: int) -> list[Setting]:
+        """Return the settings to try after these trials, which begin with those of the call before.
+
+        Those of one call differ, and none knows what comes of the others.
+        """
+        for trial in ended[len(self._known) :]:
             self._study.add_trial(self._as_optuna(trial))
-            self._tried.add(_key(trial.parameters))
-        if len(ended) >= FIRST:
-            for repeat in range(ASKED):
-                setting = self._asked(len(ended), repeat)
-                if _key(setting) not in self._tried:
-                    return setting
-        return next(setting for setting in self._drawn if _key(setting) not in self._tried)
+            self._known.append(_key(trial.parameters))
+        tried, proposed = set(self._known), list[Setting]()
+        for number in range(len(ended), len(ended) + count):
+            propose = len(ended) >= FIRST
+            candidates = chain(self._asked(number) if propose else (), self._drawn)
+            proposed.append(next(setting for setting in candidates if _key(setting) not in tried))
+            tried.add(_key(proposed[-1]))
+        return proposed
 
-    def _asked(self, ended: int, repeat: int) -> Setting:
-        seed = int(np.random.SeedSequence((self._seed, ended, repeat)).generate_state(1)[0])
-        self._study.sampler = TPESampler(seed=seed, n_startup_trials=1, multivariate=True)
-        asked = self._study.ask(self._space)
-        self._study.tell(asked, state=TrialState.FAIL)  # forgotten: it is added when it has ended
-        return {name: self._value(name, value) for name, value in asked.params.items()}
+    def _asked(self, number: int) -> Iterator[Setting]:
+        for repeat in range(ASKED):
+            seed = int(np.random.SeedSequence((self._seed, number, repeat)).generate_state(1)[0])
+            self._study.sampler = TPESampler(seed=seed, n_startup_trials=1, multivariate=True)
+            asked = self._study.ask(self._space)
+            self._study.tell(asked, state=TrialState.FAIL)  # forgotten: it is added when it has ended
+            yield {name: self._value(name, value) for name, value in asked.params.items()}
 
     def _value(self, name: str, value: Any) -> Any:
         choice = self._choices[name]

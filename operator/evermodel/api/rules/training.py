@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from evermodel.api.modeldeployment import Container, ImportedModel, Training, WarmStart
+from evermodel.api.modeldeployment import Container, ImportedModel, Search, Training, WarmStart
 from evermodel.api.rules.estimators import GOING_ON, GROWING, IN_EPOCHS
 from evermodel.api.rules.rule import AT_LEAST_A_SECOND, CONTAINER_RULES, Rule
 
@@ -49,6 +49,13 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
         ),
     ),
     Container: CONTAINER_RULES,
+    Search: (
+        Rule(
+            rule="self.parallelism <= self.maxTrials",
+            message="a trial is made by one pod: lower parallelism to maxTrials, or raise maxTrials",
+            field_path=".parallelism",
+        ),
+    ),
     Training: (
         Rule(
             rule=(

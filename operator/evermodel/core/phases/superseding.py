@@ -11,7 +11,7 @@ from evermodel.api.modeldeployment import RetrainingMode, RetrainingTrigger
 from evermodel.api.modelversion import ACTIVE_PHASES, VersionPhase
 from evermodel.core import facts
 from evermodel.core.actions import Action, DeleteJob
-from evermodel.core.observed import JobState, Observed, VersionView
+from evermodel.core.observed import JobState, JobView, Observed, VersionView
 from evermodel.core.phases import jobs
 from evermodel.core.questions import current_quality
 from evermodel.core.step import Step
@@ -74,20 +74,33 @@ def supersede(version: VersionView, now: datetime, why: str = SPEC_CHANGED) -> S
 
 
 def clean_up(observed: Observed, now: datetime) -> Step:
-    """Delete Jobs that run for a version which is not being made, and break off all runs but the newest."""
+    """Delete Jobs that run for what is not being made, and break off all runs but the newest."""
     run = facts.active(observed)
     actions: list[Action] = []
     for version in observed.versions:
-        if version.status.phase in ACTIVE_PHASES:
-            if run is not None and version.number != run.number:
-                actions += supersede(version, now).actions
-            continue
+        if version.status.phase in ACTIVE_PHASES and run is not None and version.number != run.number:
+            actions += supersede(version, now).actions
         actions += [
             DeleteJob(name=job.name, uid=job.uid)
-            for job in facts.jobs_of(observed, version)
-            if job.state in _UNENDED and not job.deleting and job.owner_uid == version.uid
+            for job in _unwanted_jobs(observed, version)
+            if not job.deleting and job.owner_uid == version.uid
         ]
     return Step(actions=tuple(actions))
+
+
+def _unwanted_jobs(observed: Observed, version: VersionView) -> list[JobView]:
+    """Return Jobs that nobody waits for. Those that have ended keep their logs, but for the search beside a training.
+
+    Its pods are as many as are declared, and the journal of the training Job has their trials.
+    """
+    if version.status.phase is VersionPhase.TRAINING:
+        return []
+    search = facts.search_job_of(observed, version)
+    unwanted = [] if search is None else [search]
+    if version.status.phase in ACTIVE_PHASES:
+        return unwanted
+    others = [job for job in facts.jobs_of(observed, version) if job != search]
+    return unwanted + [job for job in others if job.state in _UNENDED]
 
 
 def leftover(observed: Observed) -> int | None:

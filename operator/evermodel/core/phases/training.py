@@ -12,12 +12,14 @@ from evermodel.contract import EvaluationReport, FailureReason, NothingNewReport
 from evermodel.core import facts, members, names
 from evermodel.core.actions import Action, CreateJob, EnsureSecrets
 from evermodel.core.observed import Observed, VersionView
-from evermodel.core.phases import jobs, progress
+from evermodel.core.phases import jobs, progress, workers
 from evermodel.core.phases.evaluation import begin, wait_for_labels
 from evermodel.core.questions import looks_at, running_job
 from evermodel.core.runs import train_run
 from evermodel.core.step import Step
 from evermodel.core.timestamps import rfc3339
+
+_MOST_NOTES = 16
 
 
 def step(observed: Observed, version: VersionView, now: datetime) -> Step:
@@ -29,7 +31,7 @@ def step(observed: Observed, version: VersionView, now: datetime) -> Step:
         return _start(observed, version, now)
     report = jobs.result(version, job, now)
     if isinstance(report, Step):
-        return progress.show(observed, version, now) if running_job(observed) is not None else report
+        return report if running_job(observed) is None else _watch(observed, version, now)
     if not isinstance(report, TrainReport):
         return _without_a_model(version, job.name, report, now)
     trained = msgspec.structs.replace(
@@ -41,7 +43,7 @@ def step(observed: Observed, version: VersionView, now: datetime) -> Step:
         window=report.window,
         format=report.format.value,
         format_reason=report.format_reason,
-        notes=report.notes,
+        notes=(*workers.told(version), *report.notes)[:_MOST_NOTES],
         progress=None,
         epochs=None if report.epochs is None else EpochsRun(**msgspec.structs.asdict(report.epochs)),
         started_from=report.started_from,
@@ -51,6 +53,15 @@ def step(observed: Observed, version: VersionView, now: datetime) -> Step:
     if looks_at(version):
         return wait_for_labels(observed, version, trained)
     return begin(observed, version, trained)
+
+
+def _watch(observed: Observed, version: VersionView, now: datetime) -> Step:
+    """Say how far it is, and which pods it has to do without: one write at a time."""
+    missing, shown = workers.watch(observed, version, now), progress.show(observed, version, now)
+    if missing.actions:
+        return missing
+    dues = [due for due in (missing.due, shown.due) if due is not None]
+    return Step(actions=shown.actions, due=min(dues, default=None))
 
 
 def _start(observed: Observed, version: VersionView, now: datetime) -> Step:

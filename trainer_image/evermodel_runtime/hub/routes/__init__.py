@@ -82,6 +82,11 @@ ROUTES = {
             caller=Caller.PATH,
         ),
         Route(
+            "/v1/models/*/trials/*/*/begun",
+            {"POST": Handler(jobs.post_begun_trial, _TRAINER)},
+            caller=Caller.PATH,
+        ),
+        Route(
             "/v1/models/*/runs/*/*",
             {"GET": Handler(jobs.get_run, _OPERATOR), "PUT": Handler(jobs.put_run, _TRAINER)},
             caller=Caller.PATH,

@@ -13,6 +13,8 @@ from evermodel.contract import (
     RunProgress,
     RunReport,
     Trial,
+    TrialBegun,
+    TrialsLeft,
 )
 from evermodel_runtime.hub.blobs import DIGEST
 from evermodel_runtime.hub.core import Hub
@@ -38,6 +40,7 @@ _REPORT: msgspec.json.Decoder[RunReport] = msgspec.json.Decoder(RunReport)
 _PROGRESS = msgspec.json.Decoder(RunProgress)
 _ENTRY = msgspec.json.Decoder(LineageEntry)
 _TRIAL = msgspec.json.Decoder(Trial)
+_LEFT = msgspec.json.Decoder(TrialsLeft)
 
 
 async def get_records(hub: Hub, request: Request) -> Response:
@@ -85,6 +88,13 @@ async def get_trials(hub: Hub, request: Request) -> Response:
     model, version, run = _search(request)
     trials = await hub.reader.ask(lambda connection: read_trials(connection, model, version, run))
     return Response(msgspec.json.encode(trials))
+
+
+async def post_begun_trial(hub: Hub, request: Request) -> Response:
+    """Choose the trial that a pod makes next."""
+    search = _search(request)
+    left = decode(_LEFT, await request.body(hub.settings.max_body_bytes))
+    return Response(msgspec.json.encode(TrialBegun(number=hub.trials.begin(search, left))))
 
 
 def _search(request: Request) -> tuple[str, int, str]:
