@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from array import array
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.unit.hub.asgi import MODEL, Answer, HubClient, running_hub
 
 from evermodel.contract import (
@@ -25,7 +28,7 @@ from evermodel.contract import (
     Reference,
 )
 from evermodel.tokens import ANY_MODEL, Role
-from evermodel_runtime.hub.bins import HOUR, MINUTE
+from evermodel_runtime.hub.bins import HOUR, LARGEST, MINUTE, total
 from evermodel_runtime.hub.schema import FILE_NAME
 
 AGE = Bins(name="age", kind=ColumnKind.NUMBER, counts=(500, 500), edges=(40.0,), lowest=18.0, highest=99.0)
@@ -183,6 +186,9 @@ async def test_totals_that_are_told_twice_count_once_and_pods_add_up(pods: Pods)
         pytest.param({"reference": "0" * 64}, id="over a reference that the hub lacks"),
         pytest.param({"reference": "../../etc/passwd"}, id="over no digest"),
         pytest.param({"counts": AT_REST[:-1]}, id="over other bins"),
+        pytest.param({"counts": (-1, *AT_REST[1:])}, id="below nothing"),
+        pytest.param({"counts": (2**62, *AT_REST[1:])}, id="beyond what can be added"),
+        pytest.param({"refused": 2**70}, id="beyond 64 bits"),
     ],
 )
 async def test_counts_that_say_nothing_are_left_out_and_the_heartbeat_counts(
@@ -218,6 +224,12 @@ async def test_minutes_become_hours_and_nothing_is_lost(pods: Pods, tmp_path: Pa
         kept = dict(connection.execute("SELECT seconds, count(*) FROM bins GROUP BY seconds").fetchall())
     assert kept == {HOUR: 2, MINUTE: 3 * 12}
     assert (await pods.drift(f"window={4 * HOUR + 55 * MINUTE}&minSamples=1")).rows == 6000
+
+
+@given(st.lists(st.lists(st.integers(0, LARGEST), min_size=3, max_size=3), min_size=1, max_size=50))
+def test_counts_are_added_each_for_itself(several: list[list[int]]) -> None:
+    added = total(array("q", counts).tobytes() for counts in several)
+    assert added.tolist() == [sum(column) for column in zip(*several, strict=True)]
 
 
 async def test_bins_age_out(pods: Pods, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from evermodel.contract import (
     QualityQuery,
     label_text,
 )
-from evermodel_runtime.hub.bins import AddBins
+from evermodel_runtime.hub.bins import LARGEST, AddBins
 from evermodel_runtime.hub.core import Hub
 from evermodel_runtime.hub.http import HttpError, Request, Response, decode
 from evermodel_runtime.hub.ledger import AcceptLabels, NewLabel
@@ -160,13 +160,16 @@ def _bins(hub: Hub, model: str, heartbeat: Heartbeat) -> AddBins | None:
     reference = None if bins is None else hub.references.find(bins.reference)
     if bins is None or reference is None or len(bins.counts) != reference.width:
         return None
+    totals = (bins.requests, bins.refused, *bins.counts)
+    if min(totals) < 0 or max(totals) > LARGEST:
+        return None
     return AddBins(
         model=model,
         at=hub.clock(),
         pod=heartbeat.pod,
         version=heartbeat.version,
         reference=bins.reference,
-        totals=(bins.requests, bins.refused, *bins.counts),
+        totals=totals,
     )
 
 
