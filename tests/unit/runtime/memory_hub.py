@@ -17,6 +17,7 @@ from evermodel.contract import (
     LabelledRecord,
     LabelledRecords,
     Manifest,
+    Reference,
     RunReport,
     Scalar,
     Trial,
@@ -91,6 +92,10 @@ class MemoryHub:
 
     def manifest(self, sha256: str) -> Manifest:
         return msgspec.json.decode(self.blobs[sha256], type=Manifest)
+
+    def reference(self, sha256: str) -> Reference:
+        """What drift of the version with this manifest is measured against."""
+        return msgspec.json.decode(self.blobs[self.manifest(sha256).bins or ""], type=Reference)
 
 
 def still_clock() -> Callable[[], float]:

@@ -3,24 +3,28 @@
 import math
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.runtime.made_runs import ENCODE_COLOUR, as_csv, make_source, make_table, make_train_run
 from tests.unit.runtime.memory_hub import MemoryHub, surroundings
+from tests.unit.serve.made_models import numeric
 
-from evermodel.contract import ColumnKind, Reference
+from evermodel.contract import ColumnKind
+from evermodel_runtime.artifacts.bins import put_reference
+from evermodel_runtime.artifacts.scorer import RowsRefusedError
 from evermodel_runtime.data.bins import (
     MOST_CATEGORIES,
     bins_of_answers,
+    bins_of_rows,
     count,
     count_numbers,
     count_texts,
     number_bins,
     text_bins,
 )
+from evermodel_runtime.data.rows import FeatureRows, Inputs, Labels, Matrix
 from evermodel_runtime.train.job import train
 
 NAN = math.nan
@@ -85,6 +89,26 @@ def test_of_many_classes_the_first_have_a_bin() -> None:
     assert bins.counts == (1,) * MOST_CATEGORIES + (100 - MOST_CATEGORIES,)
 
 
+class Refuses:
+    """A model that does not answer."""
+
+    manifest = numeric().manifest
+    has_probabilities = False
+
+    def predict(self, rows: Inputs) -> Labels:
+        raise RowsRefusedError(f"{len(rows)} rows are too many.")
+
+    def predict_with_probabilities(self, rows: Inputs) -> tuple[Labels, Matrix | None]:
+        raise RowsRefusedError(f"{len(rows)} rows are too many.")
+
+
+def test_without_answers_there_is_nothing_to_compare_with_and_the_job_says_so() -> None:
+    said: list[str] = []
+    rows = FeatureRows(numeric().manifest.columns, tuple(np.zeros((3, 3), np.float32)))
+    assert put_reference(MemoryHub(), bins_of_rows(rows), Refuses(), rows, said.append) is None
+    assert said == ["no reference bins, so drift will not be seen: held-out rows are not answered: 3 rows are too many"]
+
+
 FLOATS = st.lists(st.floats(width=32, allow_infinity=False), min_size=1, max_size=60)
 
 
@@ -115,8 +139,7 @@ def test_training_stores_how_its_rows_and_its_answers_are_spread() -> None:
     hub = MemoryHub(datasets={"flowers.csv": as_csv(make_table(600))})
     report = train(make_train_run(data=make_source(id_column="id"), preprocessing=(ENCODE_COLOUR,)), surroundings(hub))
     manifest = hub.manifest(report.manifest)
-    assert manifest.bins is not None
-    reference = msgspec.json.decode(hub.blob(manifest.bins), type=Reference)
+    reference = hub.reference(report.manifest)
 
     assert [bins.name for bins in reference.features] == [column.name for column in manifest.columns]
     assert [bins.kind for bins in reference.features] == [column.kind for column in manifest.columns]

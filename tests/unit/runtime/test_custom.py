@@ -166,6 +166,12 @@ def test_a_model_is_published_as_any_other_and_answers(pod: Pod) -> None:
     expected = np.array([[1, 2]]) @ made_onnx.weights()["W"]
     assert model.scorer.predict(np.array([[1, 2]], np.float32)).tolist() == [made_onnx.CLASSES[expected.argmax()]]
     assert model.training_rows == (pod.folders.state / HASHES_FILE).read_bytes()
+    reference = pod.hub.reference(report.manifest)
+    assert [(bins.name, bins.present) for bins in reference.features] == [
+        ("height", len(pod.rows)),
+        ("width", len(pod.rows)),
+    ]
+    assert reference.prediction.categories == ("rose", "tulip")
 
 
 def test_a_model_may_take_its_columns_one_by_one_and_text_among_them(tmp_path: Path) -> None:

@@ -110,6 +110,9 @@ def test_columns_that_a_model_names_are_found_in_its_own_order() -> None:
     report = imported(hub, dump_pipeline(model), data=make_source())
 
     assert [column.name for column in hub.manifest(report.manifest).columns] == ["width", "height"]
+    reference = hub.reference(report.manifest)
+    assert [bins.name for bins in reference.features] == ["width", "height"]
+    assert (reference.prediction.categories, reference.prediction.present) == (("rose", "tulip"), 200)
     judged = evaluate(make_evaluate_run(report.manifest, report.data_sha256), surroundings(hub)).reference
     assert judged is not None
     assert judged.candidate > 0.95
@@ -131,6 +134,7 @@ def test_a_regressor_is_taken_over(form: str) -> None:
     manifest = hub.manifest(report.manifest)
     assert manifest.classes == ()
     assert manifest.mean == pytest.approx(np.mean([row["width"] for row in table]), abs=1e-6)
+    assert hub.reference(report.manifest).prediction.counts == (20,) * 10
 
 
 def backwards(content: bytes) -> bytes:

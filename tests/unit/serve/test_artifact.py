@@ -4,12 +4,15 @@ import asyncio
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from tests.unit.serve.http_calls import ToldHub
 from tests.unit.serve.made_models import Made, digest, mixed, numeric, serve_config
 
+from evermodel.contract import Reference
+from evermodel_runtime.data.bins import number_bins
 from evermodel_runtime.serve import artifact
-from evermodel_runtime.serve.artifact import NotLoadedError, load, load_when_possible
+from evermodel_runtime.serve.artifact import NotLoadedError, counter_when_possible, load, load_when_possible
 from evermodel_runtime.serve.hub_client import HubAnswer
 from evermodel_runtime.serve.readiness import Readiness
 
@@ -89,6 +92,25 @@ async def test_loading_goes_on_until_the_hub_has_it(monkeypatch: pytest.MonkeyPa
         f"waiting for the manifest {made.digest}",
         "artifact digest mismatch",
     ]
+
+
+async def test_what_drift_is_measured_against_is_asked_for_until_it_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(artifact, "FIRST_RETRY_SECONDS", 0.001)
+    learnt = Reference(features=(), prediction=number_bins("prediction", np.arange(9, dtype=np.float32)))
+    content = msgspec.json.encode(learnt)
+    hub = ToldHub(None, HubAnswer(404, b'{"error": "no blob"}'), HubAnswer(200, b"wrong bytes"))
+    hub.blobs = {digest(content): content}
+
+    counter = await asyncio.wait_for(counter_when_possible(hub, changed(numeric(), bins=digest(content)).manifest), 10)
+
+    assert counter is not None
+    assert counter.counts(requests=0, refused=0).reference == digest(content)
+
+
+async def test_a_version_without_reference_bins_has_no_drift() -> None:
+    assert await counter_when_possible(ToldHub(), numeric().manifest) is None
 
 
 class Reasons(Readiness):
