@@ -107,12 +107,13 @@ class Hub:
         )
         self._ask("POST", f"/v1/models/{MODEL}/lineage", Role.OPERATOR, msgspec.json.encode(entry))
 
-    def serve(self, *names: str, version: int = 1) -> None:
-        """Let a version be champion that takes these columns of numbers, in this order."""
+    def serve(self, *names: str, version: int = 1, target: str | None = None) -> None:
+        """Let a version be champion that takes these columns of numbers, in this order, and answers the target."""
         manifest = Manifest(
             model=MODEL,
             version=version,
             columns=numbers(*names),
+            target=target,
             onnx_inputs="matrix",
             training_rows="none",
             data_sha256="digest",

@@ -31,7 +31,7 @@ def flowers(count: int, seed: int) -> list[dict[str, Any]]:
     """Return rows whose class is told by their height alone."""
     rows = make_numbers(count, seed=seed)
     return [
-        row | {"depth": place % 7 / 2, "kind": "rose" if row["height"] > 0 else "tulip"}
+        row | {"depth": place % 7 / 2, "kind": "rose" if row["height"] > 0 else "tulip", "shade": "tulip"[place % 5]}
         for place, row in enumerate(rows)
     ]
 
@@ -89,6 +89,19 @@ def test_a_version_of_other_columns_learns_each_value_in_its_own(
     assert report.feedback_rows == int(np.isin(row_hashes(rows), known).sum()) == learnt
     notes = [line for line in report.notes if line.startswith("Production records not used")]
     assert notes == ([] if note is None else [f"Production records not used: {note}. {TO_USE_THEM}"])
+
+
+@pytest.mark.usefixtures("first")
+def test_a_version_of_another_target_learns_no_label_of_the_first(hub: Hub, jobs: Jobs) -> None:
+    data = make_source(features=FIRST, target="shade")
+
+    report = trained(jobs, make_train_run(model=MODEL, hub_url=hub.url, data=data, version=2, feedback_through=100))
+
+    assert report.feedback_rows == 0
+    assert (
+        f"Production records not used: 100 of version 1, whose labels are of 'kind', not of 'shade'. {TO_USE_THEM}"
+        in report.notes
+    )
 
 
 @pytest.mark.usefixtures("first")

@@ -382,13 +382,13 @@ def job_hub(request: pytest.FixtureRequest, hub: Hub) -> JobHub:
     rows, labels = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], [1, 0, 1]
     if request.param == "process":
         hub.upload("flowers", b"a,b\n")
-        hub.serve("height", "width")
+        hub.serve("height", "width", target="kind")
         hub.label(rows[:2], labels[:2])
         hub.label(rows[2:], labels[2:], version=2)
         return hub.client()
     labelled = as_records(rows[:2], labels[:2]) + as_records(rows[2:], labels[2:], first_seq=3, version=2)
     labelled = tuple(msgspec.structs.replace(record, predicted_at=time.time()) for record in labelled)
-    return MemoryHub(datasets={"flowers": b"a,b\n"}, labelled=labelled)
+    return MemoryHub(datasets={"flowers": b"a,b\n"}, labelled=labelled, targets={1: "kind"})
 
 
 def test_both_hubs_answer_alike(job_hub: JobHub) -> None:
@@ -405,7 +405,7 @@ def test_both_hubs_answer_alike(job_hub: JobHub) -> None:
     assert [(record.seq, record.row, record.label) for record in found.records] == [(2, (3.0, 4.0), "0")]
     everything = job_hub.records(FreshRange(after=0, through=100))
     assert [record.version for record in everything.records] == [1, 1, 2]
-    assert everything.columns == FLOWERS, "of version 2 nothing is known"
+    assert (everything.columns, everything.targets) == (FLOWERS, {1: "kind"}), "of version 2 nothing is known"
     assert job_hub.records(FreshRange(after=0, through=100, predicted_after=time.time() + 60)).records == ()
     assert [use("reference", version) for version in (1, 1, 2)] == [1, 1, 2]
     assert [use("fresh", version, 0, 10) for version in (1, 2, 2)] == [1, 2, 2]

@@ -35,6 +35,8 @@ class Manifest(Message, frozen=True, kw_only=True):
     model: str
     version: int
     columns: tuple[Column, ...]
+    target: str | None = None
+    """Column that it answers; None of a model of an earlier image."""
     task: Task = Task.CLASSIFICATION
     classes: tuple[Scalar, ...] = ()
     """Labels in the order of the model's probabilities; none of a regressor."""

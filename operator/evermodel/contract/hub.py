@@ -31,6 +31,8 @@ class LabelledRecords(Message, frozen=True, kw_only=True):
     records: tuple[LabelledRecord, ...]
     columns: dict[int, tuple[Column, ...]]
     """What each version of these records takes, as its manifest says; versions of which none is known are not here."""
+    targets: dict[int, str] = {}
+    """What labels of a version's records are of, where its manifest says it."""
     through: int
     more: bool
 

@@ -73,7 +73,9 @@ async def test_records_join_labels_and_captures_whichever_came_first(hub: HubCli
 @pytest.mark.parametrize(
     ("manifest", "known"),
     [
-        pytest.param(b'{"columns": [{"name": "size", "kind": "number"}], "more": 1}', True, id="its manifest"),
+        pytest.param(
+            b'{"columns": [{"name": "size", "kind": "number"}], "target": "kind", "more": 1}', True, id="its manifest"
+        ),
         pytest.param(b"an image", False, id="another blob"),
         pytest.param(None, False, id="a blob that is not there"),
     ],
@@ -94,6 +96,7 @@ async def test_records_come_with_the_columns_that_the_lineage_knows_of_their_ver
 
     assert [record.version for record in page.records] == [3, 1, 2, 1]
     assert page.columns == ({1: (Column(name="size", kind=ColumnKind.NUMBER),)} if known else {})
+    assert page.targets == ({1: "kind"} if known else {})
     assert (await records(hub, "through=1")).columns == {}, "only of versions on this page"
 
 

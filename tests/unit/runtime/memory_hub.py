@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -44,6 +45,7 @@ class MemoryHub:
     labelled: tuple[LabelledRecord, ...] = ()
     taken: dict[int, tuple[Column, ...]] = field(default_factory=lambda: dict(FLOWERS))
     """What each version took when it answered the requests that are recorded."""
+    targets: dict[int, str] = field(default_factory=dict)
     uses: list[HeldoutUse] = field(default_factory=list)
     reports: dict[tuple[int, str], RunReport] = field(default_factory=dict)
     tried: dict[tuple[int, str], list[Trial]] = field(default_factory=dict)
@@ -69,7 +71,7 @@ class MemoryHub:
             for record in self.labelled
             if wanted.after < record.seq <= wanted.through and record.predicted_at > wanted.predicted_after
         )
-        return as_page(found, self.taken)
+        return as_page(found, self.taken, self.targets)
 
     def use_heldout(self, use: HeldoutUse) -> int:
         if use not in self.uses:
@@ -106,11 +108,16 @@ def surroundings(hub: MemoryHub, mount: Path = Path("/nowhere")) -> Surroundings
     return Surroundings(hub=hub, mount=mount, progress=Progress(still_clock()))
 
 
-def as_page(records: Sequence[LabelledRecord], taken: Mapping[int, tuple[Column, ...]]) -> LabelledRecords:
+def as_page(
+    records: Sequence[LabelledRecord],
+    taken: Mapping[int, tuple[Column, ...]],
+    targets: Mapping[int, str] = MappingProxyType({}),
+) -> LabelledRecords:
     """Answer as the hub does: with the columns of the versions of these records, where they are known."""
     versions = sorted({record.version for record in records} & set(taken))
     columns = {version: taken[version] for version in versions}
-    return LabelledRecords(records=tuple(records), columns=columns, through=0, more=False)
+    known = {version: targets[version] for version in versions if version in targets}
+    return LabelledRecords(records=tuple(records), columns=columns, targets=known, through=0, more=False)
 
 
 def as_records(

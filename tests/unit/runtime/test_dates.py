@@ -246,7 +246,7 @@ def test_a_later_version_takes_dates_where_the_champion_did_and_tells_a_source_t
 def test_records_have_the_spelling_of_the_source_and_those_without_a_date_are_left_out() -> None:
     rows = [("2026-01-31T10:00:00+02:00",), ("soon",), (None,), ("2026-01-31",)]
 
-    feedback = read_feedback(as_page(as_records(rows, "abcd"), {1: (DATE,)}), (DATE,))
+    feedback = read_feedback(as_page(as_records(rows, "abcd"), {1: (DATE,)}), (DATE,), None)
 
     assert feedback.rows.values[0].tolist() == ["2026-01-31T08:00:00", "2026-01-31T00:00:00"]
     assert feedback.unusable == 2

@@ -19,6 +19,7 @@ from evermodel_runtime.evaluate.job import evaluate
 from evermodel_runtime.evaluate.offline import evaluate as evaluate_offline
 from evermodel_runtime.evaluate.report import Report
 from evermodel_runtime.train.job import train
+from evermodel_runtime.train.notes import LONGEST_NOTE
 
 A, B, C = numbers("a", "b", "c")
 TEXT_B = Column(name="b", kind=ColumnKind.TEXT)
@@ -37,7 +38,7 @@ DATE_B = Column(name="b", kind=ColumnKind.DATE)
 def test_values_go_by_the_names_of_their_columns(
     taken: tuple[Column, ...], row: tuple[Scalar, ...], wanted: tuple[Column, ...], expected: list[Scalar]
 ) -> None:
-    feedback = read_feedback(as_page(as_records([row], ["x"]), {1: taken}), wanted)
+    feedback = read_feedback(as_page(as_records([row], ["x"]), {1: taken}), wanted, "kind")
 
     assert [values.tolist() for values in feedback.rows.values] == [[value] for value in expected]
     assert (feedback.unfit, feedback.unusable, feedback.told) == ((), 0, "")
@@ -58,10 +59,32 @@ def test_records_of_other_columns_are_left_out_and_told(
     taken: dict[int, tuple[Column, ...]], wanted: tuple[Column, ...], why: str
 ) -> None:
     rows = [(1.0, 2.0)] * 1200
-    feedback = read_feedback(as_page(as_records(rows, ["x"] * 1200), taken), wanted)
+    feedback = read_feedback(as_page(as_records(rows, ["x"] * 1200), taken), wanted, "kind")
 
     assert (len(feedback), len(feedback.rows), feedback.unusable) == (0, 0, 0)
     assert feedback.told == f"Production records not used: 1,200 of version 1, {why}."
+
+
+@pytest.mark.parametrize(
+    ("once", "now", "told"),
+    [
+        pytest.param("kind", "kind", "", id="the same"),
+        pytest.param(
+            "price",
+            "kind",
+            "Production records not used: 2 of version 1, whose labels are of 'price', not of 'kind'.",
+            id="another",
+        ),
+        pytest.param(None, "kind", "", id="of a version of an earlier image"),
+        pytest.param("price", None, "", id="for a model of an earlier image"),
+    ],
+)
+def test_labels_are_of_the_target(once: str | None, now: str | None, told: str) -> None:
+    targets = {} if once is None else {1: once}
+
+    feedback = read_feedback(as_page(as_records([(1.0,)] * 2, ["x"] * 2), {1: (A,)}, targets), (A,), now)
+
+    assert (feedback.told, len(feedback)) == (told, 0 if told else 2)
 
 
 def test_of_many_versions_three_are_named() -> None:
@@ -69,7 +92,7 @@ def test_of_many_versions_three_are_named() -> None:
         one for version in range(1, 6) for one in as_records([(1.0,)] * version, ["x"] * version, version=version)
     ]
 
-    told = read_feedback(as_page(records, dict.fromkeys(range(1, 5), (A,))), (B,)).told
+    told = read_feedback(as_page(records, dict.fromkeys(range(1, 5), (A,))), (B,), "kind").told
 
     assert told.endswith("; 3 of version 3, which did not take 'b'; 9 of other versions.")
 
@@ -100,7 +123,7 @@ def test_no_value_is_read_into_a_column_that_it_is_not_of(
 ) -> None:
     records, taken, wanted = made
 
-    feedback = read_feedback(as_page(records, taken), wanted)
+    feedback = read_feedback(as_page(records, taken), wanted, "kind")
 
     for column, values in zip(feedback.rows.columns, feedback.rows.values, strict=True):
         assert values.tolist() == [ord(column.name) * 100 - ord("a") * 100 + seq for seq in feedback.seqs.tolist()]
@@ -146,14 +169,17 @@ def hub_of_versions() -> MemoryHub:
 
 def test_training_reads_records_by_name_and_notes_which_lack_a_column() -> None:
     hub = hub_of_versions()
+    hub.targets = {2: "colour", 3: "kind"}
 
     report = train(make_train_run(data=SOURCE, version=5, feedback_through=240), surroundings(hub))
 
-    assert report.feedback_rows == 120
-    assert (
-        "Production records not used: 60 of version 1, which did not take 'depth'; 60 of version 4, whose columns are "
-        "not known. Wait for records of this version, or leave what they lack out of spec.data.features."
-    ) in report.notes
+    assert report.feedback_rows == 60
+    told = (
+        "Production records not used: 60 of version 1, which did not take 'depth'; 60 of version 2, whose labels are "
+        "of 'colour', not of 'kind'; 60 of version 4, whose columns are not known. Wait for records of this version, "
+        "or leave what they lack out of spec.data.features."
+    )
+    assert told[:LONGEST_NOTE] in report.notes
 
 
 def test_records_of_an_order_of_their_own_are_learnt_as_rows_of_the_source_are() -> None:

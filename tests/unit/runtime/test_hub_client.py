@@ -192,7 +192,9 @@ def test_records_are_fetched_page_by_page(serve: Serve) -> None:
         records = tuple(
             LabelledRecord(seq=seq, version=version, predicted_at=1.0, row=(1.0,), label="x") for seq in seqs
         )
-        answer = LabelledRecords(records=records, columns={version: columns}, through=through, more=more)
+        answer = LabelledRecords(
+            records=records, columns={version: columns}, targets={version: f"t{version}"}, through=through, more=more
+        )
         return 200, msgspec.json.encode(answer)
 
     answers = Answers(
@@ -207,6 +209,7 @@ def test_records_are_fetched_page_by_page(serve: Serve) -> None:
 
     assert [(record.seq, record.version) for record in records.records] == [(3, 1), (5, 1), (9, 2)]
     assert records.columns == {1: first, 2: second}
+    assert records.targets == {1: "t1", 2: "t2"}
     assert answers.asked == [
         f"GET /v1/models/digits/records?after={after}&through=9&predictedAfter=1.5&limit=5000" for after in (2, 6, 7)
     ]

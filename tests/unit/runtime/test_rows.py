@@ -29,7 +29,7 @@ def hash_of_csv(number: str, text: str) -> int:
 
 
 def hash_of_served(number: Scalar, text: str) -> int:
-    return int(row_hashes(read_feedback(recorded(number, text), (NUMBER, TEXT)).rows)[0])
+    return int(row_hashes(read_feedback(recorded(number, text), (NUMBER, TEXT), None).rows)[0])
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_the_file_of_hashes_is_sorted_little_endian_and_without_repeats() -> Non
     ],
 )
 def test_records_that_no_model_could_take_are_left_out(row: tuple[Scalar | None, ...], *, usable: bool) -> None:
-    feedback = read_feedback(recorded(*row), (NUMBER, TEXT))
+    feedback = read_feedback(recorded(*row), (NUMBER, TEXT), None)
 
     assert (len(feedback), feedback.unusable) == ((1, 0) if usable else (0, 1))
 
@@ -100,7 +100,7 @@ def test_feedback_is_ordered_by_the_time_of_the_prediction() -> None:
     times = [(1, 30.0), (2, 10.0), (3, 20.0), (4, 10.0)]
     records = [LabelledRecord(seq=s, version=1, predicted_at=t, row=(float(s),), label=str(s)) for s, t in times]
 
-    assert read_feedback(as_page(records, {1: (NUMBER,)}), (NUMBER,)).labels == ("2", "4", "3", "1")
+    assert read_feedback(as_page(records, {1: (NUMBER,)}), (NUMBER,), None).labels == ("2", "4", "3", "1")
 
 
 @pytest.mark.parametrize("id_column", [pytest.param("id", id="by id"), pytest.param(None, id="by row")])

@@ -98,16 +98,20 @@ class HubClient:
         """Fetch the labelled records of a range of the ledger, page by page."""
         found: list[LabelledRecord] = []
         columns: dict[int, tuple[Column, ...]] = {}
+        targets: dict[int, str] = {}
         after = wanted.after
         while after < wanted.through:
             query = f"after={after}&through={wanted.through}&predictedAfter={wanted.predicted_after!r}&limit={PAGE}"
             page = _decoded(self._checked("GET", f"{self._home}/records?{query}"), LabelledRecords)
             found.extend(page.records)
             columns |= page.columns
+            targets |= page.targets
             if not page.more or page.through <= after:
                 break
             after = page.through
-        return LabelledRecords(records=tuple(found), columns=columns, through=wanted.through, more=False)
+        return LabelledRecords(
+            records=tuple(found), columns=columns, targets=targets, through=wanted.through, more=False
+        )
 
     def use_heldout(self, use: HeldoutUse) -> int:
         """Say that held-out rows are used to decide; returns k."""

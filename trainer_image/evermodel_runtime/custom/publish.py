@@ -73,6 +73,7 @@ def make_manifest(run: TrainRun, prepared: Prepared) -> Manifest:
     return Manifest(
         model=run.model,
         version=run.version,
+        target=run.data.target,
         task=run.task,
         columns=prepared.columns,
         classes=prepared.classes,

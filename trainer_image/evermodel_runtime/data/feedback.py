@@ -29,7 +29,7 @@ client's own text. A number is not the text that a file spells it by, and so on.
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """Records of one version that took other columns than are wanted."""
+    """Records of one version that took other columns than are wanted, or answered another."""
 
     version: int
     records: int
@@ -54,7 +54,7 @@ class Feedback:
     times : array of float
         When they were predicted, seconds since the epoch.
     unfit : tuple of Unfit
-        Records left out for the columns that they were taken with.
+        Records left out for the columns that they were taken with, or for what their labels are of.
     unusable : int
         Records left out for their values: missing, or beyond what a model takes.
     """
@@ -85,16 +85,21 @@ class Feedback:
         return f"Production records not used: {'; '.join(shown)}."
 
 
-def read_feedback(records: LabelledRecords, columns: tuple[Column, ...]) -> Feedback:
+def read_feedback(records: LabelledRecords, columns: tuple[Column, ...], target: str | None) -> Feedback:
     """Turn records into rows of ``columns``: each value goes by the name of the column that its version took it for.
 
     A record that lacks a column is left out: what was not asked for is no missing value, which would say that the
-    client had none. Columns that are not wanted are passed over.
+    client had none. Columns that are not wanted are passed over. So is a record left out whose label is of another
+    column than ``target``, as far as both are known.
     """
     ordered = sorted(records.records, key=lambda record: (record.predicted_at, record.seq))
     places: dict[int, _Places] = {}
     unfit: list[Unfit] = []
     for version, count in sorted(Counter(record.version for record in ordered).items()):
+        labelled = records.targets.get(version)
+        if labelled is not None and target is not None and labelled != target:
+            unfit.append(Unfit(version, count, f"whose labels are of {_shown(labelled)}, not of {_shown(target)}"))
+            continue
         found = _places(records.columns.get(version), columns)
         if isinstance(found, _Places):
             places[version] = found
@@ -123,13 +128,17 @@ def _places(taken: tuple[Column, ...] | None, wanted: tuple[Column, ...]) -> _Pl
     if taken is None:
         return "whose columns are not known"
     known = {column.name: (place, column.kind) for place, column in enumerate(taken)}
-    if missing := [repr(shortened(column.name, LONGEST_NAME)) for column in wanted if column.name not in known]:
+    if missing := [_shown(column.name) for column in wanted if column.name not in known]:
         return f"which did not take {listed(missing)}"
     for column in wanted:
         kind = known[column.name][1]
         if kind is not column.kind and (kind, column.kind) not in READ_ANEW:
-            return f"which took {shortened(column.name, LONGEST_NAME)!r} as a {kind}, not as a {column.kind}"
+            return f"which took {_shown(column.name)} as a {kind}, not as a {column.kind}"
     return _Places(tuple(known[column.name][0] for column in wanted), len(taken))
+
+
+def _shown(name: str) -> str:
+    return repr(shortened(name, LONGEST_NAME))
 
 
 def _row(record: LabelledRecord, places: _Places, columns: tuple[Column, ...]) -> list[Scalar] | None:

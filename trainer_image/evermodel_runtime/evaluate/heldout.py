@@ -67,10 +67,10 @@ def fresh_rows(
     records: LabelledRecords, run: ScoringRun, candidate: StoredModel, champion: StoredModel | None
 ) -> tuple[HeldOut, str]:
     """Return labelled production records as both models take them, and which cannot be read as such, or nothing."""
-    ours = read_feedback(records, candidate.manifest.columns)
+    ours = read_feedback(records, candidate.manifest.columns, candidate.manifest.target)
     theirs, told = None, [ours.told]
     if champion is not None:
-        theirs = read_feedback(records, champion.manifest.columns)
+        theirs = read_feedback(records, champion.manifest.columns, champion.manifest.target)
         told.append(theirs.told)
         ours, theirs = ours.only(np.isin(ours.seqs, theirs.seqs)), theirs.only(np.isin(theirs.seqs, ours.seqs))
     truth: Labels = as_texts(ours.labels)

@@ -1,4 +1,4 @@
-"""Labelled captures, and what each of their values is of."""
+"""Labelled captures, and what each of their values, and the label, is of."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class _Taking(Message, frozen=True, kw_only=True):
     """The part of a manifest that is read here."""
 
     columns: tuple[Column, ...]
+    target: str | None = None
 
 
 _ROW = msgspec.json.Decoder(tuple[Scalar | None, ...])
@@ -50,33 +51,35 @@ def read_records(
         for seq, version, at, row, label in found[:limit]
     )
     more = len(found) > limit
+    taking = _taking(connection, blobs, model, sorted({record.version for record in records}))
     return LabelledRecords(
         records=records,
-        columns=_columns(connection, blobs, model, sorted({record.version for record in records})),
+        columns={version: taken.columns for version, taken in taking.items()},
+        targets={version: taken.target for version, taken in taking.items() if taken.target is not None},
         through=records[-1].seq if more else max(after, end),
         more=more,
     )
 
 
-def _columns(
+def _taking(
     connection: sqlite3.Connection, blobs: BlobStore, model: int, versions: Iterable[int]
-) -> dict[int, tuple[Column, ...]]:
+) -> dict[int, _Taking]:
     """Return what versions take: only champions answer requests, and the lineage names the manifest of each."""
     known = {}
     for version in versions:
         found = connection.execute(
             "SELECT entry FROM lineage WHERE model = ? AND number = ?", (model, version)
         ).fetchone()
-        columns = None if found is None else _columns_in(blobs, _ENTRY.decode(found[0]).manifest)
-        if columns is not None:
-            known[version] = columns
+        taken = None if found is None else _taken_in(blobs, _ENTRY.decode(found[0]).manifest)
+        if taken is not None:
+            known[version] = taken
     return known
 
 
-def _columns_in(blobs: BlobStore, manifest: str) -> tuple[Column, ...] | None:
+def _taken_in(blobs: BlobStore, manifest: str) -> _Taking | None:
     if DIGEST.fullmatch(manifest) is None or blobs.size(manifest) is None:
         return None
     try:
-        return _TAKING.decode(blobs.path(manifest).read_bytes()).columns
+        return _TAKING.decode(blobs.path(manifest).read_bytes())
     except msgspec.MsgspecError:  # some other blob: nothing is known then
         return None

@@ -112,6 +112,7 @@ def _blank(run: TrainRun, dataset: Dataset, data_sha256: str) -> Manifest:
     return Manifest(
         model=run.model,
         version=run.version,
+        target=run.data.target,
         task=run.task,
         columns=dataset.features.columns,
         onnx_inputs="matrix" if dataset.features.all_numbers else "columns",

@@ -284,7 +284,7 @@ def usable_feedback(run: TrainRun, hub: Hub, dataset: Dataset, part: TrainingPar
     """Fetch labelled production records that may be learnt from; none when the run wants none."""
     wanted = run.feedback_through or 0
     records = hub.records(FreshRange(after=0, through=wanted)) if wanted else NO_RECORDS
-    feedback = read_feedback(records, dataset.features.columns)
+    feedback = read_feedback(records, dataset.features.columns, run.data.target)
     labels = part.target.parse(feedback.labels)
     fits = np.array([label is not None for label in labels], dtype=np.bool_)
     held_out = np.isin(row_hashes(feedback.rows), dataset.hashes[dataset.reference])
@@ -295,7 +295,7 @@ def usable_feedback(run: TrainRun, hub: Hub, dataset: Dataset, part: TrainingPar
         say(
             f"feedback: {len(records.records):,} labelled records, {len(chosen):,} to learn from; left out: "
             f"{int(held_out.sum()):,} equal to held-out rows, {int((~fits).sum()):,} with a label of another type, "
-            f"{sum(one.records for one in feedback.unfit):,} with other columns, "
+            f"{sum(one.records for one in feedback.unfit):,} with other columns or labels of another, "
             f"{feedback.unusable + int((~encodable).sum()):,} with missing values or broken categories"
         )
     for note in notes:
@@ -483,6 +483,7 @@ def make_manifest(run: TrainRun, fitted: Fitted, training_rows: str, data_sha256
     return Manifest(
         model=run.model,
         version=run.version,
+        target=run.data.target,
         task=run.task,
         columns=fitted.columns,
         classes=fitted.classes,
