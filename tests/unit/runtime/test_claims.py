@@ -177,6 +177,27 @@ def test_numbers_in_one_file_and_text_in_another_are_text_as_in_a_single_file(cl
     assert table.columns["size"].to_pylist() == [1, 2, None, None]
 
 
+@pytest.mark.parametrize(
+    ("name", "empty"),
+    [
+        pytest.param("0.csv", b"a,kind\n", id="a header alone"),
+        pytest.param("0.csv", b"", id="nothing at all"),
+        pytest.param("9.jsonl", b"\n", id="no line"),
+    ],
+)
+def test_files_without_rows_are_passed_over_unless_all_are(name: str, empty: bytes, claim: Path) -> None:
+    write(claim, f"rows/{name}", empty)
+    with pytest.raises(JobError, match=rf"rows/{name} (has a header \(a, kind\) but no rows|is empty)"):
+        read(claim, "rows")
+    write(claim, "rows/1.csv", b"a,kind\n1,x\n")
+
+    table, digest = read(claim, "rows")
+
+    assert (len(table), table.place(0)) == (1, "row 1 (line 2) of 1.csv")
+    (claim / "rows" / name).unlink()
+    assert read(claim, "rows")[1] != digest
+
+
 def test_whole_and_other_numbers_go_together(claim: Path) -> None:
     (claim / "rows").mkdir()
     for name, values in (("1", pa.array([1, 2])), ("2", pa.array([0.5, None])), ("3", pa.nulls(1))):

@@ -11,7 +11,7 @@ import pyarrow as pa
 from evermodel.contract import DataFormat
 from evermodel_runtime.data.csvarrow import Body, arrow_bytes, guessed_types, read_columns, trimmed
 from evermodel_runtime.data.csvtext import SOMETHING, CsvText, read_text, row_lines
-from evermodel_runtime.data.failure import data_error, listed
+from evermodel_runtime.data.failure import NoRowsError, data_error, listed
 from evermodel_runtime.data.memory import Memory
 from evermodel_runtime.data.table import TEXT, Table, checked_header
 
@@ -132,4 +132,4 @@ def _spelled(delimiter: str) -> str:
 
 
 def _no_rows(name: str, header: tuple[str, ...]) -> Exception:
-    return data_error(f"{name} has a header ({listed(header)}) but no rows.")
+    return NoRowsError(f"{name} has a header ({listed(header)}) but no rows.")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from evermodel.contract import DataFormat
-from evermodel_runtime.data.failure import data_error, spec_error
+from evermodel_runtime.data.failure import NoRowsError, data_error, spec_error
 from evermodel_runtime.data.processors import in_threads
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -105,7 +105,7 @@ def read_text(content: bytes, name: str, declared: DataFormat) -> CsvText:
     """Find or take over encoding, line ends, quote and delimiter."""
     text = _as_utf8(content, name, declared.encoding)
     if SOMETHING.search(text) is None:
-        raise data_error(f"{name} is empty. A header row and at least one row per class are needed.")
+        raise NoRowsError(f"{name} is empty. A header row and at least one row per class are needed.")
     if b"\n" not in text and b"\r" in text:
         text = text.replace(b"\r", b"\n")
     quote = declared.quote or '"'

@@ -20,6 +20,13 @@ class JobError(Exception):
         self.message = message
 
 
+class NoRowsError(JobError):
+    """A file without any row; of a folder, the others may do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(FailureReason.DATA_INVALID, message)
+
+
 class NothingNew(Exception):  # noqa: N818 - a Job that ends so did what it should
     """Nothing to train; becomes the Job's report."""
 

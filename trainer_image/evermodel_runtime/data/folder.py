@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from evermodel.contract import DataFormat
 from evermodel_runtime.data.claim import ClaimedFile
-from evermodel_runtime.data.failure import data_error, listed
+from evermodel_runtime.data.failure import NoRowsError, data_error, listed
 from evermodel_runtime.data.formats import read_table
 from evermodel_runtime.data.memory import Memory
 from evermodel_runtime.data.table import TEXT, Part, Table
@@ -65,17 +65,25 @@ def _read_all(
 ) -> tuple[list[Table], str]:
     digest = hashlib.sha256()
     parts: list[Table] = []
+    without_rows: NoRowsError | None = None
     held = 0
     for file in files:
         memory.check_stored(held + file.size, name)
         content = file.read()
         digest.update(f"{file.path}\0{len(content)}\0{hashlib.sha256(content).hexdigest()}\n".encode())
-        table = _with_path(read_table(content, file.name, declared, texts=texts, only=only, memory=memory), file, only)
+        try:
+            read = read_table(content, file.name, declared, texts=texts, only=only, memory=memory)
+        except NoRowsError as error:  # as programs write that share rows out among many files
+            without_rows = without_rows or error
+            continue
+        table = _with_path(read, file, only)
         if parts:
             _require_same_columns(parts[0], table)
         parts.append(table)
         held += sum(column.nbytes for column in table.columns.values())
         memory.check(held, held=len(content), name=name)
+    if without_rows is not None and not parts:
+        raise without_rows
     return parts, digest.hexdigest()
 
 

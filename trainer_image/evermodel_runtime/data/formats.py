@@ -13,7 +13,7 @@ import pyarrow.types
 
 from evermodel.contract import DataFormat, FileType
 from evermodel_runtime.data.csvfile import read_csv
-from evermodel_runtime.data.failure import data_error, listed
+from evermodel_runtime.data.failure import NoRowsError, data_error, listed
 from evermodel_runtime.data.jsonlines import read_json_lines
 from evermodel_runtime.data.memory import Memory
 from evermodel_runtime.data.table import TEXT, Table, checked_header
@@ -172,7 +172,7 @@ def _as_table(read: Any, name: str, only: Collection[str] | None, lines: Sequenc
 
 def _table(read: Any, name: str, header: tuple[str, ...], lines: Sequence[int] | None) -> Table:
     if not read.num_rows:
-        raise data_error(f"{name} has columns ({listed(header)}) but no rows.")
+        raise NoRowsError(f"{name} has columns ({listed(header)}) but no rows.")
     columns = {column.strip(): _plain(values) for column, values in zip(read.column_names, read.columns, strict=True)}
     return Table(name, header, columns, lines)
 

@@ -13,7 +13,7 @@ import pyarrow.json
 import pyarrow.types
 
 from evermodel.contract import Scalar
-from evermodel_runtime.data.failure import data_error
+from evermodel_runtime.data.failure import NoRowsError, data_error
 
 SAMPLE = 1 << 20
 NULL_LINE = re.compile(rb"(?:^|\n)\s*null\s*(?:\n|$)")
@@ -30,7 +30,7 @@ def read_json_lines(content: bytes, name: str) -> Any:
         DataInvalid, with the line and, where one value is at fault, the column.
     """
     if not content.strip():
-        raise data_error(f"{name} is empty. At least one row per class is needed.")
+        raise NoRowsError(f"{name} is empty. At least one row per class is needed.")
     if NULL_LINE.search(content) is not None:
         raise _explained(content, name, "a line is null")  # of which pyarrow would make a row, or crash
     try:
