@@ -1,5 +1,6 @@
 """Declared steps follow one another, the default ones are sensible, and all are served as they were fitted."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -280,6 +281,29 @@ def test_feedback_with_missing_values_is_learnt_from() -> None:
     report = train(make_train_run(data=SOURCE, estimator="LogisticRegression", feedback_through=3), surroundings(hub))
 
     assert report.feedback_rows == 2, "the one without a width is left out: no row of the source lacks it"
+
+
+@pytest.mark.parametrize(
+    ("number", "warned"),
+    [
+        pytest.param(lambda place: 1_790_000_000_000 + place * 1_000, True, id="milliseconds since 1970"),
+        pytest.param(lambda place: 20_000_001 + place, True, id="numbers of customers"),
+        pytest.param(lambda place: 0.1 + place / 7, False, id="fractions"),
+        pytest.param(lambda place: 1e9 if place % 2 else 1e-9, False, id="large and small"),
+        pytest.param(lambda place: 10_000_001 + place, False, id="whole numbers that are kept"),
+        pytest.param(lambda place: None if place % 3 else 1.5, False, id="one number and missing ones"),
+    ],
+)
+def test_numbers_that_32_bits_do_not_tell_apart_are_warned_of(
+    number: Callable[[int], float | None], *, warned: bool
+) -> None:
+    rows = [row | {"at": number(place)} for place, row in enumerate(make_numbers(600))]
+    hub = MemoryHub(datasets={"flowers.csv": as_csv([{"at": row.pop("at"), **row} for row in rows])})
+
+    report = train(make_train_run(), surroundings(hub))
+
+    told = [note for note in report.notes if note.startswith("Warning: numbers of 'at' differ by less than 32-bit")]
+    assert bool(told) == warned
 
 
 @pytest.mark.parametrize(("rare", "warned"), [pytest.param(30, True, id="95 %"), pytest.param(90, False, id="85 %")])

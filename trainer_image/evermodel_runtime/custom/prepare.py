@@ -29,7 +29,7 @@ from evermodel_runtime.data.positive_class import require_positive_class
 from evermodel_runtime.data.rows import encode_hashes, spread_over
 from evermodel_runtime.data.source import read_data
 from evermodel_runtime.train.job import usable_feedback
-from evermodel_runtime.train.notes import ignored_columns, warnings_of
+from evermodel_runtime.train.notes import coarse_columns, ignored_columns, warnings_of
 from evermodel_runtime.train.windows import LabelledRows
 
 SAMPLE_ROWS = 5000
@@ -50,7 +50,7 @@ def prepare(run: TrainRun, surroundings: Surroundings, folders: Folders) -> None
     file, digest = read_data(run.data, datasets=hub, mount=surroundings.mount, columns=known)
     dataset = read_dataset(file, run.data, (), known, run.task)
     require_positive_class(run.objective, run.data, dataset)
-    notes = [*ignored_columns(file, run, dataset), *warnings_of(run, dataset)]
+    notes = [*ignored_columns(file, run, dataset), *warnings_of(run, dataset), *coarse_columns(file, dataset)]
     part = training_part(dataset)
     source = LabelledRows(part.features, part.target.labels)
     usable = usable_feedback(run, hub, dataset, part, say)

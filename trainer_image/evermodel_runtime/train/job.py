@@ -48,7 +48,7 @@ from evermodel_runtime.data.rows import FeatureRows, Hashes, encode_hashes, row_
 from evermodel_runtime.data.source import read_data
 from evermodel_runtime.train.defaults import default_steps, described
 from evermodel_runtime.train.ladder import with_strategy
-from evermodel_runtime.train.notes import LONGEST_NOTE, ignored_columns, warnings_of
+from evermodel_runtime.train.notes import LONGEST_NOTE, coarse_columns, ignored_columns, warnings_of
 from evermodel_runtime.train.objective import goodness, losses_of, value_of
 from evermodel_runtime.train.windows import Choice, LabelledRows, Score, Window, all_data, choose_data
 
@@ -181,7 +181,7 @@ def prepare(run: TrainRun, surroundings: Surroundings) -> Prepared:
     dates = () if run.preprocessing or known else dates_in(file, run.data)
     dataset = read_dataset(file, run.data, run.preprocessing, known, run.task, dates=dates)
     require_positive_class(run.objective, run.data, dataset)
-    notes = [*told, *ignored_columns(file, run, dataset), *warnings_of(run, dataset)]
+    notes = [*told, *ignored_columns(file, run, dataset), *warnings_of(run, dataset), *coarse_columns(file, dataset)]
     del file  # its columns are as large as the features made from them
     hand_back()
     declared = run

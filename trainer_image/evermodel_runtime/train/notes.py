@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from pyarrow.types import is_floating, is_integer
 
 from evermodel.contract import WARNING, Metric, Task, TrainRun, label_text
 from evermodel_runtime.data.dataset import Dataset
@@ -20,6 +23,10 @@ IMBALANCE = 0.9
 REMEDY = (
     "Try class_weight: balanced in training.parameters, metric f1 with positiveClass, a constraint on balancedAccuracy."
 )
+MOST_COMPARED = 5_000
+"""Rows in which different numbers are counted."""
+LEAST_LEFT = 0.9
+"""Share of these that must be different as 32-bit floats too."""
 LONGEST_LABEL = 24
 """Characters of a class in a note: what to do must not be cut off."""
 
@@ -36,6 +43,30 @@ def ignored_columns(file: Table, run: TrainRun, dataset: Dataset) -> list[str]:
             "lack them: name them in spec.data.features to take them up."
         )
     ]
+
+
+def coarse_columns(file: Table, dataset: Dataset) -> list[str]:
+    """Say which columns lose what tells their numbers apart when they are rounded to 32-bit floats, as all are."""
+    found = [column.name for column in dataset.features.columns if _is_coarse(file.columns.get(column.name))]
+    if not found:
+        return []
+    names = listed([repr(shortened(name, LONGEST_NAME)) for name in found[:SHOWN]])
+    others = f" and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
+    return [
+        (
+            f"{WARNING}numbers of {names}{others} differ by less than 32-bit floats tell apart, and are learnt from as "
+            "equal. Take a constant off them, or write times as dates."
+        )
+    ]
+
+
+def _is_coarse(values: Any) -> bool:
+    """Whether fewer different numbers are left of the first rows of a column."""
+    if values is None or not (is_integer(values.type) or is_floating(values.type)):
+        return False
+    wide = values.slice(0, MOST_COMPARED).drop_null().to_numpy().astype(np.float64)
+    different = len(np.unique(wide))
+    return different > 1 and len(np.unique(wide.astype(np.float32))) < LEAST_LEFT * different
 
 
 def warnings_of(run: TrainRun, dataset: Dataset) -> list[str]:
