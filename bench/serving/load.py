@@ -8,12 +8,23 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from statistics import median
 
-from bench.serving.servers import CLIENT_CORE, Server, request
+from bench.serving.servers import CLIENT_CORE, Server, binary_request, request
 
 UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+
+
+class Encoding(Enum):
+    """How the numbers of a request, and of its answer, are sent."""
+
+    JSON = "JSON"
+    BINARY = "bytes after the JSON"
+
+
+CONTENT_TYPES = {Encoding.JSON: "application/json", Encoding.BINARY: "application/octet-stream"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +42,7 @@ class Shape:
 
     connections: int
     rows: int = 1
+    encoding: Encoding = Encoding.JSON
 
 
 def run(server: Server, shape: Shape, seconds: int) -> Load:
@@ -48,13 +60,19 @@ def run(server: Server, shape: Shape, seconds: int) -> Load:
 
 
 def _script(shape: Shape, file: Path) -> str:
-    file.write_text(json.dumps(request(shape.rows)), encoding="utf-8")
-    lines = [
+    lines = []
+    if shape.encoding is Encoding.BINARY:
+        head, content = binary_request(shape.rows)
+        file.write_bytes(head + content)
+        lines.append(f'wrk.headers["Inference-Header-Content-Length"] = "{len(head)}"')
+    else:
+        file.write_text(json.dumps(request(shape.rows)), encoding="utf-8")
+    lines += [
         'wrk.method = "POST"',
         f'local file = io.open("{file}", "rb")',
         'wrk.body = file:read("*a")',
         "file:close()",
-        'wrk.headers["Content-Type"] = "application/json"',
+        f'wrk.headers["Content-Type"] = "{CONTENT_TYPES[shape.encoding]}"',
     ]
     return "\n".join(lines)
 

@@ -13,9 +13,10 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import msgspec
+import numpy as np
 from tests.contract.job_processes import KEY, SOURCES, Hub, Jobs, environment, free_port
 
 from evermodel.contract import SERVE_ENV, TOKEN_ENV, DataSource, Manifest, ServeConfig, TrainReport, TrainRun
@@ -217,10 +218,23 @@ class Site:
             time.sleep(PAUSE_SECONDS)
 
 
-def request(rows: int) -> dict[str, object]:
+def request(rows: int) -> dict[str, Any]:
     """Return a request body of some rows of 30 features."""
     data = [round(0.37 * ((row * 31 + column * 17) % 97), 3) for row in range(rows) for column in range(30)]
     return {"inputs": [{"name": "X", "shape": [rows, 30], "datatype": "FP64", "data": data}]}
+
+
+def binary_request(rows: int) -> tuple[bytes, bytes]:
+    """Return the JSON of the same request with bytes for its numbers, and these bytes; bytes are asked for, too."""
+    (tensor,) = request(rows)["inputs"]
+    content = np.array(tensor["data"], "<f4").tobytes()
+    described = {
+        "name": "X",
+        "shape": [rows, 30],
+        "datatype": "FP32",
+        "parameters": {"binary_data_size": len(content)},
+    }
+    return json.dumps({"inputs": [described], "parameters": {"binary_data_output": True}}).encode(), content
 
 
 def _answers(url: str, body: bytes) -> bool:

@@ -94,7 +94,7 @@ def _texts(tensor: InferInput, content: bytes) -> list[str]:
     return texts
 
 
-def encoded(datatype: Datatype, elements: Sequence[Any]) -> bytes:
+def encoded(datatype: Datatype, elements: Sequence[Any] | NDArray[Any]) -> bytes:
     """Return elements of an output as bytes."""
     if datatype is Datatype.BYTES:
         texts = [text.encode() for text in elements]

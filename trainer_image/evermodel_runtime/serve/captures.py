@@ -93,6 +93,8 @@ class CaptureBuffer:
             Seconds on a clock that never goes back.
         """
         places = self.allowance.chosen(rows.count, now)
+        if not places:
+            return
         for place, row in zip(places, rows.as_received(places), strict=True):
             self.add(ids[place], row, sum(len(column[place]) for column in rows.texts))
 

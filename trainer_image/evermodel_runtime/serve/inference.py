@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
+from numpy.typing import NDArray
 
 from evermodel.contract import PredictResponse, Scalar, ServeConfig, label_text
 from evermodel_runtime.serve.answers import Answer, binary_answer, error_answer, json_answer
@@ -142,8 +143,7 @@ class Inference:
             id=asked.id or ids[0],
             parameters=ResponseParameters(ids),
             outputs=[
-                _as_bytes(self._output(name, prediction), content) if binary else self._output(name, prediction)
-                for name, binary in asked.outputs.items()
+                self._output(name, prediction, content if binary else None) for name, binary in asked.outputs.items()
             ],
         )
         return binary_answer(response, content) if content else json_answer(response)
@@ -171,12 +171,21 @@ class Inference:
             wanted[output.name] = bool((output.parameters or {}).get("binary_data", binary))
         return wanted
 
-    def _output(self, name: str, prediction: Prediction) -> InferOutput:
-        count = len(prediction.labels)
+    def _output(self, name: str, prediction: Prediction, content: list[bytes] | None) -> InferOutput:
+        """Return an output, its elements within it or, where there is one, at the end of ``content``."""
+        datatype, shape, elements = self._elements(name, prediction)
+        if content is None:
+            return InferOutput(name, datatype, shape, elements if isinstance(elements, list) else elements.tolist())
+        content.append(encoded(datatype, elements))
+        return InferOutput(name, datatype, shape, parameters={SIZE: len(content[-1])})
+
+    def _elements(
+        self, name: str, prediction: Prediction
+    ) -> tuple[Datatype, tuple[int, ...], list[Any] | NDArray[Any]]:
         if name == PROBABILITIES and prediction.probabilities is not None:
-            width = prediction.probabilities.shape[1]
-            return InferOutput(name, Datatype.FP64, (count, width), prediction.probabilities.ravel().tolist())
-        return InferOutput(name, self.model.label_type, (count,), self._labels(prediction))
+            return Datatype.FP64, prediction.probabilities.shape, prediction.probabilities.ravel()
+        labels = self._labels(prediction)
+        return self.model.label_type, (len(labels),), labels
 
     def _labels(self, prediction: Prediction) -> list[Any]:
         return prediction.signed if self.model.label_type is Datatype.BYTES else prediction.labels
@@ -200,9 +209,3 @@ class Inference:
 
 def _as_answered(datatype: Datatype, classes: Sequence[Scalar]) -> list[Scalar]:
     return [label_text(label) if datatype is Datatype.BYTES else label for label in classes]
-
-
-def _as_bytes(output: InferOutput, content: list[bytes]) -> InferOutput:
-    """Put the elements of an output behind those that are there, and return it without them."""
-    content.append(encoded(output.datatype, output.data or ()))
-    return InferOutput(output.name, output.datatype, output.shape, parameters={SIZE: len(content[-1])})

@@ -78,8 +78,10 @@ class ServedModel:
         self.label_type = Datatype.FP64 if self.predicts_numbers else _label_type(self.manifest.classes)
         self.has_probabilities = scorer.has_probabilities
         self._scorer = scorer
-        self._by_label = {label: (label, label_text(label)) for label in self.manifest.classes}
-        self._by_text = {text: (label, text) for label, text in self._by_label.values()}
+        self._labels = {label: label for label in self.manifest.classes}
+        """By what a model may answer for them: 1 where the class is true."""
+        self._texts = {label: label_text(label) for label in self.manifest.classes}
+        self._by_text = {text: label for label, text in self._texts.items()}
 
     def predict(self, inputs: Inputs) -> Prediction:
         """Answer checked rows."""
@@ -98,8 +100,11 @@ class ServedModel:
         if probabilities is not None and not isfinite(np.vdot(probabilities, probabilities)):
             raise _not_finite(probabilities)
         answers = labels.tolist()
-        pairs = [self._by_label.get(answer) or self._label(answer) for answer in answers]
-        return Prediction([label for label, _ in pairs], [text for _, text in pairs], probabilities)
+        try:
+            classes = [self._labels[answer] for answer in answers]
+        except KeyError:
+            classes = [self._spelled_otherwise(answer) for answer in answers]
+        return Prediction(classes, [self._texts[label] for label in classes], probabilities)
 
     def warm_up(self) -> None:
         """Answer one made-up row, so that no caller pays for the first, and a model that cannot answer is found.
@@ -118,11 +123,12 @@ class ServedModel:
             if not self.schema.texts:
                 raise
 
-    def _label(self, raw: Any) -> tuple[Scalar, str]:
-        pair = self._by_text.get(label_text(raw))
-        if pair is None:
-            raise ModelMismatchError(f"the model answered {raw!r}, which is none of its classes")
-        return pair
+    def _spelled_otherwise(self, answer: Any) -> Scalar:
+        """Return the class of an answer that a model gives as text, or as another kind of number."""
+        label = self._by_text.get(label_text(answer))
+        if label is None:
+            raise ModelMismatchError(f"the model answered {answer!r}, which is none of its classes")
+        return label
 
 
 def load_model(content: bytes, manifest: Manifest) -> ServedModel:
