@@ -195,6 +195,7 @@ class Site:
                 else {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **ONE_THREAD},
                 stdout=output,
                 stderr=output,
+                cwd=self.folder,  # MLServer leaves files where it is
                 start_new_session=True,
             )
         path = f"{model_path}/infer" if model_path else "/"
