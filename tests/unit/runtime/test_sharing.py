@@ -23,7 +23,7 @@ from evermodel_runtime.data.rows import FeatureRows
 from evermodel_runtime.hub.trials import TrialBoard
 from evermodel_runtime.train import search as searching
 from evermodel_runtime.train.search import find_parameters
-from evermodel_runtime.train.sharing import Clock, Journal
+from evermodel_runtime.train.sharing import Clock, Journal, Together
 from evermodel_runtime.train.windows import LabelledRows
 
 RANGES = {
@@ -254,7 +254,7 @@ def test_pods_that_stay_make_no_trial_twice(algorithm: SearchAlgorithm) -> None:
         assert set(stage.made.values()) == {1}
 
 
-def test_what_a_pod_had_begun_that_is_gone_is_made_by_another_after_as_long_as_a_trial_takes() -> None:
+def test_what_a_pod_had_begun_that_is_gone_is_made_by_another_after_twice_as_long_as_a_trial_takes() -> None:
     with on(Stage(SEARCHES[SearchAlgorithm.GRID])) as stage:
         worker, leader = stage.start(), stage.start()
         for _ in range(3):  # it starts, asks what has ended before, and what has by now
@@ -267,7 +267,36 @@ def test_what_a_pod_had_begun_that_is_gone_is_made_by_another_after_as_long_as_a
         assert leader.found is not None
         assert len(leader.found.trials) == 13
         assert set(stage.made.values()) == {1}
-        assert 13 * TRIAL_SECONDS + TRIAL_SECONDS <= stage.seconds < 13 * TRIAL_SECONDS + 1.1 * TRIAL_SECONDS
+        assert stage.seconds == pytest.approx(13 * TRIAL_SECONDS + 2 * TRIAL_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("share", "seconds"),
+    [
+        pytest.param(0.1, 20.0, id="on as many rows"),
+        pytest.param(0.3, 60.0, id="on three times the rows"),
+        pytest.param(1.0, 200.0, id="on ten times the rows"),
+    ],
+)
+def test_a_pod_waits_longer_for_others_where_trials_have_more_rows(share: float, seconds: float) -> None:
+    hub, now = MemoryHub(), 0.0
+
+    def pause(length: float) -> None:
+        nonlocal now
+        now += length
+
+    def make(number: int) -> Trial:
+        pause(10.0)
+        return Trial(number=number, parameters={}, rows=1)
+
+    journal = Journal(hub, 1, DIGEST)
+    pod = Together(journal, made=lambda _: None, told=lambda _: None, clock=Clock(lambda: now, pause))
+    pod.all_of([1], 0.1, make)
+    assert journal.begin([2], 0) == 2, "by another pod, which is gone"
+
+    pod.all_of([2], share, make)
+
+    assert now == pytest.approx(10.0 + seconds + 10.0)
 
 
 def test_tpe_learns_from_trials_that_were_not_proposed_at_the_same_time() -> None:

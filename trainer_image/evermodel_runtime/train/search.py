@@ -153,7 +153,7 @@ def _tried(run: TrainRun, rounds: Rounds, data: LabelledRows, folds: Sequence[Fo
             setting = settings[number]
             return _try(number, with_setting(run, setting), setting, data, parts)
 
-        tried.add(sharing.all_of(list(settings), make), one.share)
+        tried.add(sharing.all_of(list(settings), one.share, make), one.share)
     return tried
 
 

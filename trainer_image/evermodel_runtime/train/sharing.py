@@ -1,7 +1,7 @@
 """Who makes which trial: one pod all of them, in order, or several each what no other has begun.
 
 What a trial gives follows from its number, whoever makes it, and the journal keeps what came first. So no pod has to be
-trusted to end what it began: where nothing is left that nobody has begun, a pod waits about as long as its own longest
+trusted to end what it began: where nothing is left that nobody has begun, a pod waits twice as long as its own longest
 trial took, and then makes again what another one does not bring to an end.
 """
 
@@ -17,12 +17,12 @@ from evermodel.contract import Trial, TrialsLeft
 Make = Callable[[int], Trial]
 """Makes the trial of a number."""
 Hear = Callable[[Trial], None]
+PATIENCE = 2.0
+"""How many times as long as its own longest trial took a pod waits for what others have begun …"""
 PATIENCE_SECONDS = 1.0
-"""How long at least a trial is waited for that another pod has begun."""
+"""… and how long at least."""
 SHORTEST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
-PAUSES = 20
-"""Looks at the journal while a pod waits as long as its longest trial took."""
 
 
 class Store(Protocol):
@@ -71,8 +71,8 @@ class Journal:
 class Sharing(Protocol):
     """How the trials of a search are made."""
 
-    def all_of(self, numbers: Sequence[int], make: Make) -> list[Trial]:
-        """Return the trials of these numbers, in their order, made here or elsewhere."""
+    def all_of(self, numbers: Sequence[int], share: float, make: Make) -> list[Trial]:
+        """Return the trials of these numbers, in their order, made here or elsewhere, on a share of the rows."""
         ...
 
 
@@ -90,7 +90,7 @@ class Alone:
     before: dict[int, Trial]
     made: Hear
 
-    def all_of(self, numbers: Sequence[int], make: Make) -> list[Trial]:
+    def all_of(self, numbers: Sequence[int], share: float, make: Make) -> list[Trial]:  # noqa: ARG002 - waits for none
         """Make the trials in order."""
         return [self.before[number] if number in self.before else self._make(number, make) for number in numbers]
 
@@ -128,9 +128,10 @@ class Together:
     made: Hear
     told: Callable[[Collection[Trial]], None]
     clock: Clock = REAL
-    _longest: float = PATIENCE_SECONDS
+    _longest: float = 0.0
+    """Seconds that a trial took here at most, had it had all the rows."""
 
-    def all_of(self, numbers: Sequence[int], make: Make) -> list[Trial]:
+    def all_of(self, numbers: Sequence[int], share: float, make: Make) -> list[Trial]:
         """Make what nobody has begun, then what others do not end, until all have ended."""
         begun, count, since = 0, -1, self.clock.now()
         while True:
@@ -143,15 +144,24 @@ class Together:
                 self.told(ended.values())
             number = self.journal.begin(left, begun)
             if number is not None:
-                self._make(number, make)
-            elif self.clock.now() - since >= self._longest:
+                self._make(number, share, make)
+            elif (waited := self.clock.now() - since) >= (patience := self._patience(share)):
                 begun, since = begun + 1, self.clock.now()
             else:
-                self.clock.pause(min(max(self._longest / PAUSES, SHORTEST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS))
+                self.clock.pause(_pause(waited, patience - waited))
 
-    def _make(self, number: int, make: Make) -> None:
+    def _patience(self, share: float) -> float:
+        """Return for how long nothing may end: what is made twice is lost, and makes the next round wait."""
+        return max(PATIENCE * self._longest * share, PATIENCE_SECONDS)
+
+    def _make(self, number: int, share: float, make: Make) -> None:
         began = self.clock.now()
         trial = make(number)
         self.journal.keep(trial)
         self.made(trial)
-        self._longest = max(self._longest, self.clock.now() - began)
+        self._longest = max(self._longest, (self.clock.now() - began) / share)
+
+
+def _pause(waited: float, left: float) -> float:
+    """Return the seconds until the next look: a quarter of the wait so far, so that many who wait long ask seldom."""
+    return min(max(waited / 4, SHORTEST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS, left)
