@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.data.bad.case import BadData, invalid, undeclarable
-from tests.data.bad.good_table import CSV
+from tests.data.bad.good_table import CSV, column
 
 from evermodel.contract import FailureReason, PreprocessingStep
 
@@ -186,5 +186,14 @@ WRONG_DECLARATIONS: tuple[BadData, ...] = (
         "MultinomialNB",
         source={"features": ("age",)},
         run={"estimator": "MultinomialNB", "preprocessing": (step("StandardScaler", "age"),)},
+    ),
+    undeclarable(
+        "an estimator that takes no negative numbers, and a column that has some",
+        "Column 'income' holds -",
+        "MinMaxScaler",
+        "MultinomialNB",
+        make=column("income", lambda p: p - 30.5),
+        source={"features": ("age", "income")},
+        run={"estimator": "MultinomialNB"},
     ),
 )

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
-from evermodel.contract import Column, LearningCurve, PreprocessingStep, TrainRun
+from evermodel.contract import Column, ColumnKind, LearningCurve, PreprocessingStep, TrainRun
 from evermodel_runtime.data.failure import spec_error
 from evermodel_runtime.data.merging import Weights
 from evermodel_runtime.data.rows import FeatureRows, Labels
@@ -19,6 +19,8 @@ from evermodel_runtime.train.class_weights import with_weights_of
 from evermodel_runtime.train.ensembles import estimator_of
 from evermodel_runtime.train.estimators import has_trees
 from evermodel_runtime.train.preprocessing import preprocessing_of
+
+NEGATIVE = "Negative values in data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,22 @@ class Recipe:
         except (ValueError, TypeError) as error:
             raise spec_error(
                 f"scikit-learn could not fit {len(rows):,} rows as spec.training declares (estimator, parameters, "
-                f"preprocessing): {error}"
+                f"preprocessing): {error}{_where_negative(rows, str(error))}"
             ) from error
         return learnt
+
+
+def _where_negative(rows: FeatureRows, said: str) -> str:
+    """Name a column with a negative number, where scikit-learn says only that there is one."""
+    if NEGATIVE not in said:
+        return ""
+    for column, values in zip(rows.columns, rows.values, strict=True):
+        if column.kind is ColumnKind.NUMBER and (values < 0).any():
+            return (
+                f" Column {column.name!r} holds {values[values < 0][0]:.6g}: bring it to 0 and above by a MinMaxScaler "
+                "step, leave it out of spec.data.features, or choose another estimator."
+            )
+    return ""
 
 
 def table(rows: FeatureRows) -> Any:
