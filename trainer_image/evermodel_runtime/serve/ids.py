@@ -35,24 +35,24 @@ class PredictionIds:
         self, predicted: Sequence[str] | Sequence[float], each: Sequence[str | float], at: float
     ) -> list[str]:
         nonce = self._entropy(ROW_NONCE_BYTES)
-        pads = self._signer.row_pads(self._version, at, nonce, len(predicted))
+        stream = self._signer.row_pads(self._version, at, nonce, len(predicted))
+        pads = np.frombuffer(stream, np.uint8).reshape(-1, MAC_BYTES)
         numbers = np.arange(len(predicted), dtype=">u2")
-        ids = np.empty(len(predicted), dtype=object)
+        ids = [""] * len(predicted)
         places = {one: kind for kind, one in enumerate(each)}
         kinds = np.array([places[one] for one in predicted])
         for kind, one in enumerate(each):
             rows = np.flatnonzero(kinds == kind)
             payload = self._signer.row_payload(self._version, at, one, nonce)
             raw = np.empty((len(rows), MAC_BYTES + ROW_BYTES + len(payload)), np.uint8)
-            raw[:, :MAC_BYTES] = np.frombuffer(pads, np.uint8).reshape(-1, MAC_BYTES)[rows]
-            raw[:, :MAC_BYTES] ^= np.frombuffer(self._signer.row_hash(payload), np.uint8)
+            raw[:, :MAC_BYTES] = pads.take(rows, axis=0) ^ np.frombuffer(self._signer.row_hash(payload), np.uint8)
             raw[:, MAC_BYTES] = ord(ROW_MARK)
             raw[:, MAC_BYTES + 1 : MAC_BYTES + ROW_BYTES] = numbers[rows].view(np.uint8).reshape(-1, 2)
             raw[:, MAC_BYTES + ROW_BYTES :] = np.frombuffer(payload, np.uint8)
             text, length = spell(raw.tobytes()), raw.shape[1] // 3 * 4
-            ids[rows] = [text[start : start + length] for start in range(0, len(text), length)]
-        issued: list[str] = ids.tolist()
-        return issued
+            for start, row in zip(range(0, len(text), length), rows.tolist(), strict=True):
+                ids[row] = text[start : start + length]
+        return ids
 
     def _nonce(self) -> bytes:
         if self._at >= len(self._block):
