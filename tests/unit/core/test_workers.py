@@ -32,6 +32,7 @@ from evermodel.core.observed import JobState, JobView, Observed, VersionView, Wo
 SEARCH: dict[str, Any] = {"parameters": {"max_depth": [3, 5, 9]}, "parallelism": 3}
 BY_THREE = make_spec(training={"search": SEARCH})
 ALONE = make_spec(training={"search": {**SEARCH, "parallelism": 1}})
+OF_ANOTHER = make_spec(training={"estimator": "ExtraTreesClassifier", "search": SEARCH})
 TRAINING = make_version(1, VersionPhase.TRAINING, spec=BY_THREE)
 
 
@@ -78,7 +79,7 @@ IMPORTED = ImportedModel(uri="hub://forest.onnx", sha256="a" * 64)
         pytest.param(
             observed(version=make_version(1, VersionPhase.TRAINING, spec=ALONE), spec=ALONE), [], id="one pod declared"
         ),
-        pytest.param(observed(version=make_version(1, VersionPhase.TRAINING)), [], id="the spec has changed"),
+        pytest.param(observed(spec=OF_ANOTHER), [], id="the spec has changed"),
         pytest.param(observed(version=after_alarm(Strategy.REFIT)), [], id="a refit"),
         pytest.param(observed(version=after_alarm(Strategy.ENSEMBLE)), [], id="an ensemble of others"),
         pytest.param(observed(version=after_alarm(Strategy.TUNE)), [2], id="a search after an alarm"),
