@@ -10,8 +10,10 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-from evermodel.contract import Column, ColumnKind, PreprocessingStep
+from evermodel.contract import Column, ColumnKind, FailureReason, PreprocessingStep
 from evermodel_runtime.artifacts.skops_archive import dump_pipeline
+from evermodel_runtime.data.failure import JobError
+from evermodel_runtime.data.memory import LIBRARIES, Memory
 from evermodel_runtime.data.rows import FeatureRows
 from evermodel_runtime.train.blocks import fit_by_blocks
 from evermodel_runtime.train.pipeline import table
@@ -110,3 +112,20 @@ def fitted_both_ways(name: str, rows: FeatureRows, *, exact: bool) -> tuple[Any,
         [*preprocessing_of(steps, columns, seed=0, exact=exact), ("estimator", LogisticRegression(max_iter=20))]
     )
     return fit_by_blocks(clone(pipeline), table(rows), labels), clone(pipeline).fit(table(rows), labels)
+
+
+def test_a_matrix_that_does_not_fit_is_refused_before_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        Memory, "of_this_process", lambda: Memory(LIBRARIES + (200 << 20), "this Job's memory limit", LIBRARIES)
+    )
+    words = np.array([f"word {row % 1000}" for row in range(ROWS)], dtype=np.object_)
+    rows = FeatureRows(TEXTS[:1], (words,))
+    steps = preprocessing_of((step("OneHotEncoder", "colour"),), TEXTS[:1], seed=0, exact=False)
+    pipeline = Pipeline([*steps, ("estimator", LogisticRegression())])
+
+    with pytest.raises(
+        JobError, match=r"matrix of 40,000 rows and 1,000 columns, which takes 305 MiB.*420 MiB"
+    ) as told:
+        fit_by_blocks(pipeline, table(rows), np.arange(ROWS) % 2)
+
+    assert told.value.reason is FailureReason.OUT_OF_MEMORY

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,9 +19,10 @@ from tests.unit.runtime.made_runs import ENCODE_COLOUR, as_csv, make_numbers, ma
 from evermodel.contract import Column, ColumnKind, DataFormat, FailureReason, FileType
 from evermodel_runtime.data.csvfile import read_csv
 from evermodel_runtime.data.dataset import Dataset, read_dataset
+from evermodel_runtime.data.extent import Extent
 from evermodel_runtime.data.failure import JobError
 from evermodel_runtime.data.formats import read_table
-from evermodel_runtime.data.memory import Memory
+from evermodel_runtime.data.memory import LIBRARIES, Memory
 
 ROWS = [row | {"count": number} for number, row in enumerate(make_table(200))]
 ARROW = pa.Table.from_pylist(ROWS)
@@ -327,13 +329,58 @@ def test_a_file_larger_than_memory_is_refused_with_its_size_and_the_limit(conten
     assert failure.value.reason is FailureReason.OUT_OF_MEMORY
 
 
+def feather(table: pa.Table) -> bytes:
+    written = io.BytesIO()
+    pyarrow.feather.write_feather(table, written, compression="zstd")
+    return written.getvalue()
+
+
+MANY = 200_000
+IDS = pa.table({"id": [f"customer-{number:08}" for number in range(MANY)], "kind": ["x", "y"] * (MANY // 2)})
+ID_LINES = "".join(f"customer-{number:08},x\n" for number in range(MANY))
+ZEROS = pa.table({"a": np.zeros(MANY), "kind": np.zeros(MANY)})
+
+
+@pytest.mark.parametrize(
+    ("content", "room"),
+    [
+        pytest.param(b"a,kind\n" + b"1,x\n" * MANY, 15 << 20, id="many rows of little"),
+        pytest.param(f"id,kind\n{ID_LINES}".encode(), 15 << 20, id="texts of which each is another"),
+        pytest.param(b"a,kind\n" + b'1, "x"\n' * MANY, 15 << 20, id="CSV that is read with care"),
+        pytest.param(("a,kind\n" + f"1,{'x' * 500}\n" * 4_000).encode("utf-16"), 6 << 20, id="text that is decoded"),
+        pytest.param(parquet(IDS, compression="zstd"), 15 << 20, id="texts in Parquet"),
+        pytest.param(feather(ZEROS), 15 << 20, id="compressed Arrow"),
+        pytest.param(feather(IDS), 30 << 20, id="texts in compressed Arrow"),
+        pytest.param(b'{"a":1,"b":"x"}\n' * MANY, 18 << 20, id="JSON of many rows"),
+    ],
+)
+def test_what_a_small_file_takes_in_memory_is_told_before_it_is_taken(content: bytes, room: int) -> None:
+    assert len(content) < room
+
+    with pytest.raises(JobError, match=r"this Job's memory limit is") as failure:
+        read_table(content, "f", memory=Memory(LIBRARIES + room, "this Job's memory limit"))
+
+    assert failure.value.reason is FailureReason.OUT_OF_MEMORY
+    read_table(content, "f", memory=Memory(LIBRARIES + 8 * room, "this Job's memory limit"))
+
+
+def test_what_is_in_memory_already_counts(tmp_path: Path) -> None:
+    pages = (2 * GIGABYTE) // resource.getpagesize()
+
+    found = group(tmp_path, {"proc/self/cgroup": "0::/\n", "proc/self/statm": f"999999 {pages + 7} 7 1 0 1 0\n"})
+
+    assert found.taken == 2 * GIGABYTE
+
+
 def test_a_file_larger_than_memory_is_refused_before_it_is_fetched() -> None:
     with pytest.raises(JobError, match=r"hub://flowers is 8\.0 GiB"):
         Memory(GIGABYTE, "this Job's memory limit").check_stored(8 * GIGABYTE, "hub://flowers")
 
 
 def test_the_digits_fit_into_a_small_pod() -> None:
-    Memory(512 << 20, "this Job's memory limit").check(1797 * 65 * 8, held=10_000, name="digits")
+    Memory(512 << 20, "this Job's memory limit").check(
+        Extent(rows=1797, cells=1797 * 65 * 8), held=10_000, name="digits"
+    )
 
 
 def test_numbers_only_make_one_matrix() -> None:

@@ -201,6 +201,17 @@ def test_more_words_than_memory_holds_are_refused_with_size_and_limit() -> None:
     ]
 
 
+def test_texts_of_more_words_than_can_be_counted_are_refused_with_size_and_limit() -> None:
+    columns = (Column(name="a", kind=ColumnKind.TEXT),)
+    rows = FeatureRows(columns, (np.array(["to be or not to be " * 300] * 1000, object),))
+    pipeline = recipe_of(LogisticRegression(), (step("CountVectorizer", "a"),), columns).pipeline
+
+    with pytest.raises(JobError, match=r"preprocessing\[0\]: CountVectorizer counts about 1,800,000 words, .*320 MiB"):
+        check_vocabularies(pipeline, rows, Memory(LIBRARIES + (100 << 20), "this Job's memory limit"))
+
+    assert check_vocabularies(pipeline, rows, Memory(LIBRARIES + (200 << 20), "this Job's memory limit"))
+
+
 def test_all_documents_stay_all_though_kubernetes_writes_them_as_one() -> None:
     made = make_transformer("TfidfVectorizer", {"max_df": 1, "min_df": 1.0}, 0)
 

@@ -14,6 +14,7 @@ import pyarrow.csv
 import pyarrow.types
 
 from evermodel_runtime.data.csvtext import CsvText
+from evermodel_runtime.data.extent import CODE_BYTES, NUMBER_BYTES, Extent
 from evermodel_runtime.data.processors import in_threads
 from evermodel_runtime.data.table import TEXT
 
@@ -28,8 +29,8 @@ BLOCK = 1 << 18
 """Bytes that are parsed at once: these and what is made of them stay in the processor's cache."""
 LONG_BLOCK = 1 << 20
 """The same, where a row is longer than ``BLOCK``; those that are longer still are read, or refused, with care."""
-NUMBER_BYTES = 8
-TEXT_BYTES = 4
+MOSTLY_DIFFERENT = 0.5
+"""Different texts for each of the first rows, from which there are more of them the more rows there are."""
 SPACE = ord(" ")
 _WRONG_COLUMN = re.compile(r"In CSV column #(\d+)")
 _LONG_ROW = "straddles two block boundaries"
@@ -125,11 +126,25 @@ def is_number(cell: str) -> bool:
     return True
 
 
-def arrow_bytes(body: Body, types: dict[str, Any], wanted: list[str]) -> int:
-    """Estimate the bytes of the columns from the length of the first rows."""
-    sample = body.beginning(SAMPLE).to_pybytes()
-    rows: int = body.size * max(sample.count(b"\n"), 1) // len(sample)
-    return rows * sum(TEXT_BYTES if types[column] == TEXT else NUMBER_BYTES for column in wanted)
+def estimated(body: Body, types: dict[str, Any], wanted: list[str]) -> Extent:
+    """Estimate how much the columns are, from the first rows."""
+    texts = [column for column in wanted if types[column] == TEXT]
+    rows = estimated_rows(body.beginning(SAMPLE).to_pybytes(), body.size)
+    words = letters = 0
+    if texts:
+        as_text = pyarrow.csv.ConvertOptions(include_columns=texts, column_types=dict.fromkeys(texts, TEXT))
+        sample = _sample(body, as_text)
+        for dictionary in (sample.column(column).dictionary for column in texts):
+            if len(dictionary) > MOSTLY_DIFFERENT * sample.num_rows:
+                words += len(dictionary) * rows // sample.num_rows
+                letters += dictionary.nbytes * rows // sample.num_rows
+    cells = rows * (NUMBER_BYTES * (len(wanted) - len(texts)) + CODE_BYTES * len(texts))
+    return Extent(rows=rows, cells=cells, words=words, letters=letters)
+
+
+def estimated_rows(beginning: bytes, size: int) -> int:
+    """Estimate how many rows so many bytes are, from the length of the first."""
+    return size * max(beginning.count(b"\n"), 1) // max(len(beginning), 1)
 
 
 def read_columns(body: Body, types: dict[str, Any], wanted: list[str]) -> Any:

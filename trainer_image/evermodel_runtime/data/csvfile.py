@@ -9,8 +9,15 @@ from itertools import islice
 import pyarrow as pa
 
 from evermodel.contract import DataFormat
-from evermodel_runtime.data.csvarrow import Body, arrow_bytes, guessed_types, read_columns, trimmed
-from evermodel_runtime.data.csvtext import SOMETHING, CsvText, read_text, row_lines
+from evermodel_runtime.data.csvarrow import (
+    Body,
+    estimated,
+    guessed_types,
+    read_columns,
+    trimmed,
+)
+from evermodel_runtime.data.csvtext import SOMETHING, CsvText, counted, read_text, row_lines
+from evermodel_runtime.data.extent import CODE_BYTES, SHORT_WORD, Extent
 from evermodel_runtime.data.failure import NoRowsError, data_error, listed
 from evermodel_runtime.data.memory import Memory
 from evermodel_runtime.data.table import TEXT, Table, checked_header
@@ -44,13 +51,20 @@ def read_csv(
     memory : Memory, optional
         Refuses what would not fit.
     """
-    text = read_text(content, name, declared or DataFormat())
+    text = read_text(content, name, declared or DataFormat(), memory)
     header, header_line = _header(text, name)
     wanted = [column for column in header if only is None or column in only]
     if not wanted:
         return Table(name, header, {header[0]: pa.chunked_array([pa.array([], TEXT)])}, None)  # `require` tells
-    if text.needs_care:
+    held = len(content) + (0 if text.content is content else len(text.content))
+
+    def carefully() -> Table:
+        if memory is not None:
+            memory.check(_of_texts(text, wanted), held=held, name=name)
         return _read_carefully(text, name, header, header_line, wanted)
+
+    if text.needs_care:
+        return carefully()
     start = _offset(text.content, header_line)
     if SOMETHING.search(text.content, start) is None:
         raise _no_rows(name, header)
@@ -59,12 +73,19 @@ def read_csv(
     try:
         types = guessed_types(body, texts)
         if memory is not None:
-            memory.check(arrow_bytes(body, types, wanted), held=len(content), name=name)
+            memory.check(estimated(body, types, wanted), held=held, name=name)
         read = read_columns(body, types, wanted)
     except pa.ArrowInvalid:
-        return _read_carefully(text, name, header, header_line, wanted)
+        return carefully()
     columns = {column: trimmed(read.column(column)) for column in wanted}
     return Table(name, header, columns, row_lines(text, header_line, read.num_rows))
+
+
+def _of_texts(text: CsvText, wanted: list[str]) -> Extent:
+    """Estimate how much the columns are where all are text, of which as many are different as can be so short."""
+    rows, letters = counted(text.content, "\n") + 1, len(text.content)
+    cells = rows * len(wanted)
+    return Extent(rows=rows, cells=CODE_BYTES * cells, words=min(cells, letters // SHORT_WORD), letters=letters)
 
 
 def _header(text: CsvText, name: str) -> tuple[tuple[str, ...], int]:

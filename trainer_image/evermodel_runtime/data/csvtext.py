@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 
 from evermodel.contract import DataFormat
 from evermodel_runtime.data.failure import NoRowsError, data_error, spec_error
+from evermodel_runtime.data.memory import Memory
 from evermodel_runtime.data.processors import in_threads
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -101,9 +103,9 @@ def _blocks(content: Bytes, size: int, overlap: int = 0) -> Iterator[Bytes]:
         yield content[start : start + size + overlap]
 
 
-def read_text(content: bytes, name: str, declared: DataFormat) -> CsvText:
+def read_text(content: bytes, name: str, declared: DataFormat, memory: Memory | None = None) -> CsvText:
     """Find or take over encoding, line ends, quote and delimiter."""
-    text = _as_utf8(content, name, declared.encoding)
+    text = _as_utf8(content, name, declared.encoding, memory)
     if SOMETHING.search(text) is None:
         raise NoRowsError(f"{name} is empty. A header row and at least one row per class are needed.")
     if b"\n" not in text and b"\r" in text:
@@ -112,9 +114,9 @@ def read_text(content: bytes, name: str, declared: DataFormat) -> CsvText:
     return CsvText(text, declared.delimiter or _delimiter(text, quote), quote, quote.encode() in text)
 
 
-def _as_utf8(content: bytes, name: str, declared: str | None) -> bytes:
+def _as_utf8(content: bytes, name: str, declared: str | None, memory: Memory | None) -> bytes:
     encoding = declared or next((known for mark, known in MARKS if content.startswith(mark)), None)
-    text = content.removeprefix(codecs.BOM_UTF8) if encoding is None else _recoded(content, name, encoding)
+    text = content.removeprefix(codecs.BOM_UTF8) if encoding is None else _recoded(content, name, encoding, memory)
     lowest, highest = _extremes(text)
     if encoding is None and highest > LAST_OF_ASCII:
         _check_utf8(text, name)
@@ -137,8 +139,12 @@ def _with_nul(text: bytes, name: str) -> Exception:
     )
 
 
-def _recoded(content: bytes, name: str, encoding: str) -> bytes:
+def _recoded(content: bytes, name: str, encoding: str, memory: Memory | None) -> bytes:
     try:
+        if memory is not None:
+            beginning = content[:LOOKED_AT].decode(encoding, errors="ignore")
+            each = (sys.getsizeof(beginning) + len(beginning.encode(errors="ignore"))) / min(len(content), LOOKED_AT)
+            memory.check_stored(int(len(content) * (1 + each)), f"{name}, as it is read from {encoding},")
         return content.decode(encoding).removeprefix("\ufeff").encode()
     except LookupError as error:
         raise spec_error(

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from evermodel.contract import DataFormat
 from evermodel_runtime.data.claim import ClaimedFile
+from evermodel_runtime.data.extent import Extent
 from evermodel_runtime.data.failure import NoRowsError, data_error, listed
 from evermodel_runtime.data.formats import read_table
 from evermodel_runtime.data.memory import Memory
@@ -66,9 +67,9 @@ def _read_all(
     digest = hashlib.sha256()
     parts: list[Table] = []
     without_rows: NoRowsError | None = None
-    held = 0
+    so_far = Extent(rows=0, cells=0)
     for file in files:
-        memory.check_stored(held + file.size, name)
+        memory.check_stored(so_far.size + file.size, name)
         content = file.read()
         digest.update(f"{file.path}\0{len(content)}\0{hashlib.sha256(content).hexdigest()}\n".encode())
         try:
@@ -80,8 +81,8 @@ def _read_all(
         if parts:
             _require_same_columns(parts[0], table)
         parts.append(table)
-        held += sum(column.nbytes for column in table.columns.values())
-        memory.check(held, held=len(content), name=name)
+        so_far = so_far.followed_by(Extent.of(table.columns))
+        memory.check(so_far, held=len(content), name=name)
     if without_rows is not None and not parts:
         raise without_rows
     return parts, digest.hexdigest()

@@ -12,7 +12,9 @@ import pyarrow.parquet
 import pyarrow.types
 
 from evermodel.contract import DataFormat, FileType
+from evermodel_runtime.data.csvarrow import estimated_rows
 from evermodel_runtime.data.csvfile import read_csv
+from evermodel_runtime.data.extent import CODE_BYTES, NUMBER_BYTES, SHORT_WORD, Extent
 from evermodel_runtime.data.failure import NoRowsError, data_error, listed
 from evermodel_runtime.data.jsonlines import read_json_lines
 from evermodel_runtime.data.memory import Memory
@@ -37,7 +39,6 @@ ARROW_FILE = b"ARROW1"
 ARROW_STREAM = b"\xff\xff\xff\xff"
 PARQUET = b"PAR1"
 PIECE = 1 << 22
-NUMBER_BYTES = 8
 
 
 def read_table(
@@ -56,8 +57,22 @@ def read_table(
     JobError
         DataInvalid: the file is not what it is called, or is broken; OutOfMemory: it does not fit.
     """
-    declared = declared or DataFormat()
     content = _decompressed(content, name, memory)
+    table = _read(content, name, declared or DataFormat(), texts=texts, only=only, memory=memory)
+    if memory is not None:
+        memory.check(Extent.of(table.columns), held=len(content), name=name)
+    return table
+
+
+def _read(
+    content: bytes,
+    name: str,
+    declared: DataFormat,
+    *,
+    texts: Collection[str],
+    only: Collection[str] | None,
+    memory: Memory | None,
+) -> Table:
     refuse_what_is_no_table(content, name)
     kind = declared.type or found_type(content, name)
     _check_kind(content, name, kind)
@@ -66,7 +81,8 @@ def read_table(
             return read_csv(content, name, declared, texts=texts, only=only, memory=memory)
         case FileType.JSON_LINES:
             if memory is not None:
-                memory.check(len(content), held=len(content), name=name)
+                rows = estimated_rows(content[:PIECE], len(content))
+                memory.check(Extent(rows=rows, cells=len(content)), held=len(content), name=name)
             read = read_json_lines(content, name)
             line_for_each = len(content.rstrip().splitlines()) == read.num_rows
             return _as_table(read, name, only, range(1, read.num_rows + 1) if line_for_each else None)
@@ -130,9 +146,9 @@ def _read_parquet(content: bytes, name: str, only: Collection[str] | None, memor
         with pyarrow.parquet.ParquetFile(pa.BufferReader(content)) as file:
             header = checked_header(file.schema_arrow.names, name)
             fields = [field for field in file.schema_arrow if only is None or field.name.strip() in only]
-            rows = file.metadata.num_rows
+            extent = _extent(file.metadata, fields)
         if memory is not None:
-            memory.check(NUMBER_BYTES * rows * len(fields), held=len(content), name=name)
+            memory.check(extent, held=len(content), name=name)
         texts = [field.name for field in fields if pyarrow.types.is_string(field.type)]
         with pyarrow.parquet.ParquetFile(pa.BufferReader(content), read_dictionary=texts) as file:
             read = file.read([field.name for field in fields] or header[:1])
@@ -142,13 +158,37 @@ def _read_parquet(content: bytes, name: str, only: Collection[str] | None, memor
     return _table(read, name, header, None)
 
 
+def _extent(metadata: Any, fields: Sequence[Any]) -> Extent:
+    """Estimate how much columns are: the letters of texts take what Parquet holds uncompressed."""
+    texts = {field.name for field in fields if pyarrow.types.is_string(field.type) or _is_long(field.type)}
+    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)] if texts else []
+    chunks = [group.column(place) for group in groups for place in range(metadata.num_columns)]
+    letters = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in texts)
+    rows = metadata.num_rows
+    return Extent(
+        rows=rows,
+        cells=rows * (NUMBER_BYTES * (len(fields) - len(texts)) + CODE_BYTES * len(texts)),
+        words=min(rows * len(texts), letters // SHORT_WORD),
+        letters=letters,
+    )
+
+
 def _read_arrow(content: bytes, name: str, memory: Memory | None) -> Any:
-    if memory is not None:
-        memory.check(len(content), held=len(content), name=name)
     source = pa.BufferReader(content)
+    batches: list[Any] = []
+    so_far = Extent(rows=0, cells=0)
     try:
-        opened = pyarrow.ipc.open_file(source) if content.startswith(ARROW_FILE) else pyarrow.ipc.open_stream(source)
-        read = opened.read_all()
+        if content.startswith(ARROW_FILE):
+            opened = pyarrow.ipc.open_file(source)
+            coming = (opened.get_batch(place) for place in range(opened.num_record_batches))
+        else:
+            opened = coming = pyarrow.ipc.open_stream(source)
+        for batch in coming:  # they may be compressed
+            batches.append(batch)
+            so_far = so_far.followed_by(Extent(rows=batch.num_rows, cells=batch.nbytes))
+            if memory is not None:
+                memory.check(so_far, held=len(content), name=name)
+        read = pa.Table.from_batches(batches, opened.schema)
     except (pa.ArrowException, OSError) as error:
         raise data_error(f"{name} is broken Arrow: {str(error).rstrip('.')}. Was it uploaded whole?") from error
     _validate(read, name)
@@ -177,10 +217,14 @@ def _table(read: Any, name: str, header: tuple[str, ...], lines: Sequence[int] |
     return Table(name, header, columns, lines)
 
 
+def _is_long(kind: Any) -> bool:
+    return bool(pyarrow.types.is_large_string(kind) or pyarrow.types.is_string_view(kind))
+
+
 def _plain(values: Any) -> Any:
     """Return text as ``TEXT`` and numbers as a type that numpy knows; what is neither stays for whoever asks for it."""
     kind = values.type.value_type if pyarrow.types.is_dictionary(values.type) else values.type
-    if pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind) or pyarrow.types.is_string_view(kind):
+    if pyarrow.types.is_string(kind) or _is_long(kind):
         if values.type != TEXT:
             values = values.cast(pa.string()).dictionary_encode()
         return values.unify_dictionaries()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import resource
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -11,6 +12,7 @@ import pyarrow as pa
 
 from evermodel.contract import FailureReason
 from evermodel_runtime.data.cgroups import ROOT, first_line, folders
+from evermodel_runtime.data.extent import Extent
 from evermodel_runtime.data.failure import JobError
 
 UNLIMITED = 1 << 60
@@ -19,9 +21,14 @@ LIBRARIES = 220 << 20
 """What scikit-learn, ONNX and their libraries take once they are imported."""
 COPIES = 4
 """Memory of splitting and fitting for each byte of the columns: ``bench/training.py`` measures it."""
+ROW_BYTES = 48
+"""Memory of a row besides its cells: its hash, its label, whether it is held out."""
+TOKEN_BYTES = 96
+"""Memory of a word in a text while a vectoriser counts them."""
 NUMBER_BYTES = 8
 MATRIX_COPIES = 3
 """Of the matrix that preparation makes: what scikit-learn puts side by side, the whole, and the estimator's own."""
+PAGE_BYTES = resource.getpagesize()
 GIB = 1 << 30
 MIB = 1 << 20
 
@@ -36,17 +43,21 @@ class Memory:
         Bytes that all of the container may use.
     whose : str
         Whose limit it is, for messages.
+    taken : int
+        Bytes that are in use whatever is read: the libraries, and what is in memory already.
     """
 
     limit: int
     whose: str
+    taken: int = LIBRARIES
 
     @classmethod
     def of_this_process(cls, root: Path = ROOT) -> Self:
         """Read the lowest limit of the process's control groups, v2 or v1; without one, the machine's memory."""
         limits = [_machine(root / "proc/meminfo"), *_limits(root)]
         lowest = min(limits)
-        return cls(lowest, "this Job's memory limit" if lowest < limits[0] else "this machine's memory")
+        whose = "this Job's memory limit" if lowest < limits[0] else "this machine's memory"
+        return cls(lowest, whose, max(LIBRARIES, _in_use(root / "proc/self/statm")))
 
     def check_stored(self, size: int, name: str) -> None:
         """Refuse a file whose bytes alone do not fit, before they are fetched.
@@ -56,15 +67,15 @@ class Memory:
         JobError
             OutOfMemory, with the size and the limit.
         """
-        self._check(size + LIBRARIES, f"{name} is {_spelled(size)}")
+        self._check(size + self.taken, f"{name} is {_spelled(size)}")
 
-    def check(self, columns: int, *, held: int, name: str) -> None:
-        """Refuse columns that do not fit, before they are read.
+    def check(self, extent: Extent, *, held: int, name: str) -> None:
+        """Refuse a table that does not fit: before it is read, and again once it is known exactly.
 
         Parameters
         ----------
-        columns : int
-            Bytes of the columns in memory.
+        extent : Extent
+            Of the columns that are read.
         held : int
             Bytes of the file, held while it is read.
         name : str
@@ -75,10 +86,15 @@ class Memory:
         JobError
             OutOfMemory, with the size and the limit.
         """
-        needed = LIBRARIES + max(int(COPIES * columns), held + columns)
-        self._check(needed, f"{name} takes {_spelled(columns)} in memory once it is read")
+        size = extent.size
+        needed = self.taken + max(COPIES * size + ROW_BYTES * extent.rows, held + size)
+        self._check(needed, f"{name} takes {_spelled(size)} in memory once it is read")
 
-    def check_dense(self, rows: int, columns: int, what: str) -> None:
+    def check_words(self, words: int, what: str) -> None:
+        """Refuse texts of so many words that they cannot be counted; ``what`` says whose they are."""
+        self._check(self.taken + TOKEN_BYTES * words, f"{what} counts about {words:,} words")
+
+    def check_dense(self, rows: int, columns: int, what: str, *, copies: float = MATRIX_COPIES) -> None:
         """Refuse a matrix that does not fit, before it is made.
 
         Parameters
@@ -86,7 +102,9 @@ class Memory:
         rows, columns : int
             Its shape; all cells are float64.
         what : str
-            The field that is to be lowered, and what makes the columns.
+            The field, and what makes the columns.
+        copies : float
+            How often the matrix is in memory at once.
 
         Raises
         ------
@@ -94,13 +112,14 @@ class Memory:
             OutOfMemory, with the size and the limit.
         """
         size = NUMBER_BYTES * rows * columns
-        needed = LIBRARIES + MATRIX_COPIES * size
+        needed = self.taken + int(copies * size)
         if needed > self.limit:
             raise JobError(
                 FailureReason.OUT_OF_MEMORY,
                 f"{what} makes a matrix of {rows:,} rows and {columns:,} columns, which takes {_spelled(size)}, and "
-                f"training on it about {_spelled(needed)}, but {self.whose} is {_spelled(self.limit)}. Lower it, train "
-                f"on fewer rows, or set spec.training.template.resources.limits.memory to {_enough(needed)}Gi.",
+                f"training on it about {_spelled(needed)}, but {self.whose} is {_spelled(self.limit)}. Have it make "
+                "fewer columns, train on fewer rows, or set spec.training.template.resources.limits.memory to "
+                f"{_enough(needed)}Gi.",
             )
 
     def _check(self, needed: int, what: str) -> None:
@@ -129,6 +148,12 @@ def _enough(needed: int) -> int:
 
 def _spelled(size: int) -> str:
     return f"{size / GIB:.1f} GiB" if size >= GIB else f"{size / MIB:,.0f} MiB"
+
+
+def _in_use(statm: Path) -> int:
+    """Return what this process holds, without the pages of files, such as libraries, that can be read again."""
+    pages = [int(word) for word in first_line(statm).split()]
+    return (pages[1] - pages[2]) * PAGE_BYTES if pages else 0
 
 
 def _machine(meminfo: Path) -> int:

@@ -16,6 +16,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
+from evermodel_runtime.data.memory import Memory
 from evermodel_runtime.data.merging import Weights
 from evermodel_runtime.data.rows import Labels
 from evermodel_runtime.train.age_weights import weighing
@@ -84,28 +85,40 @@ def _fit(step: Any, rows: Any, labels: Labels) -> Any:
 
 
 def _fit_parts(step: Any, rows: Any, labels: Labels) -> Any:
-    """Fit each part on its columns, one after the other; the step itself sees a block, to learn how wide they are."""
+    """Fit each part on its columns, one after the other; the step itself sees a row, to learn how wide they are."""
     declared = step.transformers
     step.transformers = [
         (name, FrozenEstimator(_fit(clone(part), rows.select(columns), labels)), columns)
         for name, part, columns in declared
     ]
-    step.fit(rows.slice(0, ROWS_AT_ONCE), labels[:ROWS_AT_ONCE])
+    step.fit(rows.slice(0, 1), labels[:1])
     step.transformers = declared
     step.transformers_ = [(name, frozen.estimator, columns) for name, frozen, columns in step.transformers_]
     return step
 
 
 def _transformed(step: Any, rows: Any) -> Any:
-    """Transform block by block, into the same array where the result fits into it."""
-    made: Any = None
+    """Transform block by block, into the same array where the result fits into it.
+
+    Raises
+    ------
+    JobError
+        OutOfMemory, when the matrix of all rows does not fit into memory.
+    """
+    first = step.transform(rows[:1])
+    made = rows
+    if not (isinstance(rows, np.ndarray) and rows.dtype == first.dtype and rows.shape[1] == first.shape[1]):
+        _check_memory(len(rows), first.shape[1])
+        made = np.empty((len(rows), first.shape[1]), first.dtype)
     for block in _blocks(len(rows)):
-        part = step.transform(rows[block])
-        if made is None:
-            fits = isinstance(rows, np.ndarray) and rows.dtype == part.dtype and rows.shape[1] == part.shape[1]
-            made = rows if fits else np.empty((len(rows), part.shape[1]), part.dtype)
-        made[block] = part
+        made[block] = step.transform(rows[block])
     return made
+
+
+def _check_memory(rows: int, columns: int) -> None:
+    # Beside the matrix, first a block of it by parts and side by side, then a copy that the estimator may make.
+    copies = 1 + max(1.0, 2 * min(ROWS_AT_ONCE, rows) / rows)
+    Memory.of_this_process().check_dense(rows, columns, "spec.training.preprocessing", copies=copies)
 
 
 def _blocks(rows: int) -> Iterator[slice]:

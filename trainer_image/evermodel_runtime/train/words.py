@@ -26,6 +26,8 @@ SETTLED: Mapping[str, Any] = {
 }
 MOST_WORDS = 1_000
 """Columns that one column of text becomes where nothing is declared: all rows are dense."""
+MOST_LOOKED_AT = 500
+"""Texts from which the number of words in all is estimated."""
 LONGEST_NGRAM = 10
 LONGEST_PATTERN = 100
 SIZES = {"TfidfVectorizer": "max_features", "CountVectorizer": "max_features", "HashingVectorizer": "n_features"}
@@ -106,6 +108,7 @@ def check_vocabularies(pipeline: Any, rows: FeatureRows, memory: Memory) -> list
         place = f"spec.training.preprocessing[{step}]"
         texts = FeatureRows(rows.columns[column : column + 1], rows.values[column : column + 1])
         try:
+            memory.check_words(_words_in(made, rows.values[column]), f"{place}: {name}")
             fitted = clone(chain).fit(texts.arrow())
         except ValueError as error:
             raise spec_error(
@@ -122,6 +125,13 @@ def check_vocabularies(pipeline: Any, rows: FeatureRows, memory: Memory) -> list
         )
         memory.check_dense(len(rows), width, f"{place}.parameters.{size}: {name}")
     return told
+
+
+def _words_in(vectoriser: Any, texts: Any) -> int:
+    """Estimate how many words there are to count, from texts spread over all."""
+    words = vectoriser.build_analyzer()
+    looked_at = texts[:: -(-len(texts) // MOST_LOOKED_AT)]
+    return sum(len(words(str(text))) for text in looked_at) * len(texts) // len(looked_at)
 
 
 def _columns_of_words(pipeline: Any) -> list[tuple[Any, int]]:
