@@ -206,7 +206,7 @@ def test_columns_show_how_the_model_does(iris: Iris) -> None:
     assert header.split() == ["NAME", "READY", "PHASE", "VERSION", "METRIC", "HOLDOUT", "LIVE", "THRESHOLD", "AGE"]
     assert row.split()[:-1] == ["iris", "True", "Ready", "3", "accuracy", "0.958", "0.931", "0.9"]
     header, row = iris.kubectl("get", "models", "-o", "wide").splitlines()
-    assert header.split()[-3:] == ["CANDIDATE", "RETRAINS", "URL"]
+    assert header.split()[-4:] == ["CANDIDATE", "DRIFT", "RETRAINS", "URL"]
     assert row.split()[-2:] == ["2", "http://iris.ml.svc"]
 
 
