@@ -18,7 +18,7 @@ from evermodel_runtime.quality.prediction_id import (
     compact_label,
     spell,
 )
-from evermodel_runtime.serve.ids import NONCES_AT_ONCE, ROWS_OF_EACH, PredictionIds
+from evermodel_runtime.serve.ids import MOST_ROWS, NONCES_AT_ONCE, ROWS_OF_EACH, PredictionIds
 from evermodel_runtime.serve.protocol import MAX_ROWS
 
 TOKEN = "ab" * 32
@@ -70,6 +70,7 @@ def test_each_id_says_what_was_predicted_for_its_row(predicted: list[str] | list
         pytest.param(["a", "b"] * (ROWS_OF_EACH - 1), False, id="too many classes for them"),
         pytest.param(["a", "b"] * ROWS_OF_EACH, True, id="two classes"),
         pytest.param([float(number) for number in range(100)], False, id="numbers that differ"),
+        pytest.param(["a"] * (MOST_ROWS + 1), False, id="more rows than there are numbers"),
     ],
 )
 def test_rows_are_signed_together_where_that_is_quicker(predicted: list[str] | list[float], together: bool) -> None:  # noqa: FBT001 - a case

@@ -11,6 +11,8 @@ NONCE_BYTES = 8
 NONCES_AT_ONCE = 512
 ROWS_OF_EACH = 16
 """Rows for each different prediction from which on it is quicker to sign them together."""
+MOST_ROWS = 1 << 16
+"""Rows that two bytes can number: a pad that is used twice would give both hashes away."""
 
 
 class PredictionIds:
@@ -25,7 +27,7 @@ class PredictionIds:
 
     def issue(self, predicted: Sequence[str] | Sequence[float], at: float) -> list[str]:
         """Return one id for each predicted class or number."""
-        if len(predicted) >= ROWS_OF_EACH:
+        if ROWS_OF_EACH <= len(predicted) <= MOST_ROWS:
             each: dict[str | float, None] = dict.fromkeys(predicted)
             if len(predicted) >= ROWS_OF_EACH * len(each):
                 return self._issue_together(predicted, list(each), at)
