@@ -66,6 +66,7 @@ def test_a_number_from_training_to_the_error_that_is_watched(tmp_path: Path, est
     try:
         trained = jobs.run("train", make_train_run(hub_url=hub.url, **REGRESSION, **estimator))
         assert isinstance(trained.report, TrainReport), trained.errors
+        hub.promote(trained.report.manifest)
         port = free_port()
         config = ServeConfig(
             namespace="ml", model=MODEL, version=1, hub_url=hub.url, manifest=trained.report.manifest, capture=True
