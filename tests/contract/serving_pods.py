@@ -55,6 +55,18 @@ class Pod:
 
 
 @contextmanager
+def serving(hub: Hub, config: ServeConfig) -> Iterator[Pod]:
+    """Serve a version, and end the pod in the end."""
+    pod = Pod(config, hub.folder / "pod.log", free_port())
+    try:
+        pod.start()
+        pod.wait()
+        yield pod
+    finally:
+        pod.kill()
+
+
+@contextmanager
 def ready_pod(hub: Hub, made: Made, *, capture: bool = False) -> Iterator[Pod]:
     """Publish an artifact and serve it."""
     client = hub.client()
@@ -63,10 +75,5 @@ def ready_pod(hub: Hub, made: Made, *, capture: bool = False) -> Iterator[Pod]:
     config = ServeConfig(
         namespace="ml", model=MODEL, version=VERSION, hub_url=hub.url, manifest=manifest, capture=capture
     )
-    pod = Pod(config, hub.folder / "pod.log", free_port())
-    try:
-        pod.start()
-        pod.wait()
+    with serving(hub, config) as pod:
         yield pod
-    finally:
-        pod.kill()

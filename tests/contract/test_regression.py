@@ -12,12 +12,11 @@ from typing import Any
 import msgspec
 import pytest
 import requests
-from tests.contract.job_processes import KEY, MODEL, Hub, Jobs, free_port, start_process
+from tests.contract.job_processes import KEY, MODEL, Hub, Jobs
+from tests.contract.serving_pods import serving
 from tests.unit.runtime.made_runs import make_evaluate_run, make_source, make_train_run
 
 from evermodel.contract import (
-    SERVE_ENV,
-    TOKEN_ENV,
     EvaluationReport,
     FreshRange,
     Measure,
@@ -62,45 +61,32 @@ def test_a_number_from_training_to_the_error_that_is_watched(tmp_path: Path, est
     hub, jobs = Hub(tmp_path / "hub"), Jobs(tmp_path)
     hub.folder.mkdir()
     hub.start()
-    pod = None
     try:
         trained = jobs.run("train", make_train_run(hub_url=hub.url, **REGRESSION, **estimator))
         assert isinstance(trained.report, TrainReport), trained.errors
         hub.promote(trained.report.manifest)
-        port = free_port()
         config = ServeConfig(
             namespace="ml", model=MODEL, version=1, hub_url=hub.url, manifest=trained.report.manifest, capture=True
         )
-        environ = {
-            SERVE_ENV: msgspec.json.encode(config).decode(),
-            TOKEN_ENV: role_token(KEY, MODEL, Role.SERVER),
-            "EVERMODEL_PORT": str(port),
-            "EVERMODEL_HOST": "127.0.0.1",
-        }
-        pod = start_process(["serve"], environ)
-        url = f"http://127.0.0.1:{port}/v2"
-        until_ready(f"{url}/health/ready")
-
-        rows, truth = diabetes("300:440")
-        tensor = {"name": "X", "shape": [len(rows), len(rows[0])], "datatype": "FP64", "data": rows}
-        answer = requests.post(f"{url}/models/{MODEL}/infer", json={"inputs": [tensor]}, timeout=30).json()
-        ids, numbers = answer["parameters"]["prediction_ids"], answer["outputs"][0]["data"]
-        wrong = {"labels": [{"id": ids[0], "label": "a lot"}]}
-        refused = requests.post(f"{url}/models/{MODEL}/feedback", json=wrong, timeout=30).json()
-        labels = {"labels": [{"id": one, "label": label} for one, label in zip(ids, truth, strict=True)]}
-        accepted = requests.post(f"{url}/models/{MODEL}/feedback", json=labels, timeout=30).json()
-        window = quality(hub).window
-        wait_for(lambda: quality(hub).records == len(rows))
-        fresh = FreshRange(after=0, through=len(rows))
-        run = make_evaluate_run(
-            trained.report.manifest, trained.report.data_sha256, hub_url=hub.url, fresh=fresh,
-            model=MODEL, data=SOURCE, objective=RMSE,
-        )  # fmt: skip
-        judged = jobs.run("evaluate", run)
+        with serving(hub, config) as pod:
+            url = f"{pod.url}/v2"
+            rows, truth = diabetes("300:440")
+            tensor = {"name": "X", "shape": [len(rows), len(rows[0])], "datatype": "FP64", "data": rows}
+            answer = requests.post(f"{url}/models/{MODEL}/infer", json={"inputs": [tensor]}, timeout=30).json()
+            ids, numbers = answer["parameters"]["prediction_ids"], answer["outputs"][0]["data"]
+            wrong = {"labels": [{"id": ids[0], "label": "a lot"}]}
+            refused = requests.post(f"{url}/models/{MODEL}/feedback", json=wrong, timeout=30).json()
+            labels = {"labels": [{"id": one, "label": label} for one, label in zip(ids, truth, strict=True)]}
+            accepted = requests.post(f"{url}/models/{MODEL}/feedback", json=labels, timeout=30).json()
+            window = quality(hub).window
+            wait_for(lambda: quality(hub).records == len(rows))
+            fresh = FreshRange(after=0, through=len(rows))
+            run = make_evaluate_run(
+                trained.report.manifest, trained.report.data_sha256, hub_url=hub.url, fresh=fresh,
+                model=MODEL, data=SOURCE, objective=RMSE,
+            )  # fmt: skip
+            judged = jobs.run("evaluate", run)
     finally:
-        if pod is not None:
-            pod.terminate()
-            pod.wait(START_SECONDS)
         hub.stop()
 
     assert refused["results"][0]["status"] == "Invalid"
@@ -115,16 +101,6 @@ def test_a_number_from_training_to_the_error_that_is_watched(tmp_path: Path, est
     assert judged.report.fresh is not None
     assert judged.report.fresh.candidate == pytest.approx(rmse, rel=1e-4)
     assert judged.report.reference.candidate < judged.report.reference.dummy
-
-
-def until_ready(url: str) -> None:
-    def ready() -> bool:
-        try:
-            return requests.get(url, timeout=5).ok
-        except requests.ConnectionError:
-            return False
-
-    wait_for(ready)
 
 
 def wait_for(holds: Any) -> None:
