@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CLUSTER := $(PYTHON) tests/cluster
 PROFILE ?= full
+UPGRADE ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo venv lint format unit contract faults integration e2e soak test lock clean cluster-up cluster-down cluster-status images
@@ -42,10 +43,10 @@ format: venv ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix .
 
 unit: venv ## Tests that need no cluster
-	@$(BIN)/pytest tests/unit
+	@$(BIN)/pytest -n 2 --dist worksteal tests/unit
 
 contract: venv ## Jobs, servers and hub as processes: what each promises the others
-	@$(BIN)/pytest tests/contract
+	@$(BIN)/pytest -n 2 --dist worksteal tests/contract
 
 faults: venv ## The hub killed and cut off from its disk, the local cluster killed in parts
 	@$(call debian,printf '#include <stdio.h>' | gcc -E -,gcc libc6-dev)
@@ -82,10 +83,10 @@ cluster-status: ## Say what runs
 images: ## Build the base image and the project's images
 	@$(CLUSTER) images
 
-lock: venv ## Renew the lock files from pyproject.toml
+lock: venv ## Renew the lock files from pyproject.toml (UPGRADE=--upgrade: all to their newest)
 	@$(BIN)/python -m pip install --quiet uv
 	@for image in operator:operator/requirements.lock runtime:trainer_image/requirements.lock dev:requirements-dev.lock; do \
-	  $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	  $(BIN)/uv pip compile --quiet $(UPGRADE) --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 	    --extra $${image%%:*} --output-file $${image##*:} pyproject.toml; done
 
 clean: ## Remove what was made in this checkout
