@@ -9,7 +9,7 @@ PROFILE ?= full
 UPGRADE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo venv lint format unit contract faults integration e2e soak test lock clean cluster-up cluster-down cluster-status images
+.PHONY: help demo venv lint format unit contract faults integration e2e soak test samples lock clean cluster-up cluster-down cluster-status images
 
 # $(call debian,TEST,PACKAGES) installs Debian packages when the test fails: a fresh machine needs no other step.
 debian = $(1) >/dev/null 2>&1 || { echo "installing $(2)"; \
@@ -82,6 +82,9 @@ cluster-status: ## Say what runs
 
 images: ## Build the base image and the project's images
 	@$(CLUSTER) images
+
+samples: venv ## Write the files that some of manifests/samples want uploaded first to build/samples
+	@$(BIN)/python -m tests.samples.networks
 
 lock: venv ## Renew the lock files from pyproject.toml (UPGRADE=--upgrade: all to their newest)
 	@$(BIN)/python -m pip install --quiet uv

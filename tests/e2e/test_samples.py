@@ -30,7 +30,7 @@ from tests.e2e.figures import Figure
 from tests.e2e.hub import Hub
 from tests.e2e.installation import Installation
 from tests.e2e.namespaces import Namespace
-from tests.samples.networks import MODELS
+from tests.samples import networks
 
 from evermodel.contract import Manifest, Metric, ModelFormat
 from evermodel.kube.client import Object
@@ -67,10 +67,10 @@ class Sample:
         return name
 
     @property
-    def files(self) -> list[Path]:
+    def files(self) -> dict[str, bytes]:
         """What it wants uploaded to the hub first."""
         text = self.path.read_text(encoding="utf-8")
-        return [file for file in sorted(MODELS.iterdir()) if f"hub://{file.name}" in text]
+        return {name: content for name, content in networks.files().items() if f"hub://{name}" in text}
 
     @property
     def needs_warehouse(self) -> bool:
@@ -125,8 +125,8 @@ async def _apply(installation: Installation, name: str, batch: Batch) -> None:
         for sample in batch:  # by now the pods start that these want
             if sample.needs_warehouse:
                 await warehouse.wait_for_warehouse(namespace)
-            for file in sample.files:
-                await Hub(namespace).upload(file.name, file.read_bytes())
+            for file, content in sample.files.items():
+                await Hub(namespace).upload(file, content)
             if sample.needs_warehouse or sample.files:
                 await namespace.apply(*sample.without_pin())
         await _wait(namespace, batch)

@@ -1,52 +1,85 @@
-"""Makes manifests/samples/models again: `python -m tests.samples.networks` prints the digests that the samples declare.
+"""The files that samples want uploaded first: `make samples` writes them, and prints the digests that samples declare.
 
-A network that has learnt the first 1,000 digits, as a skops archive and as ONNX; the samples' own rows come after them.
+A network that has learnt the first 1,000 digits, as a skops archive and as ONNX. Its weights are text, digits.json, of
+two decimals, since no two kinds of processors fit the same ones; nothing is learnt here, so that the files are the same
+bytes everywhere. The samples' own rows come after those that it has learnt.
 """
 
 from __future__ import annotations
 
-import csv
+import functools
 import hashlib
-import io
+import json
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import MinMaxScaler
+from sklearn.preprocessing import LabelBinarizer, MinMaxScaler
 
 from evermodel.api.generated import CHECKOUT
 from evermodel.contract import Column, ColumnKind
 from evermodel_runtime.artifacts.skops_archive import dump_pipeline
-from evermodel_runtime.data.bundled import bundled_csv
 from evermodel_runtime.train.export import export
 
-MODELS: Final = CHECKOUT / "manifests" / "samples" / "models"
-LEARNT: Final = ":1000"
+WEIGHTS: Final = Path(__file__).with_name("digits.json")
+FOLDER: Final = Path("build/samples")
+DARKEST: Final = 16
+"""Of a pixel; 0 is the brightest."""
 
 
+@functools.cache
 def files() -> dict[str, bytes]:
     """Return the content of each file by its name."""
-    network = _network()
+    network = _network(json.loads(WEIGHTS.read_text("utf-8")))
     columns = tuple(Column(name=f"pixel_{place}", kind=ColumnKind.NUMBER) for place in range(network.n_features_in_))
     return {"digits.skops": dump_pipeline(network), "digits.onnx": export(network, columns, "digits")}
 
 
-def _network() -> Any:
-    table = list(csv.reader(io.StringIO(bundled_csv("digits", LEARNT).decode())))[1:]
-    rows = np.array([row[:-1] for row in table], dtype=np.float32)  # half the size
-    labels = np.array([row[-1] for row in table], dtype=np.int64)
-    layers = MLPClassifier(hidden_layer_sizes=(16,), learning_rate_init=0.01, max_iter=200, tol=0.001, random_state=0)
-    return Pipeline([("scale", MinMaxScaler()), ("network", layers)]).fit(rows, labels)
+def _network(learnt: dict[str, Any]) -> Any:
+    weights = [np.array(learnt[layer]["weights"], np.float64) for layer in ("hidden", "output")]
+    biases = [np.array(learnt[layer]["biases"], np.float64) for layer in ("hidden", "output")]
+    pixels = len(weights[0])
+    scale = MinMaxScaler().fit(np.array([[0] * pixels, [DARKEST] * pixels], np.float64))
+    return Pipeline([("scale", scale), ("network", _perceptron(weights, biases))])
+
+
+def _perceptron(weights: list[NDArray[np.float64]], biases: list[NDArray[np.float64]]) -> MLPClassifier:
+    """Return the perceptron that scikit-learn would have after a fit that ended in these weights."""
+    classes = np.arange(len(biases[-1]))
+    perceptron = MLPClassifier(hidden_layer_sizes=(len(biases[0]),), learning_rate_init=0.01, random_state=0)
+    fitted = {
+        "coefs_": weights,
+        "intercepts_": biases,
+        "classes_": classes,
+        "n_features_in_": len(weights[0]),
+        "n_layers_": len(weights) + 1,
+        "n_outputs_": len(classes),
+        "out_activation_": "softmax",
+        "_label_binarizer": LabelBinarizer().fit(classes),
+        # What partial_fit goes on counting from: its optimiser begins anew, as after a change of pace.
+        "n_iter_": 0,
+        "t_": 0,
+        "loss_curve_": [],
+        "best_loss_": np.inf,
+        "_no_improvement_count": 0,
+        "validation_scores_": None,
+        "best_validation_score_": None,
+    }
+    for name, value in fitted.items():
+        setattr(perceptron, name, value)
+    return perceptron
 
 
 def write(folder: Path) -> None:
     """Write the files and print their digests, as sha256sum does."""
+    (CHECKOUT / folder).mkdir(parents=True, exist_ok=True)
     for name, content in files().items():
-        (folder / name).write_bytes(content)
-        print(f"{hashlib.sha256(content).hexdigest()}  {name}")  # noqa: T201 - to be copied from
+        (CHECKOUT / folder / name).write_bytes(content)
+        print(f"{hashlib.sha256(content).hexdigest()}  {folder / name}")  # noqa: T201 - to be copied from
 
 
 if __name__ == "__main__":
-    write(MODELS)
+    write(FOLDER)

@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from tests.samples.networks import MODELS
+from tests.samples.networks import files
 from tests.samples.warehouse import claimed, served
 from tests.unit.api.schemas import unknown_fields
 from tests.unit.core.made import make_observed, make_version
@@ -206,7 +206,7 @@ def test_a_sample_that_needs_files_learns_well_enough_from_those_that_tests_put_
     for path, content in (claimed() | served()).items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(content)
-    hub = MemoryHub(datasets={file.name: file.read_bytes() for file in MODELS.iterdir()})
+    hub = MemoryHub(datasets=files())
     version = make_version(1, VersionPhase.TRAINING, spec=spec, run={"model": spec.model})
     observed = make_observed(version, spec=spec)
 
