@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.kstatus.build import kstatus, program, readings
+from tests.go_programs import program
+from tests.kstatus.build import HERE, kstatus, readings
 from tests.unit.api.schemas import filled
 from tests.unit.core.made import (
     ALARM,
@@ -78,7 +79,7 @@ EXHAUSTED = after_alarm(*(cure(number, VersionPhase.REJECTED) for number in (2, 
 
 @pytest.fixture(scope="session", autouse=True)
 def _built() -> None:
-    program()
+    program(HERE)
 
 
 def stored(observed: Observed, status: ModelDeploymentStatus | None, **metadata: Any) -> dict[str, Any]:

@@ -134,7 +134,7 @@ async def test_metrics_tell_requests_rows_and_the_model() -> None:
         'evermodel_server_requests_total{code="404",route="unknown"} 1.0',
         "evermodel_server_prediction_rows_total 1.0",
         "evermodel_server_inference_seconds_count 1.0",
-        "evermodel_server_captures_dropped 0.0",
+        "evermodel_server_captures_dropped_total 0.0",
         "evermodel_server_ready 1.0",
     ):
         assert line in text

@@ -41,6 +41,12 @@ class Metrics:
         )
         self._alarms = Gauge("evermodel_hub_alarms", "Detectors whose alarm is latched", registry=self._registry)
         self._records = Gauge("evermodel_hub_records", "Labelled captured predictions held", registry=self._registry)
+        self._waiting = Gauge("evermodel_hub_writes_waiting", "Writes that wait for the disk", registry=self._registry)
+        self._free = Gauge(
+            "evermodel_hub_volume_free_bytes", "What the volume has left; at none labels are refused",
+            registry=self._registry,
+        )  # fmt: skip
+        self._size = Gauge("evermodel_hub_volume_size_bytes", "How large the volume is", registry=self._registry)
         self._psi = Gauge(
             "evermodel_hub_drift_psi",
             "Population stability index of the prediction and of the five features with the largest, newest window",
@@ -92,8 +98,11 @@ class Metrics:
         """Add one answered request."""
         self._seconds.labels(route, str(status)).observe(seconds)
 
-    def expose(self, alarms: int, records: int) -> bytes:
+    def expose(self, *, alarms: int, records: int, writes_waiting: int, volume_free: int, volume_size: int) -> bytes:
         """Return all figures as text."""
         self._alarms.set(alarms)
         self._records.set(records)
+        self._waiting.set(writes_waiting)
+        self._free.set(volume_free)
+        self._size.set(volume_size)
         return bytes(generate_latest(self._registry))

@@ -70,6 +70,11 @@ class Writer:
         self.commits = 0
 
     @property
+    def waiting(self) -> int:
+        """Writes that are not on disk yet."""
+        return self._waiting
+
+    @property
     def alive(self) -> bool:
         """Whether writes can be taken."""
         return self._thread.is_alive() and not self._stopping

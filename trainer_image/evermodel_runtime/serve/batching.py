@@ -39,6 +39,7 @@ class BatchingInference(Inference):
 
     def _predict_all(self) -> None:
         waiting, self._waiting = self._waiting, []
+        self._measures.batch(sum(asked.rows.count for asked, _ in waiting))
         try:
             prediction = self.model.predict(joined([asked.rows for asked, _ in waiting]))
         except ModelRunError:
@@ -55,6 +56,7 @@ class BatchingInference(Inference):
     def _predict_alone(self, asked: Asked, future: asyncio.Future[Prediction]) -> None:
         if future.done():
             return
+        self._measures.batch(asked.rows.count)
         try:
             future.set_result(self.model.predict(asked.rows.inputs()))
         except ModelRunError as error:

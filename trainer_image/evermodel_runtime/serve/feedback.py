@@ -43,6 +43,11 @@ class FeedbackForwarder:
         self._rows = 0
         self._calls: set[asyncio.Task[None]] = set()
 
+    @property
+    def waiting_labels(self) -> int:
+        """How many labels the hub has not answered for."""
+        return self._rows
+
     async def answer(self, body: bytes) -> Answer:
         """Forward one request and return the hub's answer to its rows."""
         try:

@@ -107,6 +107,7 @@ class Inference:
         return self._predicted(Asked(None, self._all_outputs, rows, started, self._plain))
 
     def _predicted(self, asked: Asked) -> Answer | Awaitable[Answer]:
+        self._measures.batch(asked.rows.count)
         try:
             return self._answered(asked, self.model.predict(asked.rows.inputs()))
         except ModelRunError as error:

@@ -35,8 +35,9 @@ class ServingPod:
         self._readiness = Readiness()
         self._measures = Measures(settings.config)
         self._captures = CaptureBuffer() if settings.config.capture else None
-        self._app = Application(settings.config, self._readiness, FeedbackForwarder(hub), self._measures)
-        self._app.before_metrics = self._count_captures
+        self._feedback = FeedbackForwarder(hub)
+        self._app = Application(settings.config, self._readiness, self._feedback, self._measures)
+        self._app.before_metrics = self._count_waiting
         self._reporter = Reporter(hub, settings.pod, settings.config.version, self._measures, self._captures)
 
     async def run(self) -> None:
@@ -62,10 +63,11 @@ class ServingPod:
         log.info("ready", extra={"model": config.model, "version": config.version, "manifest": config.manifest})
         self._reporter.bins = self._app.inference.bins = await counter_when_possible(self._hub, model.manifest)
 
-    def _count_captures(self) -> None:
+    def _count_waiting(self) -> None:
+        self._measures.labels_waiting.set(self._feedback.waiting_labels)
         if self._captures is not None:
-            self._measures.captures_dropped.set(self._captures.dropped)
-            self._measures.captures_passed_over.set(self._captures.allowance.passed_over)
+            self._measures.captures_dropped = self._captures.dropped
+            self._measures.captures_passed_over = self._captures.allowance.passed_over
             self._measures.captures_waiting.set(len(self._captures))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 from evermodel_runtime.hub.core import Hub
 from evermodel_runtime.hub.http import TEXT, HttpError, Request, Response
 from evermodel_runtime.hub.reading import count_alarms_and_records
@@ -24,4 +26,12 @@ async def ready(hub: Hub, _request: Request) -> Response:
 async def metrics(hub: Hub, _request: Request) -> Response:
     """Answer all figures."""
     alarms, records = await hub.reader.ask(count_alarms_and_records)
-    return Response(hub.metrics.expose(alarms, records), content_type=TEXT)
+    volume = shutil.disk_usage(hub.settings.data)
+    text = hub.metrics.expose(
+        alarms=alarms,
+        records=records,
+        writes_waiting=hub.writer.waiting,
+        volume_free=volume.free,
+        volume_size=volume.total,
+    )
+    return Response(text, content_type=TEXT)
