@@ -7,7 +7,7 @@ from typing import Any
 from tests.data.bad.case import BadData, invalid, undeclarable
 from tests.data.bad.good_table import CSV, column
 
-from evermodel.contract import FailureReason, PreprocessingStep
+from evermodel.contract import FailureReason, Measure, Metric, PreprocessingStep, Task
 
 FOREST = {"estimator": "RandomForestClassifier"}
 
@@ -179,6 +179,41 @@ WRONG_DECLARATIONS: tuple[BadData, ...] = (
         "'hihg'",
         "high, low",
         **estimator("LogisticRegression", class_weight={"hihg": 2.0}),
+    ),
+    undeclarable(
+        "a weight below nothing",
+        "spec.training.parameters.class_weight gives class 'high' the weight -1",
+        "0 or more",
+        **estimator("LogisticRegression", class_weight={"high": -1, "low": 1}),
+    ),
+    undeclarable(
+        "classes of which none counts",
+        "spec.training.parameters.class_weight gives every class the weight 0",
+        **estimator("LogisticRegression", class_weight={"high": 0, "low": 0}),
+    ),
+    undeclarable(
+        "a solver that lacks what is declared beside it",
+        "shrinkage not supported with 'svd' solver",
+        **estimator("LinearDiscriminantAnalysis", shrinkage="auto"),
+    ),
+    undeclarable(
+        "distances in place of rows",
+        "spec.training.parameters.metric: precomputed",
+        "Choose another",
+        **estimator("KNeighborsClassifier", metric="precomputed"),
+    ),
+    undeclarable(
+        "a parameter that is an object of Python",
+        "spec.training.parameters.kernel:",
+        "leave it out",
+        **estimator("GaussianProcessClassifier", kernel="rbf"),
+    ),
+    undeclarable(
+        "amounts of which one is nothing",
+        "The lowest target is 0",
+        make=column("class", lambda place: place % 7),
+        source={"id_column": "id"},
+        run={"estimator": "GammaRegressor", "task": Task.REGRESSION, "objective": Measure(metric=Metric.MAE)},
     ),
     undeclarable(
         "an estimator that takes no negative numbers",

@@ -9,7 +9,18 @@ import pytest
 from tests.unit.runtime.made_runs import as_csv, make_numbers, make_source, make_train_run
 from tests.unit.runtime.memory_hub import MemoryHub, surroundings
 
-from evermodel.contract import WARNING, FailureReason, Manifest, Measure, Metric
+from evermodel.contract import (
+    WARNING,
+    Ensemble,
+    EnsembleType,
+    FailureReason,
+    Manifest,
+    Measure,
+    Member,
+    Metric,
+    WarmStart,
+    WarmStartMode,
+)
 from evermodel_runtime.artifacts.manifests import load_model
 from evermodel_runtime.data.failure import JobError
 from evermodel_runtime.train.job import train
@@ -58,6 +69,101 @@ def test_weights_that_do_not_fit_the_classes_are_told(weights: dict[str, float],
 
     assert failure.value.reason is FailureReason.SPEC_INVALID
     assert "spec.training.parameters.class_weight" in failure.value.message
+
+
+def member(name: str, estimator: str) -> Member:
+    return Member(name=name, estimator=estimator, parameters={"class_weight": {"rare": 1000.0, "usual": 1.0}})
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        pytest.param(
+            {
+                "estimator": "HistGradientBoostingClassifier",
+                "parameters": {"class_weight": {"rare": 1000.0, "usual": 1.0}},
+            },
+            id="an estimator that numbers its classes",
+        ),
+        pytest.param(
+            {
+                "estimator": "VotingClassifier",
+                "ensemble": Ensemble(
+                    type=EnsembleType.VOTING,
+                    members=(member("a", "LogisticRegression"), member("b", "HistGradientBoostingClassifier")),
+                ),
+            },
+            id="members that vote",
+        ),
+        pytest.param(
+            {
+                "estimator": "StackingClassifier",
+                "ensemble": Ensemble(
+                    type=EnsembleType.STACKING,
+                    members=(member("a", "LogisticRegression"), member("b", "RidgeClassifier")),
+                    final_estimator=member("c", "LogisticRegression"),
+                ),
+            },
+            id="members that are stacked, and the final estimator",
+        ),
+        pytest.param(
+            {
+                "estimator": "BaggingClassifier",
+                "ensemble": Ensemble(type=EnsembleType.BAGGING, members=(member("a", "LogisticRegression"),)),
+            },
+            id="a member that is bagged",
+        ),
+    ],
+)
+def test_weights_count_wherever_they_are_declared(declared: dict[str, Any]) -> None:
+    names = ("usual", "rare")
+    rows = [row | {"kind": names[place % 12 == 0]} for place, row in enumerate(make_numbers(600))]
+    hub = MemoryHub(datasets={"flowers.csv": as_csv(rows)})
+
+    model = load_model(hub, train(make_train_run(**declared), surroundings(hub)).manifest)
+
+    asked = np.random.default_rng(1).normal(size=(200, 2)).astype(np.float32)
+    assert np.mean(model.scorer.predict(asked) == "rare") > 0.2  # one row in twelve is
+
+
+def test_a_wrong_weight_of_a_member_is_told_by_its_place() -> None:
+    hub = MemoryHub(datasets={"flowers.csv": RARE})
+    ensemble = Ensemble(type=EnsembleType.VOTING, members=(Member(name="a", estimator="SVC"), member("b", "LinearSVC")))
+
+    with pytest.raises(JobError, match=r"ensemble\.members\[1\]\.parameters\.class_weight names 'rare'"):
+        train(make_train_run(estimator="VotingClassifier", ensemble=ensemble), surroundings(hub))
+
+
+@pytest.mark.parametrize(
+    ("estimator", "mode", "larger"),
+    [
+        pytest.param("SGDClassifier", WarmStartMode.CONTINUE, {}, id="weights learn on"),
+        pytest.param("RandomForestClassifier", WarmStartMode.GROW, {"n_estimators": 120}, id="trees are added"),
+    ],
+)
+def test_a_model_with_weights_of_classes_is_started_from(
+    estimator: str, mode: WarmStartMode, larger: dict[str, Any]
+) -> None:
+    hub = MemoryHub(datasets={"flowers.csv": RARE})
+    parameters: dict[str, Any] = {"class_weight": {"0": 1.0, "1": 5.0}}
+    run = make_train_run(estimator=estimator, parameters=parameters, warm_start=WarmStart(mode=mode))
+    champion = train(run, surroundings(hub)).manifest
+    hub.datasets["flowers.csv"] += RARE.split(b"\n", 1)[1].replace(b".", b".1")
+
+    start = WarmStart(mode=mode, champion=champion)
+    run = make_train_run(estimator=estimator, parameters=parameters | larger, version=2, warm_start=start)
+
+    assert train(run, surroundings(hub)).started_from == champion
+
+
+def test_a_class_whose_rows_are_all_held_out_is_warned_of() -> None:
+    rows = [row | {"kind": "rare" if place == 6 else row["kind"]} for place, row in enumerate(make_numbers(60))]
+    hub = MemoryHub(datasets={"flowers.csv": as_csv(rows)})
+
+    report = train(make_train_run(), surroundings(hub))
+
+    assert hub.manifest(report.manifest).classes == ("rose", "tulip")
+    assert [note for note in report.notes if "all rows of class 'rare' are held out" in note]
 
 
 @pytest.mark.parametrize(

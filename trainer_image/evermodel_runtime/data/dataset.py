@@ -118,8 +118,8 @@ def read_dataset(
     hashes = row_hashes(features)
     if (hashes == hashes[0]).all():
         raise data_error(
-            f"{file.name}: every row holds the same values in all features ({listed(names)}), so nothing can be learnt "
-            "from them. Add columns that differ, or name others in spec.data.features."
+            f"{file.name}: every row holds the same values in all features ({listed(names)}), numbers as 32-bit "
+            "floats, so nothing can be learnt from them. Add columns that differ, or name others in spec.data.features."
         )
     repeated = source.id_column is None and rows_repeat(hashes)
     known_by = hashes_of_source(hashes) if repeated else hashes

@@ -122,6 +122,10 @@ TREES = frozenset(
 """Those that compare values with thresholds: the last bit of a value can decide."""
 
 
+PRECOMPUTED = "precomputed"
+"""A metric or kernel of estimators that look at pairs of rows."""
+
+
 def make_estimator(
     name: str,
     parameters: Mapping[str, Any],
@@ -172,8 +176,18 @@ def check_parameters(made: Any, parameters: Mapping[str, Any], field: str, names
         try:
             made._validate_params()  # noqa: SLF001 - the checks of fit, before the data is read
         except ValueError as error:
-            raise spec_error(f"{field}.{parameter}: {error}") from error
+            advice = " JSON has no such values: leave it out." if _of_python(str(error)) else ""
+            raise spec_error(f"{field}.{parameter}: {error}{advice}") from error
+        if value == PRECOMPUTED:
+            raise spec_error(
+                f"{field}.{parameter}: {PRECOMPUTED} wants distances between rows in place of the rows. Choose another."
+            )
     return made
+
+
+def _of_python(said: str) -> bool:
+    """Whether scikit-learn asks for an object of Python, and nothing else would do."""
+    return any(f"must be {kind}" in said for kind in ("an instance of 'sklearn", "an object implementing"))
 
 
 def has_trees(estimator: Any) -> bool:

@@ -74,6 +74,7 @@ def warnings_of(run: TrainRun, dataset: Dataset) -> list[str]:
     told = _telling_columns(dataset)
     if run.task is Task.REGRESSION:
         return told + _zeros_under_mape(run, dataset)
+    told += _held_out_classes(dataset)
     return told + (_imbalance(dataset) if run.objective.metric is Metric.ACCURACY else [])
 
 
@@ -100,6 +101,22 @@ def _zeros_under_mape(run: TrainRun, dataset: Dataset) -> list[str]:
         (
             f"{WARNING}the target is 0 in {zeros:,} of {len(dataset.target.labels):,} rows, where a relative error is "
             "beyond all bounds, so that mape says nothing. Choose mae or rmse in spec.objective.metric."
+        )
+    ]
+
+
+def _held_out_classes(dataset: Dataset) -> list[str]:
+    """Say which classes are so rare that all their rows are held out: they are never answered, and always wrong."""
+    labels = dataset.target.labels
+    unknown = sorted({*labels[dataset.reference].tolist()} - {*labels[~dataset.reference].tolist()})
+    if not unknown:
+        return []
+    names = listed([repr(shortened(label_text(label), LONGEST_LABEL)) for label in unknown[:SHOWN]])
+    others = f" and {len(unknown) - SHOWN:,} more" if len(unknown) > SHOWN else ""
+    return [
+        (
+            f"{WARNING}all rows of class {names}{others} are held out, so that it is not learnt and always answered "
+            "wrongly. Give it more rows, or remove it."
         )
     ]
 

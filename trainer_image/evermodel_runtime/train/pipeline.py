@@ -21,6 +21,9 @@ from evermodel_runtime.train.estimators import has_trees
 from evermodel_runtime.train.preprocessing import preprocessing_of
 
 NEGATIVE = "Negative values in data"
+OUT_OF_RANGE = "out of the valid range of the loss"
+FIT_ERRORS = (ArithmeticError, NotImplementedError, TypeError, ValueError)
+"""What scikit-learn raises for parameters that do not go together, or not with the data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +67,10 @@ class Recipe:
             learnt.pipeline.predict(
                 table(rows[:1])
             )  # some say only now that there are too few rows for their parameters
-        except (ValueError, TypeError) as error:
+        except FIT_ERRORS as error:
             raise spec_error(
                 f"scikit-learn could not fit {len(rows):,} rows as spec.training declares (estimator, parameters, "
-                f"preprocessing): {error}{_where_negative(rows, str(error))}"
+                f"preprocessing): {error}{_where_negative(rows, str(error))}{_where_too_low(labels, str(error))}"
             ) from error
         return learnt
 
@@ -83,6 +86,16 @@ def _where_negative(rows: FeatureRows, said: str) -> str:
                 "step, leave it out of spec.data.features, or choose another estimator."
             )
     return ""
+
+
+def _where_too_low(labels: Labels, said: str) -> str:
+    """Name a target that a loss is not made for, where scikit-learn says only that there is one."""
+    if OUT_OF_RANGE not in said:
+        return ""
+    return (
+        f" The lowest target is {labels.min():.6g}: those of counts and amounts want none below 0, some none at 0. "
+        "Choose another estimator or loss, or leave such rows out."
+    )
 
 
 def table(rows: FeatureRows) -> Any:

@@ -18,6 +18,7 @@ from evermodel_runtime.data.rows import Labels
 from evermodel_runtime.train import growing
 from evermodel_runtime.train.age_weights import weighing
 from evermodel_runtime.train.base import PLACE, Base, CannotStartError
+from evermodel_runtime.train.class_weights import by_text, with_weights_of
 from evermodel_runtime.train.epochs import check_parameters, in_epochs, one_pass
 from evermodel_runtime.train.estimators import make_estimator
 from evermodel_runtime.train.hidden_layers import HiddenLayers
@@ -84,7 +85,7 @@ def more_trees(base: Base, run: TrainRun) -> int:
     declared = make_estimator(run.estimator, run.parameters, run.seed, task=run.task).get_params(deep=False)
     own = base.estimator.get_params(deep=False)
     for name in sorted(declared.keys() - WITHOUT_MEANING - {"n_estimators"}):
-        if declared[name] != own.get(name):
+        if by_text(declared[name]) != by_text(own.get(name)):
             raise CannotStartError(
                 f"its {name} is {own.get(name)!r} and {declared[name]!r} is declared: only trees grow"
             )
@@ -130,7 +131,7 @@ def _learning_on(base: Base, estimator: Any, run: TrainRun, say: Say) -> Way:
         own = copy.deepcopy(estimator)
         _require_same_answers(base, own, base.pipeline[:-1].transform(rows[:COMPARED]) if steps else rows[:COMPARED])
         frozen = [("features", FrozenEstimator(Pipeline(steps)))] if steps else []
-        learnt = way(Pipeline([*frozen, ("estimator", own)]), rows, labels, weights)
+        learnt = way(with_weights_of(Pipeline([*frozen, ("estimator", own)]), labels), rows, labels, weights)
         return _thawed(learnt)
 
     return learn
