@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import requests
+from msgspec import UNSET, UnsetType
 from tests.contract.job_processes import KEY, MODEL, START_SECONDS, Hub, free_port, start_process, until_up
 from tests.unit.serve.made_models import Made
 
@@ -26,6 +27,7 @@ class Pod:
     config: ServeConfig
     log: Path
     port: int
+    drain_seconds: float = 0
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -38,15 +40,20 @@ class Pod:
             TOKEN_ENV: role_token(KEY, MODEL, Role.SERVER),
             "EVERMODEL_PORT": str(self.port),
             "EVERMODEL_HOST": "127.0.0.1",
-            "EVERMODEL_DRAIN_SECONDS": "0",
+            "EVERMODEL_DRAIN_SECONDS": str(self.drain_seconds),
         }
         with self.log.open("ab") as log:
             self.process = start_process(["serve"], environ, stdout=log, stderr=log)
 
+    @property
+    def grpc_address(self) -> str:
+        return f"127.0.0.1:{self.config.grpc_port}"
+
     def wait(self) -> None:
         with requests.Session() as session:
             session.mount(self.url, requests.adapters.HTTPAdapter(max_retries=until_up()))
-            session.get(f"{self.url}/v2/health/ready", timeout=START_SECONDS).raise_for_status()
+            asked = {"connection": "close"}  # a pod that drains would wait for it
+            session.get(f"{self.url}/v2/health/ready", headers=asked, timeout=START_SECONDS).raise_for_status()
 
     def kill(self) -> None:
         if self.process is not None:
@@ -55,9 +62,9 @@ class Pod:
 
 
 @contextmanager
-def serving(hub: Hub, config: ServeConfig) -> Iterator[Pod]:
+def serving(hub: Hub, config: ServeConfig, *, drain_seconds: float = 0) -> Iterator[Pod]:
     """Serve a version, and end the pod in the end."""
-    pod = Pod(config, hub.folder / "pod.log", free_port())
+    pod = Pod(config, hub.folder / "pod.log", free_port(), drain_seconds)
     try:
         pod.start()
         pod.wait()
@@ -67,13 +74,31 @@ def serving(hub: Hub, config: ServeConfig) -> Iterator[Pod]:
 
 
 @contextmanager
-def ready_pod(hub: Hub, made: Made, *, capture: bool = False) -> Iterator[Pod]:
+def ready_pod(
+    hub: Hub,
+    made: Made,
+    *,
+    capture: bool = False,
+    grpc_port: int | UnsetType = UNSET,
+    drain_seconds: float = 0,
+) -> Iterator[Pod]:
     """Publish an artifact and serve it."""
     client = hub.client()
     client.put_blob(made.onnx)
-    manifest = client.put_blob(made.manifest_bytes)
-    config = ServeConfig(
-        namespace="ml", model=MODEL, version=VERSION, hub_url=hub.url, manifest=manifest, capture=capture
-    )
-    with serving(hub, config) as pod:
+    client.put_blob(made.manifest_bytes)
+    config = config_of(hub, made, capture=capture, grpc_port=grpc_port)
+    with serving(hub, config, drain_seconds=drain_seconds) as pod:
         yield pod
+
+
+def config_of(hub: Hub, made: Made, *, capture: bool = False, grpc_port: int | UnsetType = UNSET) -> ServeConfig:
+    """Return what a pod is told that serves an artifact."""
+    return ServeConfig(
+        namespace="ml",
+        model=MODEL,
+        version=VERSION,
+        hub_url=hub.url,
+        manifest=made.digest,
+        capture=capture,
+        grpc_port=grpc_port,
+    )

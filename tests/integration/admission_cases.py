@@ -793,6 +793,12 @@ MISTAKES = (
         says=OWN_VARIABLES,
     ),
     Mistake(
+        what="gRPC at the port of HTTP",
+        spec={"serving.grpc": {"port": 80}},
+        at="spec.serving.grpc.port",
+        says="should be greater than or equal to 1024",
+    ),
+    Mistake(
         what="a variable twice",
         spec={"serving.template.env": [{"name": "A"}, {"name": "A"}]},
         at="spec.serving.template.env[1]",

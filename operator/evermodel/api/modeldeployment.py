@@ -71,6 +71,7 @@ __all__ = [
     "Evaluation",
     "EvaluationMetric",
     "FinalEstimator",
+    "Grpc",
     "Holdout",
     "ImportedModel",
     "Improvement",
@@ -201,10 +202,20 @@ class Evaluation(Resource, frozen=True, kw_only=True):
     slices: Annotated[tuple[Slice, ...], Meta(max_length=8, description="Groups of rows to look at apart.")] = ()
 
 
+class Grpc(Resource, frozen=True, kw_only=True):
+    """Answer the Open Inference Protocol by gRPC too, at a port of its own of the model's Service."""
+
+    port: Annotated[
+        int,
+        Meta(ge=1024, le=65_535, description="Of the Service. Clients of Triton look for 8001, of KServe for 9000."),
+    ] = 9000
+
+
 class Serving(Resource, frozen=True, kw_only=True):
     """How the champion is served."""
 
     replicas: Annotated[int, Meta(ge=0, le=1000, description="Serving pods of the champion.")] = 1
+    grpc: Grpc | None = None
     template: PodTemplate = PodTemplate()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from evermodel.contract.drift import BinCounts
 from evermodel.contract.message import Message, Scalar
@@ -20,6 +20,8 @@ class ServeConfig(Message, frozen=True, kw_only=True):
     hub_url: str
     manifest: str
     capture: bool = False
+    grpc_port: int | UnsetType = UNSET
+    """Where gRPC answers. Not written where there is none, so that pods of earlier releases are not replaced."""
 
 
 class PredictRequest(Struct, frozen=True):

@@ -29,6 +29,8 @@ HUB: Final = "evermodel-hub"
 HUB_PORT: Final = 8080
 SERVE_PORT: Final = 8080
 SERVICE_PORT: Final = 80
+GRPC_PORT: Final = 9000
+"""Of serving pods, as in the serving runtimes of KServe; their Service may have another."""
 HUB_KEY_ENTRY: Final = "key"
 """Entry of the hub's Secret that only its pod uses."""
 UPLOAD_TOKEN_ENTRY: Final = "upload"  # noqa: S105 - the name of an entry

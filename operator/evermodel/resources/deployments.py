@@ -61,7 +61,12 @@ def build_deployment(model: ModelView, version: VersionView, settings: OperatorS
                             ),
                         ),
                         requests=REQUESTS,
-                        **serves_http(names.SERVE_PORT, ready="/v2/health/ready", live="/v2/health/live"),
+                        **serves_http(
+                            names.SERVE_PORT,
+                            ready="/v2/health/ready",
+                            live="/v2/health/live",
+                            grpc_port=None if serving.grpc is None else names.GRPC_PORT,
+                        ),
                     ),
                     grace_seconds=_GRACE_SECONDS,
                     topologySpreadConstraints=[
@@ -86,5 +91,6 @@ def _config(model: ModelView, version: VersionView, settings: OperatorSettings) 
         hub_url=settings.hub_url,
         manifest=version.status.manifest or "",
         capture=model.spec.retraining.data.include_feedback or model.spec.monitoring.offline is not None,
+        grpc_port=msgspec.UNSET if model.spec.serving.grpc is None else names.GRPC_PORT,
     )
     return msgspec.json.encode(config).decode()

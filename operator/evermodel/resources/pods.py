@@ -14,6 +14,8 @@ USER: Final = 65532
 """User and group of the images."""
 HTTP: Final = "http"
 """Name of the port of what answers requests."""
+GRPC: Final = "grpc"
+"""Name of the port of what answers them by gRPC."""
 RESTRICTED: Final = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -161,10 +163,11 @@ def from_secret(variable: str, secret: str, entry: str) -> Part:
     return {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": entry}}}
 
 
-def serves_http(port: int, *, ready: str, live: str) -> Part:
+def serves_http(port: int, *, ready: str, live: str, grpc_port: int | None = None) -> Part:
     """Return the fields of a container that answers at a port, with the paths that say whether it can."""
+    ports = {HTTP: port} if grpc_port is None else {HTTP: port, GRPC: grpc_port}
     return {
-        "ports": [{"name": HTTP, "containerPort": port, "protocol": "TCP"}],
+        "ports": [{"name": name, "containerPort": each, "protocol": "TCP"} for name, each in ports.items()],
         "readinessProbe": _probe(ready, period=2, failures=3),
         "livenessProbe": _probe(live, period=10, failures=6),
     }

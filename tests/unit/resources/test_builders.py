@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from tests.unit.resources import made
 
-from evermodel.api.modeldeployment import Estimator, Serving, Training
+from evermodel.api.modeldeployment import Estimator, Grpc, Serving, Training
 from evermodel.api.template import EnvVar, PodTemplate, Resources, Toleration, TolerationOperator
-from evermodel.contract import RUN_ENV, SOURCE_MOUNT, FreshRange, OfflineRun, TrainRun
+from evermodel.contract import RUN_ENV, SERVE_ENV, SOURCE_MOUNT, FreshRange, OfflineRun, ServeConfig, TrainRun
 from evermodel.core import names
 from evermodel.core.builders import fingerprint
 from evermodel.core.names import Component
@@ -142,6 +142,36 @@ def test_serving_pods_are_not_restarted_by(change: str) -> None:
     spec, settings = UNRELATED[change]
     after = BUILDERS.deployment(made.model(spec), made.version(), settings)
     assert after["spec"]["template"] == before["spec"]["template"]
+
+
+GRPC = made.changed(serving=Serving(grpc=Grpc(port=8001)))
+
+
+def test_grpc_has_a_port_of_its_own_in_pods_and_in_their_service_where_it_is_declared() -> None:
+    template = BUILDERS.deployment(made.model(GRPC), made.version(), made.SETTINGS)["spec"]["template"]
+    [container] = template["spec"]["containers"]
+    env = {variable["name"]: variable for variable in container["env"]}
+    config = msgspec.json.decode(env[SERVE_ENV]["value"], type=ServeConfig)
+    _, port = BUILDERS.service(made.model(GRPC), 1)["spec"]["ports"]
+
+    assert {one["name"]: one["containerPort"] for one in container["ports"]} == {"http": 8080, "grpc": 9000}
+    assert config.grpc_port == port["targetPort"] == 9000
+    assert (port["name"], port["port"], port["appProtocol"]) == ("grpc", 8001, "kubernetes.io/h2c")
+
+
+def test_pods_of_a_model_without_grpc_are_told_nothing_of_it_so_that_those_of_earlier_releases_stay() -> None:
+    template = BUILDERS.deployment(made.model(), made.version(), made.SETTINGS)["spec"]["template"]
+    service = BUILDERS.service(made.model(), 1)
+    assert "grpc" not in repr([template, service]).lower()
+
+
+def test_another_port_of_the_service_leaves_the_pods_as_they_are() -> None:
+    other = made.changed(serving=Serving(grpc=Grpc(port=9001)))
+    one, another = (
+        BUILDERS.deployment(made.model(spec), made.version(), made.SETTINGS)["spec"]["template"]
+        for spec in (GRPC, other)
+    )
+    assert one == another
 
 
 def test_a_digest_tells_one_manifest_from_another() -> None:

@@ -39,6 +39,9 @@ def binary_answer(value: Any, content: Sequence[bytes]) -> Answer:
 def error_answer(status: int, message: str, *, retry_after: str | None = None) -> Answer:
     """Say what is wrong as the protocol has it: {"error": sentence}."""
     headers = ((b"retry-after", retry_after.encode()),) if retry_after is not None else ()
-    if len(message) > LONGEST_MESSAGE:
-        message = message[:LONGEST_MESSAGE] + "…"
-    return Answer(status, _encode(ErrorResponse(message)), headers=headers)
+    return Answer(status, _encode(ErrorResponse(shortened(message))), headers=headers)
+
+
+def shortened(message: str) -> str:
+    """Return what of an error's message is told."""
+    return message if len(message) <= LONGEST_MESSAGE else message[:LONGEST_MESSAGE] + "…"

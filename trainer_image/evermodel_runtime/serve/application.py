@@ -4,21 +4,19 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import evermodel
 from evermodel.contract import ServeConfig
 from evermodel_runtime.serve.answers import HEADER_LENGTH, JSON, Answer, error_answer, json_answer
 from evermodel_runtime.serve.bodies import check_type, decompressed
 from evermodel_runtime.serve.feedback import FeedbackForwarder
 from evermodel_runtime.serve.inference import Inference
 from evermodel_runtime.serve.measures import Measures
-from evermodel_runtime.serve.metadata import model_metadata
+from evermodel_runtime.serve.metadata import SERVER, model_metadata, not_here
 from evermodel_runtime.serve.openapi import document
 from evermodel_runtime.serve.protocol import (
     Liveness,
     ModelList,
     ModelReadiness,
     RequestError,
-    ServerMetadata,
     ServerReadiness,
 )
 from evermodel_runtime.serve.readiness import Readiness
@@ -65,7 +63,7 @@ class Application:
 
     def _make_routes(self) -> dict[str, Route]:
         routes = {
-            "/v2": Route("server", get=_server_metadata),
+            "/v2": Route("server", get=lambda: json_answer(SERVER)),
             "/v2/health/live": Route("live", get=lambda: json_answer(Liveness(live=True))),
             "/v2/health/ready": Route("ready", get=self._ready),
             f"{self._model_path}/feedback": Route("feedback", post=self._take_feedback),
@@ -106,6 +104,8 @@ class Application:
     async def _later(self, route: Route | None, request: Request, coming: Awaitable[Answer]) -> Answer:
         try:
             answer = await coming
+        except RequestError as error:
+            answer = error_answer(error.status, str(error))
         except Exception:
             log.exception("a request failed", extra={"path": request.path})
             answer = error_answer(500, FAILED)
@@ -164,8 +164,7 @@ class Application:
         return json_answer(ModelReadiness(self._config.model, ready=True))
 
     def _not_ready(self) -> Answer:
-        reason = self._readiness.reason or "starting"
-        return error_answer(503, f"the model is not ready: {reason}", retry_after=NOT_READY_RETRY)
+        return error_answer(503, self._readiness.not_ready(), retry_after=NOT_READY_RETRY)
 
     def _metrics(self) -> Answer:
         self._measures.ready.set(0 if self._readiness.why_not() else 1)
@@ -178,18 +177,13 @@ class Application:
         return json_answer(document(self._config, names, schema))
 
     def _unknown(self, path: str) -> str:
+        other = None
         match path.removesuffix(":predict").split("/")[1:]:
-            case ["v1" | "v2", "models", model, *_] if model != self._config.model:
-                return f"model {model[:80]!r} is not here: this server has {self._config.model!r}"
-            case ["v1" | "v2", "models", _, "versions", version, *_] if version != str(self._config.version):
-                return f"version {version[:20]!r} is not here: this server has version {self._config.version}"
-        return f"there is nothing at this path: see {self._model_path}"
-
-
-def _server_metadata() -> Answer:
-    return json_answer(
-        ServerMetadata(name="evermodel", version=evermodel.__version__, extensions=("binary_tensor_data",))
-    )
+            case ["v1" | "v2", "models", model, "versions", version, *_]:
+                other = not_here(self._config, model, version)
+            case ["v1" | "v2", "models", model, *_]:
+                other = not_here(self._config, model)
+        return other or f"there is nothing at this path: see {self._model_path}"
 
 
 def _body(request: Request) -> bytes:

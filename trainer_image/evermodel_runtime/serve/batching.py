@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, TypeVar
 
 from evermodel.contract import ModelFormat, ServeConfig
-from evermodel_runtime.serve.answers import Answer
 from evermodel_runtime.serve.ids import PredictionIds
 from evermodel_runtime.serve.inference import Asked, Inference
 from evermodel_runtime.serve.model import ModelRunError, Prediction, ServedModel
 from evermodel_runtime.serve.rows import joined
+
+T = TypeVar("T")
 
 
 class BatchingInference(Inference):
@@ -20,13 +21,13 @@ class BatchingInference(Inference):
 
     def __init__(self, config: ServeConfig, model: ServedModel, ids: PredictionIds, **more: Any) -> None:
         super().__init__(config, model, ids, **more)
-        self._waiting: list[tuple[Asked, asyncio.Future[Prediction]]] = []
+        self._waiting: list[tuple[Asked[Any], asyncio.Future[Prediction]]] = []
 
-    def _predicted(self, asked: Asked) -> Awaitable[Answer]:
+    def _predicted(self, asked: Asked[T]) -> Awaitable[T]:
         """Answer one request, together with those that were read in the same pass."""
         return self._answer_later(asked)
 
-    async def _answer_later(self, asked: Asked) -> Answer:
+    async def _answer_later(self, asked: Asked[T]) -> T:
         loop = asyncio.get_running_loop()
         if not self._waiting:
             loop.call_soon(self._predict_all)
@@ -35,7 +36,7 @@ class BatchingInference(Inference):
         try:
             return self._answered(asked, await future)
         except ModelRunError as error:
-            return self._refused(error)
+            raise self._refusal(error) from error
 
     def _predict_all(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -53,7 +54,7 @@ class BatchingInference(Inference):
                 future.set_result(prediction.between(start, stop))
             start = stop
 
-    def _predict_alone(self, asked: Asked, future: asyncio.Future[Prediction]) -> None:
+    def _predict_alone(self, asked: Asked[Any], future: asyncio.Future[Prediction]) -> None:
         if future.done():
             return
         self._measures.batch(asked.rows.count)

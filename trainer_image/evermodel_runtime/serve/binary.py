@@ -54,7 +54,7 @@ def with_binary(inputs: Sequence[InferInput], content: bytes) -> list[Tensor]:
             )
         if tensor.data is not None:
             raise RequestError(f"input {tensor.name!r} has 'data' and binary_data_size: send one of them")
-        elements = _elements(tensor, content[at : at + size])
+        elements = read_elements(tensor.name, tensor.datatype, content[at : at + size])
         tensors.append(BinaryTensor(tensor.name, tensor.shape, tensor.datatype, elements))
         at += size
     if at != len(content):
@@ -62,21 +62,22 @@ def with_binary(inputs: Sequence[InferInput], content: bytes) -> list[Tensor]:
     return tensors
 
 
-def _elements(tensor: InferInput, content: bytes) -> NDArray[Any] | list[str]:
-    if tensor.datatype is Datatype.BYTES:
-        return _texts(tensor, content)
-    kind = TYPES[tensor.datatype]
+def read_elements(name: str, datatype: Datatype, content: bytes) -> NDArray[Any] | list[str]:
+    """Return the elements of the input of a name."""
+    if datatype is Datatype.BYTES:
+        return _texts(name, content)
+    kind = TYPES[datatype]
     if len(content) % kind.itemsize:
         raise RequestError(
-            f"input {tensor.name!r} has {len(content):,} bytes, which are no whole number of {tensor.datatype.value}, "
+            f"input {name!r} has {len(content):,} bytes, which are no whole number of {datatype.value}, "
             f"of {kind.itemsize} bytes each"
         )
-    if tensor.datatype is Datatype.BOOL and content.strip(b"\0\1"):
-        raise RequestError(f"input {tensor.name!r} has bytes that are no BOOL: 0 or 1 is one")
+    if datatype is Datatype.BOOL and content.strip(b"\0\1"):
+        raise RequestError(f"input {name!r} has bytes that are no BOOL: 0 or 1 is one")
     return np.frombuffer(content, kind)
 
 
-def _texts(tensor: InferInput, content: bytes) -> list[str]:
+def _texts(name: str, content: bytes) -> list[str]:
     texts: list[str] = []
     at = 0
     while at < len(content):
@@ -84,13 +85,13 @@ def _texts(tensor: InferInput, content: bytes) -> list[str]:
         at = start + int.from_bytes(content[at:start], "little")
         if start > len(content) or at > len(content):
             raise RequestError(
-                f"input {tensor.name!r} ends within element {len(texts)}: each is {LENGTH_BYTES} bytes, its length "
+                f"input {name!r} ends within element {len(texts)}: each is {LENGTH_BYTES} bytes, its length "
                 "from the lowest byte, and then so many bytes of UTF-8"
             )
         try:
             texts.append(content[start:at].decode())
         except UnicodeDecodeError as error:
-            raise RequestError(f"element {len(texts)} of input {tensor.name!r} is no UTF-8: {error}") from error
+            raise RequestError(f"element {len(texts)} of input {name!r} is no UTF-8: {error}") from error
     return texts
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import socket
+from collections.abc import Awaitable, Callable
 
 import uvicorn
 
@@ -31,6 +33,8 @@ class DrainingServer(WebServer):
         self._readiness = readiness
         self._drain_seconds = drain_seconds
         self._drain_began: float | None = None
+        self.beside: Callable[[], Awaitable[None]] | None = None
+        """Ends another way in, when this one ends."""
 
     def stop(self) -> None:
         """Start to drain; the second call ends it at once."""
@@ -45,6 +49,13 @@ class DrainingServer(WebServer):
         if self._readiness.reason is not None:
             self.should_exit = True  # it never was ready: no Service sends anything here
         self._readiness.draining = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish what is in flight, and end."""
+        if self.beside is None:
+            await super().shutdown(sockets)
+        else:
+            await asyncio.gather(super().shutdown(sockets), self.beside())
 
     async def on_tick(self, counter: int) -> bool:
         """Tell, ten times a second, whether it is time to stop."""

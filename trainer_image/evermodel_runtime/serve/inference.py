@@ -3,13 +3,13 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from numpy.typing import NDArray
 
 from evermodel.contract import PredictResponse, Scalar, ServeConfig, label_text
-from evermodel_runtime.serve.answers import Answer, binary_answer, error_answer, json_answer
+from evermodel_runtime.serve.answers import Answer, binary_answer, json_answer
 from evermodel_runtime.serve.binary import SIZE, encoded, split, with_binary
 from evermodel_runtime.serve.binning import BinCounter
 from evermodel_runtime.serve.captures import CaptureBuffer
@@ -31,6 +31,7 @@ from evermodel_runtime.serve.protocol import (
     InferResponse,
     RequestError,
     ResponseParameters,
+    Tensor,
     decode_request,
 )
 from evermodel_runtime.serve.rows import Rows, read_rows
@@ -41,9 +42,10 @@ PREDICTION = "prediction"
 PROBABILITIES = "probabilities"
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
-class Asked(msgspec.Struct, frozen=True, gc=False):
+class Asked(msgspec.Struct, Generic[T], frozen=True, gc=False):
     """A request that was read and checked."""
 
     id: str | None
@@ -51,12 +53,18 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     """Those that are wanted, and whether as bytes."""
     rows: Rows
     started: float
-    form: Callable[["Asked", list[str], Prediction], Answer]
+    form: "Form[T]"
     """Puts the answer, with the rows' ids, into the form that the request came in."""
 
 
+Form = Callable[[Asked[T], list[str], Prediction], T]
+
+
 class Inference:
-    """Answers POST …/infer and …:predict with a loaded model."""
+    """Answers POST …/infer and …:predict, and gRPC, with a loaded model.
+
+    What cannot be answered is a RequestError, raised at once or by what is awaited.
+    """
 
     def __init__(
         self,
@@ -71,8 +79,8 @@ class Inference:
         self.model = model
         self.bins: BinCounter | None = None
         """Set once what the model learnt from is known."""
-        self._name = config.model
-        self._version = str(config.version)
+        self.name = config.model
+        self.version = str(config.version)
         self._ids = ids
         self._captures = captures
         self._measures = measures
@@ -82,7 +90,7 @@ class Inference:
         self._classes = _as_answered(model.label_type, model.manifest.classes)
 
     def answer(self, body: bytes, header_length: bytes | None = None) -> Answer | Awaitable[Answer]:
-        """Answer one request; never raises for what a caller sent.
+        """Answer one request of tensors as REST has them.
 
         Parameters
         ----------
@@ -93,27 +101,56 @@ class Inference:
         """
         try:
             asked = self._read(body, header_length)
-        except RequestError as error:
-            return self._refused_unread(error)
+        except RequestError:
+            self._measures.refused += 1
+            raise
         return self._predicted(asked)
 
     def answer_plainly(self, body: bytes) -> Answer | Awaitable[Answer]:
-        """Answer one request of plain JSON; never raises for what a caller sent."""
+        """Answer one request of plain JSON."""
         started = time.perf_counter()
         try:
             rows = read_instances(self.model.schema, body)
-        except RequestError as error:
-            return self._refused_unread(error)
+        except RequestError:
+            self._measures.refused += 1
+            raise
         return self._predicted(Asked(None, self._all_outputs, rows, started, self._plain))
 
-    def _predicted(self, asked: Asked) -> Answer | Awaitable[Answer]:
+    def answer_as(self, form: Form[T], read: Callable[[], tuple[InferRequest, Sequence[Tensor]]]) -> T | Awaitable[T]:
+        """Answer one request that comes otherwise than as JSON.
+
+        Parameters
+        ----------
+        form : callable
+            Makes the answer of the request, its rows' ids and the prediction.
+        read : callable
+            Returns the request, and its inputs.
+        """
+        started = time.perf_counter()
+        try:
+            request, inputs = read()
+            rows = read_rows(self.model.schema, inputs)
+            asked = Asked(request.id, self._wanted(request), rows, started, form)
+        except RequestError:
+            self._measures.refused += 1
+            raise
+        return self._predicted(asked)
+
+    def elements(self, name: str, prediction: Prediction) -> tuple[Datatype, tuple[int, ...], list[Any] | NDArray[Any]]:
+        """Return type, shape and elements of an output, flat."""
+        if name == PROBABILITIES and prediction.probabilities is not None:
+            return Datatype.FP64, prediction.probabilities.shape, prediction.probabilities.ravel()
+        labels = self._labels(prediction)
+        return self.model.label_type, (len(labels),), labels
+
+    def _predicted(self, asked: Asked[T]) -> T | Awaitable[T]:
         self._measures.batch(asked.rows.count)
         try:
             return self._answered(asked, self.model.predict(asked.rows.inputs()))
         except ModelRunError as error:
-            return self._refused(error)
+            raise self._refusal(error) from error
 
-    def _read(self, body: bytes, header_length: bytes | None) -> Asked:
+    def _read(self, body: bytes, header_length: bytes | None) -> Asked[Answer]:
         started = time.perf_counter()
         if header_length is None and not self.model.schema.texts:
             matrix = read_matrix(self.model.schema, body)
@@ -126,7 +163,7 @@ class Inference:
         inputs = request.inputs if content is None else with_binary(request.inputs, content)
         return Asked(request.id, outputs, read_rows(self.model.schema, inputs), started, self._tensors)
 
-    def _answered(self, asked: Asked, prediction: Prediction) -> Answer:
+    def _answered(self, asked: Asked[T], prediction: Prediction) -> T:
         ids = self._ids.issue(prediction.signed, self._clock())
         if self._captures is not None:
             self._captures.keep(ids, asked.rows, asked.started)
@@ -136,11 +173,11 @@ class Inference:
         self._measures.inference(asked.rows.count, time.perf_counter() - asked.started)
         return answer
 
-    def _tensors(self, asked: Asked, ids: list[str], prediction: Prediction) -> Answer:
+    def _tensors(self, asked: Asked[Answer], ids: list[str], prediction: Prediction) -> Answer:
         content: list[bytes] = []
         response = InferResponse(
-            model_name=self._name,
-            model_version=self._version,
+            model_name=self.name,
+            model_version=self.version,
             id=asked.id or ids[0],
             parameters=ResponseParameters(ids),
             outputs=[
@@ -149,12 +186,12 @@ class Inference:
         )
         return binary_answer(response, content) if content else json_answer(response)
 
-    def _plain(self, _asked: Asked, ids: list[str], prediction: Prediction) -> Answer:
+    def _plain(self, _asked: Asked[Answer], ids: list[str], prediction: Prediction) -> Answer:
         response = PredictResponse(
             predictions=self._labels(prediction),
             prediction_ids=ids,
-            model_name=self._name,
-            model_version=self._version,
+            model_name=self.name,
+            model_version=self.version,
             probabilities=None if prediction.probabilities is None else prediction.probabilities.tolist(),
             classes=None if prediction.probabilities is None else self._classes,
         )
@@ -174,38 +211,26 @@ class Inference:
 
     def _output(self, name: str, prediction: Prediction, content: list[bytes] | None) -> InferOutput:
         """Return an output, its elements within it or, where there is one, at the end of ``content``."""
-        datatype, shape, elements = self._elements(name, prediction)
+        datatype, shape, elements = self.elements(name, prediction)
         if content is None:
             return InferOutput(name, datatype, shape, elements if isinstance(elements, list) else elements.tolist())
         content.append(encoded(datatype, elements))
         return InferOutput(name, datatype, shape, parameters={SIZE: len(content[-1])})
 
-    def _elements(
-        self, name: str, prediction: Prediction
-    ) -> tuple[Datatype, tuple[int, ...], list[Any] | NDArray[Any]]:
-        if name == PROBABILITIES and prediction.probabilities is not None:
-            return Datatype.FP64, prediction.probabilities.shape, prediction.probabilities.ravel()
-        labels = self._labels(prediction)
-        return self.model.label_type, (len(labels),), labels
-
     def _labels(self, prediction: Prediction) -> list[Any]:
         return prediction.signed if self.model.label_type is Datatype.BYTES else prediction.labels
 
-    def _refused_unread(self, error: RequestError) -> Answer:
-        self._measures.refused += 1
-        return error_answer(error.status, str(error))
-
-    def _refused(self, error: ModelRunError) -> Answer:
+    def _refusal(self, error: ModelRunError) -> RequestError:
         """With text columns a run fails for a category that training has not seen; with numbers it never should."""
         if isinstance(error, RowsNotAnsweredError):
             self._measures.refused += 1
-            return error_answer(400, f"the model does not answer these rows: {error}")
+            return RequestError(f"the model does not answer these rows: {error}")
         if self.model.schema.texts and not isinstance(error, ModelMismatchError):
             self._measures.refused += 1
-            return error_answer(400, f"the model cannot score these rows, perhaps for a text it does not know: {error}")
+            return RequestError(f"the model cannot score these rows, perhaps for a text it does not know: {error}")
         log.error("the model failed", extra={"error": str(error)})
         self._measures.errors += 1
-        return error_answer(500, f"the model failed on these rows: {error}")
+        return RequestError(f"the model failed on these rows: {error}", 500)
 
 
 def _as_answered(datatype: Datatype, classes: Sequence[Scalar]) -> list[Scalar]:

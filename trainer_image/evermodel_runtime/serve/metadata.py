@@ -1,10 +1,12 @@
-"""What a model takes and answers, as the protocol describes it."""
+"""What this server is, and what its model takes and answers, as the protocol describes it."""
 
+import evermodel
 from evermodel.contract import ColumnKind, ServeConfig
 from evermodel_runtime.serve.inference import LABEL, PREDICTION, PROBABILITIES
 from evermodel_runtime.serve.model import ServedModel
-from evermodel_runtime.serve.protocol import Datatype, ModelMetadata, TensorMetadata
+from evermodel_runtime.serve.protocol import Datatype, ModelMetadata, ServerMetadata, TensorMetadata
 
+SERVER = ServerMetadata(name="evermodel", version=evermodel.__version__, extensions=("binary_tensor_data",))
 MATRIX = "X"
 DATE_TIME = "date-time"
 """How OpenAPI calls times in ISO 8601."""
@@ -19,6 +21,18 @@ def model_metadata(config: ServeConfig, model: ServedModel) -> ModelMetadata:
         inputs=_inputs(model),
         outputs=_outputs(model),
     )
+
+
+def not_here(config: ServeConfig, model: str, version: str = "") -> str | None:
+    """Say that another model or version is served here than the one that a caller asks for; None where it is the one.
+
+    Without a version any will do.
+    """
+    if model != config.model:
+        return f"model {model[:80]!r} is not here: this server has {config.model!r}"
+    if version not in {"", str(config.version)}:
+        return f"version {version[:20]!r} is not here: this server has version {config.version}"
+    return None
 
 
 def _inputs(model: ServedModel) -> tuple[TensorMetadata, ...]:

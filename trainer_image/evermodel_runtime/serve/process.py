@@ -5,8 +5,10 @@ import gc
 import logging
 import sys
 import warnings
+from collections.abc import Awaitable, Callable
 
 import uvloop
+from msgspec import UNSET
 
 from evermodel_runtime.quality.prediction_id import Signer
 from evermodel_runtime.serve.application import Application
@@ -44,6 +46,8 @@ class ServingPod:
         """Serve until the process is told to stop and every request in flight is answered."""
         settings = self._settings
         server = make_server(self._app, settings.host, settings.port, self._readiness, settings.drain_seconds)
+        if settings.config.grpc_port is not UNSET:
+            server.beside = await self._listen_for_grpc(settings.config.grpc_port)
         async with asyncio.TaskGroup() as tasks:
             background = [tasks.create_task(self._load()), tasks.create_task(self._reporter.run())]
             await server.serve()
@@ -51,6 +55,16 @@ class ServingPod:
                 task.cancel()
         await self._reporter.last_words()
         log.info("stopped", extra={"predictions": self._measures.predictions})
+
+    async def _listen_for_grpc(self, port: int) -> Callable[[], Awaitable[None]]:
+        """Start the gRPC server; returns how to stop it."""
+        from evermodel_runtime.serve.rpc.server import RpcServer  # noqa: PLC0415 - memory that others need not pay
+        from evermodel_runtime.serve.rpc.service import Service  # noqa: PLC0415
+
+        service = Service(self._settings.config, self._readiness, self._measures, lambda: self._app.inference)
+        server = RpcServer(service, self._settings.host, port)
+        await server.start()
+        return server.stop
 
     async def _load(self) -> None:
         config = self._settings.config

@@ -12,6 +12,10 @@ class Readiness:
     draining: bool = False
     """The pod is going away: it still answers, but wants no new connections."""
 
+    def not_ready(self) -> str:
+        """Say why there is no prediction."""
+        return f"the model is not ready: {self.reason or 'starting'}"
+
     def why_not(self) -> str | None:
         """Return the reason not to route requests here, or None."""
         if self.draining:

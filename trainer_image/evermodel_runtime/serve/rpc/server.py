@@ -1,0 +1,38 @@
+"""The gRPC server of a serving pod, on the event loop that answers REST."""
+
+import logging
+from typing import Any
+
+import grpc.aio
+
+from evermodel_runtime.serve.draining import IN_FLIGHT_SECONDS
+from evermodel_runtime.serve.protocol import MAX_BODY_BYTES
+from evermodel_runtime.serve.rpc.service import Service
+
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_BODY_BYTES),
+    ("grpc.so_reuseport", 0),  # a second server at the port is a mistake, and not one to share calls with
+)
+
+log = logging.getLogger(__name__)
+
+
+class RpcServer:
+    """Listens from ``start`` to ``stop``."""
+
+    def __init__(self, service: Service, host: str, port: int) -> None:
+        self._address = f"{host}:{port}"
+        self._service = service
+        self._server: Any = None
+
+    async def start(self) -> None:
+        """Listen; what needs the model is refused until it is there."""
+        self._server = grpc.aio.server(options=_OPTIONS)
+        self._server.add_generic_rpc_handlers((self._service.handlers(),))
+        self._server.add_insecure_port(self._address)
+        await self._server.start()
+        log.info("listening for gRPC", extra={"address": self._address})
+
+    async def stop(self) -> None:
+        """Tell callers to open their next connection elsewhere, and finish the calls under way."""
+        await self._server.stop(IN_FLIGHT_SECONDS)
