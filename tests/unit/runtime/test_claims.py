@@ -235,6 +235,16 @@ def test_whole_and_other_numbers_go_together(claim: Path) -> None:
             "rows/2.csv: row 1 (line 2) has 3 fields",
             id="a broken row",
         ),
+        pytest.param(
+            {"1.jsonl": b'{"a": 1, "kind": "x"}\n', "README.txt": b"These are flowers, as of May\nseen.\n"},
+            "looks like CSV, and 1.jsonl is JSONLines: if it is no part of the table, move it out of the folder",
+            id="a text beside the data",
+        ),
+        pytest.param(
+            {"1.csv": b"a,kind\n1,x\n", "2.jsonl": b'{"b": 1, "kind": "x"}\n'},
+            "All files of a folder need the same columns. The file looks like JSONLines, and 1.csv is CSV",
+            id="other columns in another format",
+        ),
     ],
 )
 def test_files_that_do_not_go_together_are_told(files: dict[str, bytes], words: str, claim: Path) -> None:

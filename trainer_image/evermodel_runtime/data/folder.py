@@ -11,11 +11,11 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from evermodel.contract import DataFormat
+from evermodel.contract import DataFormat, FailureReason
 from evermodel_runtime.data.claim import ClaimedFile
 from evermodel_runtime.data.extent import Extent
-from evermodel_runtime.data.failure import NoRowsError, data_error, listed
-from evermodel_runtime.data.formats import read_table
+from evermodel_runtime.data.failure import JobError, NoRowsError, data_error, listed
+from evermodel_runtime.data.formats import found_type, named_type, read_table
 from evermodel_runtime.data.memory import Memory
 from evermodel_runtime.data.table import TEXT, Part, Table
 
@@ -74,18 +74,33 @@ def _read_all(
         digest.update(f"{file.path}\0{len(content)}\0{hashlib.sha256(content).hexdigest()}\n".encode())
         try:
             read = read_table(content, file.name, declared, texts=texts, only=only, memory=memory)
+            table = _with_path(read, file, only)
+            if parts:
+                _require_same_columns(parts[0], table)
         except NoRowsError as error:  # as programs write that share rows out among many files
             without_rows = without_rows or error
             continue
-        table = _with_path(read, file, only)
-        if parts:
-            _require_same_columns(parts[0], table)
+        except JobError as error:
+            raise _among_others(error, file, content, files) from error
         parts.append(table)
         so_far = so_far.followed_by(Extent.of(table.columns))
         memory.check(so_far, held=len(content), name=name)
     if without_rows is not None and not parts:
         raise without_rows
     return parts, digest.hexdigest()
+
+
+def _among_others(error: JobError, file: ClaimedFile, content: bytes, files: Sequence[ClaimedFile]) -> JobError:
+    """Say of a file that does not go with the others that they are of another type: it may be no part of the table."""
+    kind = found_type(content, file.name)
+    for other in files:
+        named = named_type(other.name)
+        if error.reason is FailureReason.DATA_INVALID and named is not None and named is not kind:
+            return data_error(
+                f"{error.message} The file looks like {kind}, and {other.path} is {named}: if it is no part of the "
+                "table, move it out of the folder, or let its name begin with _; else write all files in one format."
+            )
+    return error
 
 
 def _with_path(table: Table, file: ClaimedFile, only: Collection[str] | None) -> Table:

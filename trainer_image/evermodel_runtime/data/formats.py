@@ -98,13 +98,17 @@ def found_type(content: bytes, name: str) -> FileType:
         return FileType.PARQUET
     if content.startswith((ARROW_FILE, ARROW_STREAM)):
         return FileType.ARROW
+    if (kind := named_type(name)) is not None:
+        return kind
+    return FileType.JSON_LINES if content[:PIECE].lstrip()[:1] in (b"{", b"[") else FileType.CSV
+
+
+def named_type(name: str) -> FileType | None:
+    """Return the type that the ending of a name says, if any."""
     stem = name.partition("?")[0].lower()
     for ending in ENDINGS:
         stem = stem.removesuffix(ending)
-    for ending, kind in TYPES.items():
-        if stem.endswith(ending):
-            return kind
-    return FileType.JSON_LINES if content[:PIECE].lstrip()[:1] in (b"{", b"[") else FileType.CSV
+    return next((kind for ending, kind in TYPES.items() if stem.endswith(ending)), None)
 
 
 def _check_kind(content: bytes, name: str, kind: FileType) -> None:
