@@ -91,6 +91,8 @@ lock: venv ## Renew the lock files from pyproject.toml (UPGRADE=--upgrade: all t
 	@for image in operator:operator/requirements.lock runtime:trainer_image/requirements.lock dev:requirements-dev.lock; do \
 	  $(BIN)/uv pip compile --quiet $(UPGRADE) --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 	    --extra $${image%%:*} --output-file $${image##*:} pyproject.toml; done
+	@$(BIN)/uv pip compile --quiet $(UPGRADE) --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	  --output-file tests/triton/requirements.txt tests/triton/requirements.in
 
 clean: ## Remove what was made in this checkout
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
