@@ -12,7 +12,7 @@ from tests.integration.waiting import until
 from tests.integration.world import World
 
 from evermodel.core.names import HUB, Component
-from evermodel.kube.kinds import STATEFUL_SET
+from evermodel.kube.kinds import SERVICE, STATEFUL_SET
 
 pytestmark = pytest.mark.cluster
 
@@ -72,6 +72,37 @@ def test_starts_no_job_and_restarts_no_pod(world: World, name: str, change: Call
     assert world.deployment(name, 1)["spec"]["template"] == before["spec"]["template"]
     assert world.phases(name) == {1: "Champion"}
     assert created(world.audit.writes(), "jobs") == []
+
+
+def test_grpc_comes_and_goes_with_pods_and_service_and_starts_no_job(world: World) -> None:
+    world.declare("called")
+    world.wait_for_champion("called", 1)
+    before = world.deployment("called", 1)
+    world.audit.restart()
+
+    world.change("called", {"serving": {"grpc": {"port": 8001}}})
+    until_it_listens(world, "called", {"http": (80, 8080), "grpc": (8001, 9000)})
+    world.change("called", {"serving": {"grpc": None}})
+    until_it_listens(world, "called", {"http": (80, 8080)})
+
+    world.wait_for_champion("called", 1)
+    assert world.deployment("called", 1)["spec"]["template"] == before["spec"]["template"]
+    assert created(world.audit.writes(), "jobs") == []
+
+
+def until_it_listens(world: World, name: str, expected: dict[str, tuple[int, int]]) -> None:
+    """Wait until a model's Service has these ports, and the pods of its version those that they lead to."""
+
+    def ports() -> tuple[dict[str, tuple[int, int]], dict[str, int]]:
+        [container] = world.deployment(name, 1)["spec"]["template"]["spec"]["containers"]
+        service = world.objects.get(SERVICE, name)["spec"]["ports"]
+        return (
+            {one["name"]: (one["port"], one["targetPort"]) for one in service},
+            {one["name"]: one["containerPort"] for one in container["ports"]},
+        )
+
+    pods = {port: target for port, (_, target) in expected.items()}
+    until(f"the ports are {expected}", lambda: ports() == (expected, pods), otherwise=ports)
 
 
 def test_a_constraint_rejects_and_loosened_lets_the_version_through_without_a_job(world: World) -> None:
