@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 from tests.contract.job_processes import KEY, MODEL, START_SECONDS, Hub, free_port, start_process, until_up
 from tests.unit.serve.made_models import Made
 
-from evermodel.contract import SERVE_ENV, TOKEN_ENV, ServeConfig
+from evermodel.contract import SERVE_ENV, TOKEN_ENV, CaptureRules, ServeConfig
 from evermodel.tokens import Role, role_token
 
 VERSION = 3
@@ -55,6 +55,12 @@ class Pod:
             asked = {"connection": "close"}  # a pod that drains would wait for it
             session.get(f"{self.url}/v2/health/ready", headers=asked, timeout=START_SECONDS).raise_for_status()
 
+    def stop(self) -> None:
+        """Let it drain, and hand over to the hub what it has."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(START_SECONDS)
+
     def kill(self) -> None:
         if self.process is not None:
             self.process.kill()
@@ -79,6 +85,7 @@ def ready_pod(
     made: Made,
     *,
     capture: bool = False,
+    rules: CaptureRules | UnsetType = UNSET,
     grpc_port: int | UnsetType = UNSET,
     drain_seconds: float = 0,
 ) -> Iterator[Pod]:
@@ -86,12 +93,19 @@ def ready_pod(
     client = hub.client()
     client.put_blob(made.onnx)
     client.put_blob(made.manifest_bytes)
-    config = config_of(hub, made, capture=capture, grpc_port=grpc_port)
+    config = config_of(hub, made, capture=capture, rules=rules, grpc_port=grpc_port)
     with serving(hub, config, drain_seconds=drain_seconds) as pod:
         yield pod
 
 
-def config_of(hub: Hub, made: Made, *, capture: bool = False, grpc_port: int | UnsetType = UNSET) -> ServeConfig:
+def config_of(
+    hub: Hub,
+    made: Made,
+    *,
+    capture: bool = False,
+    rules: CaptureRules | UnsetType = UNSET,
+    grpc_port: int | UnsetType = UNSET,
+) -> ServeConfig:
     """Return what a pod is told that serves an artifact."""
     return ServeConfig(
         namespace="ml",
@@ -100,5 +114,6 @@ def config_of(hub: Hub, made: Made, *, capture: bool = False, grpc_port: int | U
         hub_url=hub.url,
         manifest=made.digest,
         capture=capture,
+        capture_rules=rules,
         grpc_port=grpc_port,
     )

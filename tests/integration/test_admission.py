@@ -57,6 +57,14 @@ def test_refuses(cluster: Cluster, mistake: Mistake) -> None:
     "changes",
     [
         pytest.param({}, id="the minimum"),
+        pytest.param({"monitoring.capture": {}}, id="capture as it is by default"),
+        pytest.param(
+            {
+                "data.features": ["a", "b"],
+                "monitoring.capture": {"sample": 0.5, "drop": ["a"], "hash": ["b"], "maxRecords": 100},
+            },
+            id="capture without what is private",
+        ),
         pytest.param({"objective.threshold": 0.0001, "monitoring.tolerance": 0}, id="a threshold near 0"),
         pytest.param(
             {

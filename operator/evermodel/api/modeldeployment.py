@@ -38,6 +38,7 @@ from evermodel.api.training import (
     WarmStart,
 )
 from evermodel.api.upkeep import (
+    CaptureRules,
     DriftRules,
     Monitoring,
     Offline,
@@ -52,6 +53,7 @@ __all__ = [
     "CHAMPION",
     "REGRESSORS",
     "CandidateStatus",
+    "CaptureRules",
     "ChampionStatus",
     "ColumnDrift",
     "ColumnName",

@@ -12,7 +12,7 @@ from msgspec import inspect as types
 
 from evermodel.api.descriptions import describe, enum_values, summary, unwrapped
 from evermodel.api.evaluation import CustomMetric
-from evermodel.api.modeldeployment import Container, Data, Ensemble, Evaluation, Preprocessing, Retraining
+from evermodel.api.modeldeployment import CaptureRules, Container, Data, Ensemble, Evaluation, Preprocessing, Retraining
 from evermodel.api.rules.rule import Rule, fraction_rules
 from evermodel.api.status import ModelDeploymentStatus
 from evermodel.api.template import PodTemplate
@@ -22,6 +22,8 @@ Schema = dict[str, Any]
 LIST_KINDS: Mapping[tuple[type[Struct], str], Schema] = {
     (Data, "features"): {"x-kubernetes-list-type": "set"},
     (Preprocessing, "columns"): {"x-kubernetes-list-type": "set"},
+    (CaptureRules, "drop"): {"x-kubernetes-list-type": "set"},
+    (CaptureRules, "hash"): {"x-kubernetes-list-type": "set"},
     (Retraining, "triggers"): {"x-kubernetes-list-type": "set"},
     (Ensemble, "members"): {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     (Retraining, "strategies"): {"x-kubernetes-list-type": "set"},

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from evermodel.api.fields import CRON, Duration, Resource
+from evermodel.api.fields import CRON, ColumnName, Duration, Resource
 from evermodel.contract import Strategy
 
 
@@ -58,6 +58,33 @@ class DriftRules(Resource, frozen=True, kw_only=True):
     min_samples: Annotated[int, Meta(ge=100, le=1_000_000, description="Rows that a window has at least.")] = 1000
 
 
+class CaptureRules(Resource, frozen=True, kw_only=True):
+    """Which rows of requests the hub keeps, what of them, and how long. Declared, even empty, it has them captured."""
+
+    sample: Annotated[
+        float,
+        Meta(gt=0, le=1, description="Share of the rows that is captured, drawn at random."),
+    ] = 1.0
+    drop: Annotated[
+        tuple[ColumnName, ...],
+        Meta(max_length=32, description="Columns of the model whose values never leave the pod."),
+    ] = ()
+    hash: Annotated[
+        tuple[ColumnName, ...],
+        Meta(
+            max_length=32,
+            description=(
+                "Columns of the model whose values leave the pod as a keyed hash alone: equal values stay equal, and "
+                "nobody without the hub's key can try which value it was."
+            ),
+        ),
+    ] = ()
+    max_age: Annotated[
+        Duration, Meta(description="How long after its prediction a row is kept, such as 720h, which are 30 days.")
+    ] = "720h"
+    max_records: Annotated[int, Meta(ge=100, le=200_000, description="Rows kept; the oldest go first.")] = 200_000
+
+
 class Monitoring(Resource, frozen=True, kw_only=True):
     """How the live metric is watched."""
 
@@ -96,6 +123,7 @@ class Monitoring(Resource, frozen=True, kw_only=True):
     ] = 0.0
     offline: Offline | None = None
     drift: DriftRules = DriftRules()
+    capture: CaptureRules | None = None
 
 
 class RetrainingMode(StrEnum):

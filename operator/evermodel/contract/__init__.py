@@ -39,6 +39,8 @@ from evermodel.contract.environment import (
 )
 from evermodel.contract.hub import (
     Alarm,
+    CapturedRow,
+    CapturedRows,
     HeldoutUse,
     HeldoutUseReply,
     HubError,
@@ -103,6 +105,7 @@ from evermodel.contract.runs import (
 )
 from evermodel.contract.serving import (
     Capture,
+    CaptureRules,
     FeedbackRequest,
     FeedbackResponse,
     FeedbackRow,
@@ -140,6 +143,9 @@ __all__ = [
     "BinCounts",
     "Bins",
     "Capture",
+    "CaptureRules",
+    "CapturedRow",
+    "CapturedRows",
     "Column",
     "ColumnDrift",
     "ColumnKind",

@@ -37,6 +37,32 @@ class LabelledRecords(Message, frozen=True, kw_only=True):
     more: bool
 
 
+class CapturedRow(Message, frozen=True, kw_only=True):
+    """One captured prediction, for people."""
+
+    n: int
+    """Its number at the hub, in the order in which they came."""
+    version: int | None
+    """The version that answered; None of rows that a hub of an earlier release wrote."""
+    predicted_at: float
+    row: tuple[Scalar | None, ...]
+    """Values in the order of the columns that this version takes."""
+    withheld: tuple[str, ...] = ()
+    """Columns whose values the pod kept to itself: null, or a hash."""
+    label: str | None = None
+
+
+class CapturedRows(Message, frozen=True, kw_only=True):
+    """Answer to GET /v1/models/{model}/captures, in the order in which they came."""
+
+    captures: tuple[CapturedRow, ...]
+    columns: dict[int, tuple[Column, ...]]
+    """What each version of these rows takes, as far as the hub knows."""
+    through: int
+    """The last number on this page."""
+    more: bool
+
+
 class RunProgress(Message, frozen=True, kw_only=True):
     """What a Job is doing right now, for people: the hub keeps the newest word only, and in memory."""
 

@@ -11,6 +11,26 @@ from evermodel.contract.drift import BinCounts
 from evermodel.contract.message import Message, Scalar
 
 
+class CaptureRules(Message, frozen=True, kw_only=True):
+    """What a pod captures of its requests, and how long the hub keeps it."""
+
+    sample: float = 1.0
+    """Share of the rows."""
+    drop: tuple[str, ...] = ()
+    """Columns whose values are left out."""
+    hash: tuple[str, ...] = ()
+    """Columns whose values are replaced by a keyed hash."""
+    max_age: float | None = None
+    """Seconds after its prediction for which a row is kept; None: as long as there is room."""
+    max_records: int | None = None
+    """Rows kept; None: as many as the hub keeps of any model."""
+
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        """Columns whose values the hub does not have."""
+        return (*self.drop, *self.hash)
+
+
 class ServeConfig(Message, frozen=True, kw_only=True):
     """Everything a serving pod needs to know."""
 
@@ -20,8 +40,18 @@ class ServeConfig(Message, frozen=True, kw_only=True):
     hub_url: str
     manifest: str
     capture: bool = False
+    """Capture whole rows: what an image knows that is older than the rules, which must not send what they withhold."""
+    capture_rules: CaptureRules | UnsetType = UNSET
+    """Left out where there are none, so that pods of a spec without them stay as they are."""
     grpc_port: int | UnsetType = UNSET
     """Where gRPC answers. Not written where there is none, so that pods of earlier releases are not replaced."""
+
+    @property
+    def captured(self) -> CaptureRules | None:
+        """What is captured; None: nothing."""
+        if self.capture_rules is not UNSET:
+            return self.capture_rules
+        return CaptureRules() if self.capture else None
 
 
 class PredictRequest(Struct, frozen=True):
@@ -86,7 +116,10 @@ class FeedbackResponse(Message, frozen=True, kw_only=True):
 
 
 class Capture(Message, frozen=True, kw_only=True):
-    """The raw features of one prediction, in the order of the manifest's columns: by these they are read later."""
+    """The raw features of one prediction, in the order of the manifest's columns: by these they are read later.
+
+    Values of columns that the rules drop are null, and text where they hash.
+    """
 
     id: str
     row: tuple[Scalar | None, ...]
@@ -100,6 +133,8 @@ class Heartbeat(Message, frozen=True, kw_only=True):
     predictions: int
     errors: int = 0
     captures: tuple[Capture, ...] = ()
+    rules: CaptureRules | None = None
+    """Those by which the pod captures."""
     bins: BinCounts | None = None
     """Told every few heartbeats."""
 

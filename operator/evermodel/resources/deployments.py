@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from evermodel.contract import SERVE_ENV, TOKEN_ENV, ServeConfig
+from evermodel.contract import SERVE_ENV, TOKEN_ENV, CaptureRules, ServeConfig
 from evermodel.core import names
 from evermodel.core.actions import Manifest
+from evermodel.core.durations import parse_duration
 from evermodel.core.observed import ModelView, OperatorSettings, VersionView
 from evermodel.resources.ownership import owned_by_model
 from evermodel.resources.pods import container, from_secret, pod_template, serves_http
@@ -84,13 +86,30 @@ def build_deployment(model: ModelView, version: VersionView, settings: OperatorS
 
 
 def _config(model: ModelView, version: VersionView, settings: OperatorSettings) -> str:
+    spec = model.spec
+    rules = _capture_rules(model)
+    wanted = spec.retraining.data.include_feedback or spec.monitoring.offline is not None or rules is not UNSET
     config = ServeConfig(
         namespace=model.key.namespace,
         model=model.key.name,
         version=version.number,
         hub_url=settings.hub_url,
         manifest=version.status.manifest or "",
-        capture=model.spec.retraining.data.include_feedback or model.spec.monitoring.offline is not None,
+        capture=wanted and (rules is UNSET or not rules.withheld),
+        capture_rules=rules,
         grpc_port=msgspec.UNSET if model.spec.serving.grpc is None else names.GRPC_PORT,
     )
     return msgspec.json.encode(config).decode()
+
+
+def _capture_rules(model: ModelView) -> CaptureRules | UnsetType:
+    declared = model.spec.monitoring.capture
+    if declared is None:
+        return UNSET
+    return CaptureRules(
+        sample=declared.sample,
+        drop=declared.drop,
+        hash=declared.hash,
+        max_age=parse_duration(declared.max_age).total_seconds(),
+        max_records=declared.max_records,
+    )

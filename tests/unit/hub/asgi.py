@@ -12,6 +12,7 @@ import msgspec
 
 from evermodel.contract import (
     Capture,
+    CaptureRules,
     FeedbackRequest,
     FeedbackResponse,
     FeedbackRow,
@@ -129,11 +130,18 @@ class HubClient:
         return await self.label(*labels)
 
     async def beat(
-        self, predictions: int, *captures: Capture, pod: str = "pod-1", version: int = 1, errors: int = 0
+        self,
+        predictions: int,
+        *captures: Capture,
+        pod: str = "pod-1",
+        version: int = 1,
+        errors: int = 0,
+        rules: CaptureRules | None = None,
     ) -> HeartbeatReply:
-        body = msgspec.json.encode(
-            Heartbeat(pod=pod, version=version, predictions=predictions, errors=errors, captures=captures)
+        heartbeat = Heartbeat(
+            pod=pod, version=version, predictions=predictions, errors=errors, captures=captures, rules=rules
         )
+        body = msgspec.json.encode(heartbeat)
         answer = await self.request("POST", f"/v1/models/{MODEL}/heartbeat", body, role=Role.SERVER)
         assert answer.status == 200, answer.body
         return msgspec.json.decode(answer.body, type=HeartbeatReply)

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from tests.unit.serve.http_calls import make_bench, tensor
 from tests.unit.serve.made_models import mixed, numeric
 
+from evermodel.contract import CaptureRules, Scalar
 from evermodel_runtime.serve.captures import Allowance, CaptureBuffer
+from evermodel_runtime.serve.withholding import UnknownColumnsError, Withholding
 
 
 @pytest.mark.parametrize(
@@ -98,3 +100,70 @@ def test_without_an_allowance_of_its_own_a_buffer_takes_five_thousand_rows_and_t
     allowance = CaptureBuffer().allowance
 
     assert [len(allowance.chosen(10_000, at)) for at in (100, 101, 111, 1_000)] == [5_000, 500, 5_000, 5_000]
+
+
+NAMES = ("age", "city", "size")
+
+
+def without(row: tuple[Scalar, ...], token: str = "token", **rules: tuple[str, ...]) -> tuple[Scalar | None, ...]:
+    return Withholding.of(NAMES, CaptureRules(**rules), token).without(row)  # type: ignore[arg-type]  # lists alone
+
+
+def test_a_dropped_value_is_left_out_and_the_others_stay() -> None:
+    assert without((3.0, "Rome", 0.5), drop=("city", "age")) == (None, None, 0.5)
+
+
+def test_equal_values_of_a_column_have_equal_hashes_and_no_others() -> None:
+    hash_of = {city: without((3.0, city, 0.5), hash=("city",)) for city in ("Rome", "Oslo", "rome")}
+    assert without((4.0, "Rome", 0.5), hash=("city",))[1] == hash_of["Rome"][1]
+    assert len({row[1] for row in hash_of.values()}) == 3
+    for row in hash_of.values():
+        assert isinstance(row[1], str)
+        assert row[1].startswith("hmac:")
+        assert (row[0], row[2]) == (3.0, 0.5)
+
+
+def test_a_hash_depends_on_the_key_and_on_the_column() -> None:
+    row = (5.0, "Rome", 5.0)
+    both = without(row, hash=("age", "size"))
+    assert both[0] != both[2], "equal values of two columns are not told as equal"
+    assert without(row, "another token", hash=("age",))[0] != both[0]
+
+
+@pytest.mark.parametrize("missing", [float("nan"), ""])
+def test_what_a_row_lacks_has_no_hash(missing: Scalar) -> None:
+    assert without((missing, missing, missing), hash=NAMES) == (None, None, None)
+
+
+@pytest.mark.parametrize("rules", [CaptureRules(drop=("city", "town")), CaptureRules(hash=("town",))])
+def test_a_column_that_the_model_does_not_take_is_named(rules: CaptureRules) -> None:
+    with pytest.raises(UnknownColumnsError, match="'town', which the model does not take: nothing is captured"):
+        Withholding.of(NAMES, rules, "token")
+
+
+@pytest.mark.parametrize("rows", [1, 100])
+async def test_a_sample_is_a_share_of_the_rows_however_they_come(rows: int) -> None:
+    bench = make_bench(numeric())
+    bench.captures.rules = CaptureRules(sample=0.25)
+    inputs = [tensor("X", [[0.5, 0.5, 1]] * rows, [rows, 3])]
+    for _ in range(2_000 // rows):
+        await bench.infer({"inputs": inputs})
+
+    assert abs(len(bench.captures) - 500) < 100  # five standard deviations
+    assert bench.captures.allowance.passed_over == 0
+
+
+async def test_what_is_withheld_does_not_wait_in_the_pod_either() -> None:
+    bench = make_bench(mixed())
+    bench.captures.withholding = Withholding.of(NAMES, CaptureRules(drop=("city",), hash=("size",)), "token")
+    inputs = [
+        tensor("age", [3], [1]),
+        tensor("size", [0.5], [1]),
+        tensor("city", ["Rome"], [1], "BYTES"),
+    ]
+
+    assert (await bench.infer({"inputs": inputs})).status == 200
+
+    (capture,) = bench.captures.oldest(10).captures
+    assert capture.row[:2] == (3.0, None)
+    assert str(capture.row[2]).startswith("hmac:")

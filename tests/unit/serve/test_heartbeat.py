@@ -4,7 +4,7 @@ import pytest
 from tests.unit.serve.http_calls import ToldHub
 from tests.unit.serve.made_models import numeric, serve_config
 
-from evermodel_runtime.serve.captures import CaptureBuffer
+from evermodel_runtime.serve.captures import DEFAULT_MAX_BYTES, DEFAULT_MAX_ROWS, CaptureBuffer
 from evermodel_runtime.serve.heartbeat import Reporter
 from evermodel_runtime.serve.hub_client import HubAnswer
 from evermodel_runtime.serve.measures import Measures
@@ -14,8 +14,8 @@ TOO_LARGE = HubAnswer(413, b'{"error": "too large"}')
 BUSY = HubAnswer(429, b'{"error": "busy"}')
 
 
-def filled(rows: int, **bounds: int) -> CaptureBuffer:
-    buffer = CaptureBuffer(**bounds)
+def filled(rows: int, max_rows: int = DEFAULT_MAX_ROWS, max_bytes: int = DEFAULT_MAX_BYTES) -> CaptureBuffer:
+    buffer = CaptureBuffer(max_rows=max_rows, max_bytes=max_bytes)
     for number in range(rows):
         buffer.add(f"id-{number}", (float(number),))
     return buffer

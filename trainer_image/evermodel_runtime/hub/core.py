@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from evermodel_runtime.hub.metrics import Metrics
 from evermodel_runtime.hub.progress import ProgressBoard
 from evermodel_runtime.hub.reading import Reader
 from evermodel_runtime.hub.references import References
+from evermodel_runtime.hub.retention import Retention
 from evermodel_runtime.hub.schema import VolumeError, open_for_writing
 from evermodel_runtime.hub.settings import HubSettings
 from evermodel_runtime.hub.store import HubStore
@@ -35,6 +37,8 @@ class Hub:
     progress: ProgressBoard
     references: References
     trials: TrialBoard
+    retention: Retention
+    _sweeping: asyncio.Task[None] | None
     _lock: TextIOWrapper
 
     @classmethod
@@ -54,28 +58,33 @@ class Hub:
             lock.close()
             raise VolumeError(f"another hub is using {settings.data}: one hub owns a volume") from error
         blobs = BlobStore(settings.data / "blobs", settings.max_blob_bytes)
+        writer = Writer(lambda: HubStore(open_for_writing(settings.data, settings.synchronous)), settings.waiting_limit)
+        metrics = Metrics()
         return cls(
             settings=settings,
             clock=clock,
             access=Access(settings.key),
             blobs=blobs,
-            writer=Writer(
-                lambda: HubStore(open_for_writing(settings.data, settings.synchronous)), settings.waiting_limit
-            ),
+            writer=writer,
             reader=Reader(settings.data),
-            metrics=Metrics(),
+            metrics=metrics,
             progress=ProgressBoard(),
             references=References(blobs),
             trials=TrialBoard(),
+            retention=Retention(writer, clock, metrics, settings.captures_kept),
+            _sweeping=None,
             _lock=lock,
         )
 
     async def start(self) -> None:
-        """Open the database."""
+        """Open the database, and begin to delete what is outdated."""
         await self.writer.start()
+        self._sweeping = asyncio.create_task(self.retention.run())
 
     async def stop(self) -> None:
         """Finish what was begun and give the volume back."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         self.reader.close()
         await self.writer.stop()
         self._lock.close()

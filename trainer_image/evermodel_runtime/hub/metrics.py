@@ -33,6 +33,12 @@ class Metrics:
             ["model"],
             registry=self._registry,
         )
+        self.captures_aged = Counter(
+            "evermodel_hub_captures_aged",
+            "Captured predictions deleted since they were older than maxAge",
+            ["model"],
+            registry=self._registry,
+        )
         self.captures_refused = Counter(
             "evermodel_hub_captures_refused",
             "Captured predictions whose id was not issued for the model",

@@ -107,7 +107,7 @@ def read_quality(
     predictions, labels = _totals(connection, model, query.version)
     records, counted = connection.execute(
         "SELECT count(*), coalesce(sum(label_seq > ?2 AND predicted_at > ?3), 0) FROM captures "
-        "WHERE model = ?1 AND label_seq IS NOT NULL",
+        "WHERE model = ?1 AND label_seq IS NOT NULL AND withheld IS NULL",
         (model, query.records_after, query.predicted_after),
     ).fetchone()
     return Quality(
@@ -182,5 +182,7 @@ def count_alarms_and_records(connection: sqlite3.Connection) -> tuple[int, int]:
     """Answer the gauges of the metrics."""
     found = connection.execute(f"SELECT {SETTINGS}, state FROM detectors").fetchall()  # noqa: S608 - names only
     alarms = sum(Detector.load(settings_of(*stored), state).crossing is not None for *stored, state in found)
-    (records,) = connection.execute("SELECT count(*) FROM captures WHERE label_seq IS NOT NULL").fetchone()
+    (records,) = connection.execute(
+        "SELECT count(*) FROM captures WHERE label_seq IS NOT NULL AND withheld IS NULL"
+    ).fetchone()
     return alarms, int(records)

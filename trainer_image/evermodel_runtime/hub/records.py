@@ -1,4 +1,4 @@
-"""Labelled captures, and what each of their values, and the label, is of."""
+"""Captures, those with their labels for Jobs, and what each of their values, and the label, is of."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from evermodel.contract import Column, LabelledRecord, LabelledRecords, LineageEntry, Scalar
+from evermodel.contract import CapturedRow, CapturedRows, Column, LabelledRecord, LabelledRecords, LineageEntry, Scalar
 from evermodel.contract.message import Message
 from evermodel_runtime.hub.blobs import DIGEST, BlobStore
 from evermodel_runtime.hub.reading import last_seq, model_id
@@ -21,6 +21,7 @@ class _Taking(Message, frozen=True, kw_only=True):
 
 
 _ROW = msgspec.json.Decoder(tuple[Scalar | None, ...])
+_NAMES = msgspec.json.Decoder(tuple[str, ...])
 _ENTRY = msgspec.json.Decoder(LineageEntry)
 _TAKING = msgspec.json.Decoder(_Taking)
 
@@ -42,7 +43,7 @@ def read_records(
     found = connection.execute(
         "SELECT l.seq, l.version, c.predicted_at, c.row, l.label FROM captures AS c "
         "JOIN labels AS l ON l.model = c.model AND l.seq = c.label_seq "
-        "WHERE c.model = ? AND c.label_seq > ? AND c.label_seq <= ? AND c.predicted_at > ? "
+        "WHERE c.model = ? AND c.withheld IS NULL AND c.label_seq > ? AND c.label_seq <= ? AND c.predicted_at > ? "
         "ORDER BY c.label_seq LIMIT ?",
         (model, after, end, predicted_after, limit + 1),
     ).fetchall()
@@ -58,6 +59,37 @@ def read_records(
         targets={version: taken.target for version, taken in taking.items() if taken.target is not None},
         through=records[-1].seq if more else max(after, end),
         more=more,
+    )
+
+
+def read_captures(
+    connection: sqlite3.Connection, blobs: BlobStore, name: str, *, after: int, limit: int
+) -> CapturedRows:
+    """Answer one page of captures, labelled or not."""
+    model = model_id(connection, name)
+    found = connection.execute(
+        "SELECT c.n, c.version, c.predicted_at, c.row, c.withheld, l.label FROM captures AS c "
+        "LEFT JOIN labels AS l ON l.model = c.model AND l.seq = c.label_seq "
+        "WHERE c.n > ? AND c.model = ? ORDER BY c.n LIMIT ?",
+        (after, model, limit + 1),
+    ).fetchall()
+    captures = tuple(
+        CapturedRow(
+            n=n,
+            version=version,
+            predicted_at=at,
+            row=_ROW.decode(row),
+            withheld=() if withheld is None else _NAMES.decode(withheld),
+            label=label,
+        )
+        for n, version, at, row, withheld, label in found[:limit]
+    )
+    taking = _taking(connection, blobs, model, sorted({row.version for row in captures if row.version is not None}))
+    return CapturedRows(
+        captures=captures,
+        columns={version: taken.columns for version, taken in taking.items()},
+        through=captures[-1].n if captures else after,
+        more=len(found) > limit,
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evermodel_runtime.hub.settings import Synchronous
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 FILE_NAME = "hub.sqlite3"
 BUCKET_SECONDS = 10
 """Predictions and labels are counted by the time of the prediction, in buckets of this length."""
@@ -93,7 +93,21 @@ CREATE TABLE bins (
   seconds INTEGER NOT NULL, counts BLOB NOT NULL,
   PRIMARY KEY (model, version, reference, start, seconds)) WITHOUT ROWID;
 """
-STEPS = (TABLES, TRIALS, METRICS, DRIFT)
+CAPTURE_RULES = """
+-- withheld is a JSON array of the columns whose values the pod kept to itself; NULL of whole rows, which alone count as
+-- records. version is NULL of rows that an earlier hub wrote.
+ALTER TABLE captures ADD COLUMN version INTEGER;
+ALTER TABLE captures ADD COLUMN withheld TEXT;
+DROP INDEX captures_labelled;
+CREATE INDEX captures_labelled ON captures (model, label_seq, predicted_at)
+  WHERE label_seq IS NOT NULL AND withheld IS NULL;
+DROP INDEX captures_by_age;
+CREATE INDEX captures_by_age ON captures (model, predicted_at);
+
+-- What the newest pods said: it holds while none of them run, too. max_age is in seconds.
+CREATE TABLE capture_rules (model INTEGER PRIMARY KEY, max_age REAL, max_records INTEGER);
+"""
+STEPS = (TABLES, TRIALS, METRICS, DRIFT, CAPTURE_RULES)
 """What makes each schema of the one before it: a volume of an earlier hub is brought up to date."""
 
 
@@ -107,6 +121,7 @@ def open_for_writing(folder: Path, synchronous: Synchronous) -> sqlite3.Connecti
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+    connection.execute("PRAGMA secure_delete = ON")  # what is deleted is gone from the file as well
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute("PRAGMA cache_size = -65536")
     (found,) = connection.execute("PRAGMA user_version").fetchone()

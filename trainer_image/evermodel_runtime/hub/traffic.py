@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
+from evermodel.contract import CaptureRules
 from evermodel_runtime.hub.ledger import chunks, insert_rows
 from evermodel_runtime.hub.operations import Transaction
+from evermodel_runtime.hub.retention import captures_held, drop_oldest, keep_rules
 from evermodel_runtime.hub.schema import BUCKET_SECONDS
 from evermodel_runtime.hub.settings import DAY
 
@@ -15,11 +18,15 @@ TRAFFIC_KEPT = 400 * DAY
 """Seconds for which predictions are known by the time at which they were made."""
 
 
+_COLUMNS = "model, key, predicted_at, row, version, withheld"
+
+
 @dataclass(frozen=True, slots=True)
 class NewCapture:
     """The row of a prediction whose id was verified."""
 
     key: str
+    version: int
     predicted_at: float
     row: bytes
     """JSON array."""
@@ -47,14 +54,21 @@ class CountHeartbeat:
     errors: int
     captures: tuple[NewCapture, ...]
     captures_kept: int
+    rules: CaptureRules | None
 
     def carry_out(self, transaction: Transaction) -> HeartbeatCounted:
         """Count and keep."""
         model = transaction.model_id(self.model)
         predictions = self._count(transaction, model)
+        if self.rules is not None:
+            keep_rules(transaction, model, self.rules)
         captures = self._capture(transaction, model) if self.captures else 0
-        dropped = self._drop_oldest(transaction, model, captures) if captures else 0
+        dropped = drop_oldest(transaction, model, self._kept(), captures) if captures else 0
         return HeartbeatCounted(predictions, captures, dropped)
+
+    def _kept(self) -> int:
+        wanted = None if self.rules is None else self.rules.max_records
+        return self.captures_kept if wanted is None else min(wanted, self.captures_kept)
 
     def _count(self, transaction: Transaction, model: int) -> int:
         connection = transaction.connection
@@ -97,8 +111,14 @@ class CountHeartbeat:
 
     def _capture(self, transaction: Transaction, model: int) -> int:
         connection = transaction.connection
-        rows = [(model, capture.key, capture.predicted_at, capture.row) for capture in self.captures]
-        written = insert_rows(connection, "INSERT OR IGNORE INTO captures (model, key, predicted_at, row) VALUES", rows)
+        captures_held(transaction, model)  # those that are new are added to it
+        withheld = json.dumps(self.rules.withheld) if self.rules is not None and self.rules.withheld else None
+        rows = [
+            (model, capture.key, capture.predicted_at, capture.row, capture.version, withheld)
+            for capture in self.captures
+        ]
+        written = insert_rows(connection, f"INSERT OR IGNORE INTO captures ({_COLUMNS}) VALUES", rows)
+        transaction.captures_held[model] += written
         for chunk in chunks(rows):  # those whose labels came first
             places = ", ".join("?" * len(chunk))
             connection.execute(
@@ -108,19 +128,3 @@ class CountHeartbeat:
                 (model, *(row[1] for row in chunk)),
             )
         return written
-
-    def _drop_oldest(self, transaction: Transaction, model: int, written: int) -> int:
-        connection, held = transaction.connection, transaction.captures_held
-        if model in held:
-            held[model] += written
-        else:
-            (held[model],) = connection.execute("SELECT count(*) FROM captures WHERE model = ?", (model,)).fetchone()
-        excess = held[model] - self.captures_kept
-        if excess <= 0:
-            return 0
-        connection.execute(
-            "DELETE FROM captures WHERE n IN (SELECT n FROM captures WHERE model = ? ORDER BY n LIMIT ?)",
-            (model, excess),
-        )
-        held[model] -= excess
-        return excess

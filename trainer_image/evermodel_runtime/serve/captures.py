@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evermodel.contract import Capture, Scalar
+from evermodel.contract import Capture, CaptureRules, Scalar
 from evermodel_runtime.serve.rows import Rows
+from evermodel_runtime.serve.withholding import Withholding
 
 DEFAULT_MAX_ROWS = 20_000
 DEFAULT_MAX_BYTES = 64 * 1024 * 1024
@@ -65,12 +66,24 @@ class Batch:
     through: int
 
 
+EVERYTHING = CaptureRules()
+
+
 class CaptureBuffer:
     """Keeps captures until the hub acknowledged them; when full, the oldest give way and are counted."""
 
-    def __init__(self, max_rows: int = DEFAULT_MAX_ROWS, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+    def __init__(
+        self,
+        rules: CaptureRules = EVERYTHING,
+        *,
+        max_rows: int = DEFAULT_MAX_ROWS,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+    ) -> None:
+        self.rules = rules
         self.allowance = Allowance()
-        self._waiting: deque[tuple[str, Sequence[Scalar], int]] = deque()
+        self.withholding: Withholding | None = None
+        """Set before the first row comes where the rules withhold anything."""
+        self._waiting: deque[tuple[str, Sequence[Scalar | None], int]] = deque()
         self._max_rows = max_rows
         self._max_bytes = max_bytes
         self._bytes = 0
@@ -93,15 +106,25 @@ class CaptureBuffer:
         now : float
             Seconds on a clock that never goes back.
         """
-        places = self.allowance.chosen(rows.count, now)
+        sampled = self._sampled(rows.count)
+        places = [sampled[place] for place in self.allowance.chosen(len(sampled), now)]
         if not places:
             return
         for place, row in zip(places, rows.as_received(places), strict=True):
-            # An array takes a quarter of the memory.
-            kept = row if rows.texts else array("d", row)  # type: ignore[type-var]  # without texts all are numbers
-            self.add(ids[place], kept, sum(len(column[place]) for column in rows.texts))
+            self.add(ids[place], self._kept(rows, row), sum(len(column[place]) for column in rows.texts))
 
-    def add(self, prediction_id: str, row: Sequence[Scalar], text_bytes: int = 0) -> None:
+    def _sampled(self, rows: int) -> Sequence[int]:
+        """Return which rows the rules want, each by itself, so that large requests are worth what small ones are."""
+        share = self.rules.sample
+        return range(rows) if share == 1 else [row for row in range(rows) if random.random() < share]  # noqa: S311 - no secret
+
+    def _kept(self, rows: Rows, row: tuple[Scalar, ...]) -> Sequence[Scalar | None]:
+        if self.withholding is not None:
+            return self.withholding.without(row)
+        # An array takes a quarter of the memory.
+        return row if rows.texts else array("d", row)  # type: ignore[type-var]  # without texts all are numbers
+
+    def add(self, prediction_id: str, row: Sequence[Scalar | None], text_bytes: int = 0) -> None:
         """Keep one row; ``text_bytes`` is the length of its texts."""
         size = _CELL_BYTES * len(row) + text_bytes
         self._waiting.append((prediction_id, row, size))

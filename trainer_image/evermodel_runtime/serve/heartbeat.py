@@ -35,6 +35,7 @@ class Reporter:
         self._pod = pod
         self._version = version
         self._measures = measures
+        self._rules = None if captures is None else captures.rules
         self._captures = captures if captures is not None else CaptureBuffer()
         self.bins: BinCounter | None = None
         self._until_bins = BEATS_BETWEEN_BINS
@@ -77,6 +78,7 @@ class Reporter:
             predictions=self._measures.predictions,
             errors=self._measures.errors,
             captures=batch.captures,
+            rules=self._rules,
             bins=bins,
         )
         try:

@@ -5,7 +5,7 @@ import gc
 import logging
 import sys
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import uvloop
 from msgspec import UNSET
@@ -24,6 +24,7 @@ from evermodel_runtime.serve.log_lines import write_json_lines
 from evermodel_runtime.serve.measures import Measures
 from evermodel_runtime.serve.readiness import Readiness
 from evermodel_runtime.serve.settings import Settings, SettingsError, settings_from_process
+from evermodel_runtime.serve.withholding import UnknownColumnsError, Withholding
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,8 @@ class ServingPod:
         self._hub = hub
         self._readiness = Readiness()
         self._measures = Measures(settings.config)
-        self._captures = CaptureBuffer() if settings.config.capture else None
+        rules = settings.config.captured
+        self._captures = None if rules is None else CaptureBuffer(rules)
         self._feedback = FeedbackForwarder(hub)
         self._app = Application(settings.config, self._readiness, self._feedback, self._measures)
         self._app.before_metrics = self._count_waiting
@@ -70,12 +72,25 @@ class ServingPod:
         config = self._settings.config
         model = await load_when_possible(self._hub, config, self._readiness)
         ids = PredictionIds(Signer(self._settings.token, config.model), config.version)
-        self._app.inference = inference_of(config, model, ids, measures=self._measures, captures=self._captures)
+        captures = self._capturing(model.schema.names)
+        self._app.inference = inference_of(config, model, ids, measures=self._measures, captures=captures)
         gc.collect()
         gc.freeze()  # what is loaded stays: later collections need not walk it
         self._readiness.reason = None
         log.info("ready", extra={"model": config.model, "version": config.version, "manifest": config.manifest})
         self._reporter.bins = self._app.inference.bins = await counter_when_possible(self._hub, model.manifest)
+
+    def _capturing(self, columns: Sequence[str]) -> CaptureBuffer | None:
+        """Return what captures rows of these columns; nothing where it is not certain what is to be withheld."""
+        captures = self._captures
+        if captures is None or not captures.rules.withheld:
+            return captures
+        try:
+            captures.withholding = Withholding.of(columns, captures.rules, self._settings.token)
+        except UnknownColumnsError as error:
+            log.error("nothing is captured", extra={"error": str(error)})  # noqa: TRY400 - the message says it all
+            return None
+        return captures
 
     def _count_waiting(self) -> None:
         self._measures.labels_waiting.set(self._feedback.waiting_labels)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from evermodel.api.modeldeployment import DriftRules, Monitoring, Offline, Retraining, RetrainingData
+from evermodel.api.modeldeployment import CaptureRules, DriftRules, Monitoring, Offline, Retraining, RetrainingData
 from evermodel.api.rules.rule import AT_LEAST_A_SECOND, BOUNDS, IS_DURATION, IS_SCHEDULE, IS_WINDOW, Rule
 
 FIELD_RULES: Mapping[tuple[type[Struct], str], tuple[Rule, ...]] = {
@@ -14,6 +14,10 @@ FIELD_RULES: Mapping[tuple[type[Struct], str], tuple[Rule, ...]] = {
     (Monitoring, "labelDelay"): (IS_DURATION,),
     (Offline, "schedule"): (IS_SCHEDULE,),
     (DriftRules, "window"): IS_WINDOW,
+    (CaptureRules, "maxAge"): AT_LEAST_A_SECOND,
+    (CaptureRules, "sample"): (
+        Rule(rule="self > 0.0 && self <= 1.0", message="must be above 0 and at most 1", instead_of=BOUNDS),
+    ),
     (Retraining, "cooldown"): AT_LEAST_A_SECOND,
     (RetrainingData, "maxAge"): AT_LEAST_A_SECOND,
     (RetrainingData, "halfLife"): AT_LEAST_A_SECOND,
@@ -24,6 +28,13 @@ FIELD_RULES: Mapping[tuple[type[Struct], str], tuple[Rule, ...]] = {
 }
 
 STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
+    CaptureRules: (
+        Rule(
+            rule="!has(self.drop) || !has(self.hash) || !self.drop.exists(one, one in self.hash)",
+            message="has a column that is in drop as well: a value that is left out has no hash",
+            field_path=".hash",
+        ),
+    ),
     Retraining: (
         Rule(
             rule="!has(self.triggers) || !('Schedule' in self.triggers) || has(self.schedule)",

@@ -35,6 +35,35 @@ def _fits_the_task(field_name: str) -> tuple[Rule, ...]:
     )
 
 
+def _withholds(field_name: str) -> tuple[Rule, ...]:
+    """Return the rules of the columns that captured rows lack."""
+    path = f"self.monitoring.capture.{field_name}"
+    nothing = f"!has(self.monitoring.capture) || !has({path}) || {path}.size() == 0"
+    return (
+        Rule(
+            rule=f"{nothing} || !(self.data.target in {path})",
+            message="has the target, which no request has: take it out",
+            field_path=f".monitoring.capture.{field_name}",
+        ),
+        Rule(
+            rule=(
+                f"{nothing} || !has(self.data.features) || self.data.features.size() == 0"
+                f" || {path}.all(one, one in self.data.features)"
+            ),
+            message="has a column that is not in data.features: what the model does not take is never captured",
+            field_path=f".monitoring.capture.{field_name}",
+        ),
+        Rule(
+            rule=f"{nothing} || (!self.retraining.data.includeFeedback && !has(self.monitoring.offline))",
+            message=(
+                "leaves out what the model takes, so that records can neither be learnt from nor scored: take the "
+                "columns out of data.features, or do without retraining.data.includeFeedback and monitoring.offline"
+            ),
+            field_path=f".monitoring.capture.{field_name}",
+        ),
+    )
+
+
 STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
     ModelDeploymentSpec: (
         Rule(
@@ -141,6 +170,8 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
         ),
         *_fits_the_task("metrics"),
         *_fits_the_task("constraints"),
+        *_withholds("drop"),
+        *_withholds("hash"),
         Rule(
             rule=(
                 "!has(self.evaluation.slices) || !self.evaluation.slices.exists(one, one.column == self.data.target)"

@@ -73,6 +73,11 @@ ROUTES = {
             {"GET": Handler(drift.get_drift, (Role.UPLOADER,))},
             caller=Caller.PATH_OR_NAMESPACE,
         ),
+        Route(
+            "/v1/models/*/captures",
+            {"GET": Handler(jobs.get_captures, (Role.UPLOADER,))},
+            caller=Caller.PATH_OR_NAMESPACE,
+        ),
         Route("/v1/models/*/records", {"GET": Handler(jobs.get_records, _TRAINER)}, caller=Caller.PATH),
         Route("/v1/models/*/datasets/*", {"GET": Handler(artifacts.get_dataset_info, _OPERATOR)}, caller=Caller.PATH),
         Route("/v1/models/*/heldout-uses", {"POST": Handler(jobs.post_heldout_use, _TRAINER)}, caller=Caller.PATH),

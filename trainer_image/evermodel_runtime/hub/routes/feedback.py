@@ -135,6 +135,7 @@ async def post_heartbeat(hub: Hub, request: Request) -> Response:
         errors=heartbeat.errors,
         captures=tuple(captures),
         captures_kept=hub.settings.captures_kept,
+        rules=heartbeat.rules,
     )
     bins = _bins(hub, model, heartbeat)
     counted: HeartbeatCounted = await hub.writer.submit(operation)
@@ -151,7 +152,7 @@ def _known(signer: Signer, capture: Capture) -> NewCapture | None:
     issued = signer.verify(capture.id)
     if not isinstance(issued, Issued):
         return None
-    return NewCapture(issued.key, issued.at, msgspec.json.encode(capture.row))
+    return NewCapture(issued.key, issued.version, issued.at, msgspec.json.encode(capture.row))
 
 
 def _bins(hub: Hub, model: str, heartbeat: Heartbeat) -> AddBins | None:

@@ -21,7 +21,7 @@ from evermodel_runtime.hub.core import Hub
 from evermodel_runtime.hub.http import HTML, JSON, FileResponse, HttpError, Request, Response, decode
 from evermodel_runtime.hub.operations import AppendLineage, PutRun, PutTrial, UseHeldout
 from evermodel_runtime.hub.reading import read_lineage, read_run, read_trials
-from evermodel_runtime.hub.records import read_records
+from evermodel_runtime.hub.records import read_captures, read_records
 
 _PAGE = 1000
 _LARGEST_PAGE = 10_000
@@ -49,9 +49,7 @@ async def get_records(hub: Hub, request: Request) -> Response:
     after = request.number("after", int, 0)
     through: int | None = request.number("through", int, None)
     predicted_after = request.number("predictedAfter", float, 0.0)
-    limit = request.number("limit", int, _PAGE)
-    if not 1 <= limit <= _LARGEST_PAGE:
-        raise HttpError(400, f"limit={limit}: a page has 1 to {_LARGEST_PAGE:,} records")
+    limit = _page_size(request)
     body = await hub.reader.ask(
         lambda connection: msgspec.json.encode(
             read_records(
@@ -66,6 +64,23 @@ async def get_records(hub: Hub, request: Request) -> Response:
         )
     )
     return Response(body)
+
+
+async def get_captures(hub: Hub, request: Request) -> Response:
+    """Answer one page of captures, for people."""
+    model = request.arguments[0]
+    after, limit = request.number("after", int, 0), _page_size(request)
+    body = await hub.reader.ask(
+        lambda connection: msgspec.json.encode(read_captures(connection, hub.blobs, model, after=after, limit=limit))
+    )
+    return Response(body)
+
+
+def _page_size(request: Request) -> int:
+    limit = request.number("limit", int, _PAGE)
+    if not 1 <= limit <= _LARGEST_PAGE:
+        raise HttpError(400, f"limit={limit}: a page has 1 to {_LARGEST_PAGE:,} records")
+    return limit
 
 
 async def post_heldout_use(hub: Hub, request: Request) -> Response:
