@@ -17,26 +17,31 @@ COMMANDS = {
     "serve": ("evermodel_runtime.serve", "answer predictions over HTTP"),
     "hub": ("evermodel_runtime.hub", "keep artifacts, labels and counts of a namespace"),
 }
-BACKTEST = "backtest"
+WITH_ARGUMENTS = {
+    "backtest": (
+        "evermodel_runtime.backtest",
+        "replay a labelled stream through training, gate and detector, without a cluster",
+    ),
+    "hub-backup": ("evermodel_runtime.hub.backup_command", "copy a hub's volume to a file, while the hub works"),
+    "hub-restore": ("evermodel_runtime.hub.restore_command", "fill a hub's empty volume from such a file"),
+}
+"""Those for people, which tell about their arguments themselves."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one entry point, importing only what it needs; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="evermodel-runtime",
-        description=f"What runs in Evermodel's pods; the environment says the rest, but for {BACKTEST}.",
+        description=f"What runs in Evermodel's pods; the environment says the rest but for {', '.join(WITH_ARGUMENTS)}",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (_, purpose) in COMMANDS.items():
         commands.add_parser(name, help=purpose)
-    commands.add_parser(
-        BACKTEST,
-        add_help=False,  # it tells about its own arguments
-        help="replay a labelled stream through training, gate and detector, without a cluster",
-    )
+    for name, (_, purpose) in WITH_ARGUMENTS.items():
+        commands.add_parser(name, add_help=False, help=purpose)
     options, rest = parser.parse_known_args(arguments)
-    if options.command == BACKTEST:
-        return _run("evermodel_runtime.backtest", rest)
+    if options.command in WITH_ARGUMENTS:
+        return _run(WITH_ARGUMENTS[options.command][0], rest)
     if rest:
         parser.error(f"{options.command} takes no arguments, but was given {' '.join(rest)}")
     return _run(COMMANDS[options.command][0])

@@ -8,8 +8,8 @@ from tests.unit.hub.asgi import KEY, MODEL, Clock, HubClient
 from evermodel.contract import HUB_KEY_ENV
 from evermodel.tokens import ANY_MODEL, Role, role_token
 from evermodel_runtime.hub.core import Hub
-from evermodel_runtime.hub.schema import VolumeError
 from evermodel_runtime.hub.settings import HubSettings, SettingsError, Synchronous, read_settings
+from evermodel_runtime.hub.volume import VolumeError
 
 T, S, O, U = Role.TRAINER, Role.SERVER, Role.OPERATOR, Role.UPLOADER  # noqa: E741 - columns of the table
 ROUTES = [

@@ -23,7 +23,7 @@ from evermodel_runtime.hub.http import (
     respond_file,
 )
 from evermodel_runtime.hub.routes import Caller, Route, find_route
-from evermodel_runtime.hub.schema import VolumeError
+from evermodel_runtime.hub.volume import VolumeError
 from evermodel_runtime.hub.writer import DiskFull, Overloaded, Stopped
 
 logger = logging.getLogger(__name__)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from evermodel_runtime.hub.volume import sync_folder
 from evermodel_runtime.hub.writer import DiskFull
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -105,9 +106,9 @@ class BlobStore:
         final = self.path(digest)
         if not final.parent.is_dir():
             final.parent.mkdir(exist_ok=True)
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
         path.rename(final)
-        _sync_folder(final.parent)
+        sync_folder(final.parent)
 
 
 @dataclass(slots=True)
@@ -120,12 +121,3 @@ class _Upload:
         self.hash.update(data)
         file.write(data)
         self.size += len(data)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable: syncing a file does not promise its name."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import TextIOWrapper
@@ -15,10 +14,11 @@ from evermodel_runtime.hub.progress import ProgressBoard
 from evermodel_runtime.hub.reading import Reader
 from evermodel_runtime.hub.references import References
 from evermodel_runtime.hub.retention import Retention
-from evermodel_runtime.hub.schema import VolumeError, open_for_writing
+from evermodel_runtime.hub.schema import open_for_writing
 from evermodel_runtime.hub.settings import HubSettings
 from evermodel_runtime.hub.store import HubStore
 from evermodel_runtime.hub.trials import TrialBoard
+from evermodel_runtime.hub.volume import VolumeError, refuse_half_restored, take
 from evermodel_runtime.hub.writer import Writer
 
 
@@ -48,15 +48,14 @@ class Hub:
         Raises
         ------
         VolumeError
-            Another hub has it.
+            Another hub has it, or a restore into it was cut off.
         """
-        settings.data.mkdir(parents=True, exist_ok=True)
-        lock = (settings.data / "lock").open("w")
+        lock = take(settings.data)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            refuse_half_restored(settings.data)
+        except VolumeError:
             lock.close()
-            raise VolumeError(f"another hub is using {settings.data}: one hub owns a volume") from error
+            raise
         blobs = BlobStore(settings.data / "blobs", settings.max_blob_bytes)
         writer = Writer(lambda: HubStore(open_for_writing(settings.data, settings.synchronous)), settings.waiting_limit)
         metrics = Metrics()

@@ -11,8 +11,8 @@ import uvloop
 
 from evermodel_runtime.hub.app import HubApp
 from evermodel_runtime.hub.core import Hub
-from evermodel_runtime.hub.schema import VolumeError
 from evermodel_runtime.hub.settings import HubSettings, SettingsError, read_settings
+from evermodel_runtime.hub.volume import VolumeError
 from evermodel_runtime.web import WebServer, web_config
 
 logger = logging.getLogger("evermodel_runtime.hub")

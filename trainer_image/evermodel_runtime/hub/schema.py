@@ -6,9 +6,10 @@ import sqlite3
 from pathlib import Path
 
 from evermodel_runtime.hub.settings import Synchronous
+from evermodel_runtime.hub.volume import DATABASE, VolumeError
 
 SCHEMA_VERSION = 5
-FILE_NAME = "hub.sqlite3"
+FILE_NAME = DATABASE
 BUCKET_SECONDS = 10
 """Predictions and labels are counted by the time of the prediction, in buckets of this length."""
 _WAL_PAGES = 1000
@@ -109,10 +110,6 @@ CREATE TABLE capture_rules (model INTEGER PRIMARY KEY, max_age REAL, max_records
 """
 STEPS = (TABLES, TRIALS, METRICS, DRIFT, CAPTURE_RULES)
 """What makes each schema of the one before it: a volume of an earlier hub is brought up to date."""
-
-
-class VolumeError(Exception):
-    """The database on the volume is not one that this hub can write."""
 
 
 def open_for_writing(folder: Path, synchronous: Synchronous) -> sqlite3.Connection:

@@ -55,6 +55,11 @@ class HubSettings:
     """Writes that may wait for the disk before callers are told to come back."""
 
 
+def data_folder(environ: Mapping[str, str]) -> Path:
+    """Return where the volume is."""
+    return Path(environ.get(DATA_ENV, "/data"))
+
+
 def read_settings(environ: Mapping[str, str]) -> HubSettings:
     """Read the settings from environment variables."""
     key = environ.get(HUB_KEY_ENV, "").strip()
@@ -70,7 +75,7 @@ def read_settings(environ: Mapping[str, str]) -> HubSettings:
         raise SettingsError(f"{SYNCHRONOUS_ENV} must be FULL (or OFF, in tests only)") from error
     return HubSettings(
         key=key,
-        data=Path(environ.get(DATA_ENV, "/data")),
+        data=data_folder(environ),
         host=environ.get(HOST_ENV, "0.0.0.0"),  # noqa: S104 - a pod is reached at its address
         port=_number(environ, PORT_ENV, int, 8080),
         synchronous=synchronous,
