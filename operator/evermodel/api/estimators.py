@@ -13,12 +13,15 @@ from evermodel.api.fields import ColumnName, Parameters, Resource
 class Transformer(StrEnum):
     """Preprocessing steps that may be declared, by their scikit-learn class; DateParts is Evermodel's own."""
 
+    BINARIZER = "Binarizer"
     COUNT_VECTORIZER = "CountVectorizer"
     DATE_PARTS = "DateParts"
     HASHING_VECTORIZER = "HashingVectorizer"
     K_BINS_DISCRETIZER = "KBinsDiscretizer"
+    KNN_IMPUTER = "KNNImputer"
     MAX_ABS_SCALER = "MaxAbsScaler"
     MIN_MAX_SCALER = "MinMaxScaler"
+    NORMALIZER = "Normalizer"
     ONE_HOT_ENCODER = "OneHotEncoder"
     ORDINAL_ENCODER = "OrdinalEncoder"
     PCA = "PCA"
@@ -29,7 +32,10 @@ class Transformer(StrEnum):
     SELECT_K_BEST = "SelectKBest"
     SIMPLE_IMPUTER = "SimpleImputer"
     STANDARD_SCALER = "StandardScaler"
+    TARGET_ENCODER = "TargetEncoder"
     TFIDF_VECTORIZER = "TfidfVectorizer"
+    TRUNCATED_SVD = "TruncatedSVD"
+    VARIANCE_THRESHOLD = "VarianceThreshold"
 
 
 class Preprocessing(Resource, frozen=True, kw_only=True):

@@ -9,13 +9,14 @@ import pytest
 from tests.unit.runtime.made_runs import as_csv, make_numbers, make_source, make_table, make_train_run
 from tests.unit.runtime.memory_hub import MemoryHub, surroundings
 
-from evermodel.contract import Column, ColumnKind, FailureReason, LabelledRecord, ModelFormat, PreprocessingStep
+from evermodel.contract import Column, ColumnKind, FailureReason, LabelledRecord, ModelFormat, PreprocessingStep, Task
 from evermodel_runtime.data.csvfile import read_csv
 from evermodel_runtime.data.dataset import Dataset, read_dataset
 from evermodel_runtime.data.failure import JobError
 from evermodel_runtime.train.defaults import default_steps
 from evermodel_runtime.train.job import train
 from evermodel_runtime.train.pipeline import make_recipe, table
+from evermodel_runtime.train.transformers import make_transformer
 
 TABLE = [
     row
@@ -64,6 +65,12 @@ STEPS = [
     pytest.param((FILL, ENCODE, step("StandardScaler", "*"), step("PCA", "*", n_components=0.9)), id="PCA of all"),
     pytest.param((FILL, ENCODE, step("SelectKBest", "dtype:number", k=4)), id="SelectKBest"),
     pytest.param((FILL, ENCODE, step("SelectKBest", "*", k=3, score_func="mutual_info_classif")), id="another score"),
+    pytest.param((FILL, ENCODE, step("VarianceThreshold", "*", threshold=0.1)), id="VarianceThreshold"),
+    pytest.param((FILL, ENCODE, step("Normalizer", "height", "width", "age")), id="Normalizer"),
+    pytest.param((FILL, ENCODE, step("Normalizer", "*", norm="l1")), id="Normalizer over encoded columns too"),
+    pytest.param((FILL, ENCODE, step("Binarizer", "width", threshold=0.1)), id="Binarizer"),
+    pytest.param((FILL, ENCODE, step("TruncatedSVD", "*", n_components=3)), id="TruncatedSVD"),
+    pytest.param((FILL, step("TargetEncoder", "dtype:text")), id="TargetEncoder"),
     pytest.param(
         (FILL, step("PolynomialFeatures", "height"), step("StandardScaler", "age"), ENCODE), id="named after widened"
     ),
@@ -97,6 +104,61 @@ def test_what_trees_would_get_otherwise_from_onnx_is_served_by_skops() -> None:
 
     assert trained(*power)[0].format is ModelFormat.ONNX
     assert trained(*power, estimator="HistGradientBoostingClassifier")[0].format is ModelFormat.SKOPS
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param((step("KNNImputer", "dtype:number", n_neighbors=3), ENCODE), id="numbers filled by neighbours"),
+        pytest.param((step("KNNImputer", "petals"), FILL, ENCODE), id="where none was missing yet"),
+        pytest.param(
+            (FILL, step("OneHotEncoder", "size"), step("TfidfVectorizer", "colour"), step("SelectKBest", "*", k=4)),
+            id="words of which the best are chosen",
+        ),
+        pytest.param((FILL, step("TfidfVectorizer", "dtype:text"), step("TruncatedSVD", "*")), id="words made fewer"),
+    ],
+)
+def test_what_onnx_does_otherwise_is_served_by_skops_to_the_last_bit(steps: tuple[PreprocessingStep, ...]) -> None:
+    report, hub = trained(*steps)
+
+    manifest = hub.manifest(report.manifest)
+    assert (report.format, manifest.onnx) == (ModelFormat.SKOPS, None)
+    again, _ = trained(*steps)
+    assert again.manifest == report.manifest
+
+
+def test_encoding_by_the_target_leaks_nothing_of_a_row_into_itself() -> None:
+    """Each row is encoded by the others: a text that is another one nearly everywhere tells nothing."""
+    random = np.random.default_rng(0)
+    rows = [row | {"colour": f"c{random.integers(200)}", "kind": "ab"[random.integers(2)]} for row in TABLE]
+    dataset = dataset_of(rows, step("TargetEncoder", "colour"), step("OrdinalEncoder", "size"), FILL)
+    run = make_train_run(
+        estimator="LogisticRegression",
+        parameters={"C": 1000.0},
+        preprocessing=(step("TargetEncoder", "colour"), step("OrdinalEncoder", "size"), FILL),
+    )
+
+    pipeline = make_recipe(run, dataset.features.columns).fit(dataset.features, dataset.target.labels)
+
+    asked = table(dataset.features)
+    assert np.mean(pipeline.predict(asked) == dataset.target.labels) < 0.6
+
+
+@pytest.mark.parametrize(
+    ("task", "columns"),
+    [pytest.param(Task.REGRESSION, 1, id="of whole numbers"), pytest.param(Task.CLASSIFICATION, 6, id="of classes")],
+)
+def test_a_target_is_encoded_as_what_it_is(task: Task, columns: int) -> None:
+    made = make_transformer("TargetEncoder", {}, 0, task=task)
+
+    texts = np.array([[row["colour"]] for row in TABLE], dtype=object)
+    assert made.fit(texts, [row["petals"] for row in TABLE]).transform(texts).shape[1] == columns
+
+
+def test_a_threshold_is_compared_as_the_values_are() -> None:
+    binarizer = make_transformer("Binarizer", {"threshold": 0.1}, 0)
+
+    assert binarizer.transform([[float(np.float32(0.1))], [0.11]]).ravel().tolist() == [0.0, 1.0]
 
 
 def nullables(steps: tuple[PreprocessingStep, ...]) -> list[bool]:

@@ -42,6 +42,7 @@ from evermodel_runtime.artifacts.skops_types import TYPES
 NATIVE = (
     "evermodel_runtime.train.earlier_model.",
     "sklearn.feature_extraction.text.",
+    "sklearn.impute._knn.",
     "sklearn.metrics._dist_metrics.",
     "sklearn.neighbors._ball_tree.",
     "sklearn.neighbors._classification.",

@@ -43,6 +43,8 @@ ARCHIVE_ERRORS = (
 ADDRESS = "_stop_words_id"
 VALUE_LOADERS = frozenset({"JsonNode", "TypeNode"})
 """Nodes of values that cannot change: whether two are one object means nothing."""
+NOTHING = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "content": "null", "is_json": True}
+"""None, as skops writes it."""
 _Node = dict[str, Any]
 
 
@@ -65,8 +67,9 @@ def dump_pipeline(pipeline: Any) -> bytes:
     with zipfile.ZipFile(io.BytesIO(written)) as archive:
         schema = json.loads(archive.read(SCHEMA))
         files = {name: archive.read(name) for name in archive.namelist() if name != SCHEMA}
-    check_types(schema)
     _forget_addresses(schema)
+    _forget_functions(schema)
+    check_types(schema)
     return _zipped(schema, _numbered(schema, files))
 
 
@@ -132,6 +135,13 @@ def _forget_addresses(schema: Any) -> None:
             if ADDRESS in attributes:
                 del kinds[list(attributes).index(ADDRESS)]
                 del attributes[ADDRESS]
+
+
+def _forget_functions(schema: Any) -> None:
+    """Leave out by which function columns were chosen: the choice is made, and no archive may name a function."""
+    for node in nodes_of(schema):
+        if node["__module__"] == "sklearn.feature_selection._univariate_selection" and "content" in node:
+            node["content"]["content"]["score_func"] = dict(NOTHING)
 
 
 def _numbered(schema: Any, files: dict[str, bytes]) -> dict[str, bytes]:

@@ -63,6 +63,8 @@ _NAMES = {
     "sklearn.ensemble._voting": "VotingClassifier VotingRegressor",
     "sklearn.ensemble._weight_boosting": "AdaBoostClassifier AdaBoostRegressor",
     "sklearn.feature_extraction.text": "CountVectorizer HashingVectorizer TfidfTransformer TfidfVectorizer",
+    "sklearn.feature_selection._univariate_selection": "SelectKBest",
+    "sklearn.feature_selection._variance_threshold": "VarianceThreshold",
     "sklearn.gaussian_process._gpc": "_BinaryGaussianProcessClassifierLaplace GaussianProcessClassifier",
     "sklearn.gaussian_process._gpr": "GaussianProcessRegressor",
     "sklearn.gaussian_process.kernels": "ConstantKernel Product RBF",
@@ -101,14 +103,18 @@ _NAMES = {
     "sklearn.neural_network._stochastic_optimizers": "AdamOptimizer SGDOptimizer",
     "sklearn.pipeline": "Pipeline",
     "sklearn.impute._base": "SimpleImputer",
+    "sklearn.impute._knn": "KNNImputer",
     "sklearn.preprocessing._data": (
-        "MaxAbsScaler MinMaxScaler PowerTransformer QuantileTransformer RobustScaler StandardScaler"
+        "Binarizer MaxAbsScaler MinMaxScaler Normalizer PowerTransformer QuantileTransformer RobustScaler "
+        "StandardScaler"
     ),
     "sklearn.preprocessing._discretization": "KBinsDiscretizer",
     "sklearn.preprocessing._polynomial": "PolynomialFeatures",
     "sklearn.decomposition._pca": "PCA",
+    "sklearn.decomposition._truncated_svd": "TruncatedSVD",
     "sklearn.preprocessing._encoders": "OneHotEncoder OrdinalEncoder",
     "sklearn.preprocessing._function_transformer": "FunctionTransformer",
+    "sklearn.preprocessing._target_encoder": "TargetEncoder",
     "sklearn.preprocessing._label": "LabelBinarizer LabelEncoder",
     "sklearn.semi_supervised._label_propagation": "LabelPropagation LabelSpreading",
     "sklearn.semi_supervised._self_training": "SelfTrainingClassifier",

@@ -26,7 +26,7 @@ from evermodel_runtime.data.dates import EXAMPLES
 from evermodel_runtime.data.failure import data_error, did_you_mean, listed, spec_error
 from evermodel_runtime.data.labels import Target, read_target
 from evermodel_runtime.data.rows import ColumnValues, FeatureRows, Hashes, Mask, row_hashes
-from evermodel_runtime.data.selection import DATE_PARTS, ENCODERS, IMPUTER, SELECTORS, is_about, is_imputed
+from evermodel_runtime.data.selection import DATE_PARTS, ENCODERS, IMPUTERS, SELECTORS, is_about, is_imputed
 from evermodel_runtime.data.spellings import refuse_numbers_as_text
 from evermodel_runtime.data.split import held_out, keys_of_ids, keys_of_rows
 from evermodel_runtime.data.table import Table
@@ -265,7 +265,7 @@ def _kind(
         return ColumnKind.TEXT
     row = int(found.texts[0])
     example = f"{file.place(row)} holds {file.cell(name, row)!r}"
-    scaling = [(index, step) for index, step in by_name if step.transformer != IMPUTER]
+    scaling = [(index, step) for index, step in by_name if step.transformer not in IMPUTERS]
     if scaling:
         index, step = scaling[0]
         raise spec_error(

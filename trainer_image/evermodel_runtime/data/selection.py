@@ -19,10 +19,10 @@ SELECTORS = {
 """What may stand for names in a step's columns."""
 VECTORISERS = frozenset({"CountVectorizer", "HashingVectorizer", "TfidfVectorizer"})
 """Transformers that make a column of each word: a missing text has none of them."""
-ENCODERS = frozenset({"OneHotEncoder", "OrdinalEncoder"}) | VECTORISERS
+ENCODERS = frozenset({"OneHotEncoder", "OrdinalEncoder", "TargetEncoder"}) | VECTORISERS
 """Transformers that make numbers of text: a column that one of them names is text when any of its cells is."""
 DATE_PARTS = "DateParts"
-IMPUTER = "SimpleImputer"
+IMPUTERS = frozenset({"KNNImputer", "SimpleImputer"})
 LET_MISSING_THROUGH = frozenset(
     {"MaxAbsScaler", "MinMaxScaler", "PowerTransformer", "QuantileTransformer", "RobustScaler", "StandardScaler"}
 )
@@ -43,9 +43,9 @@ def is_imputed(column: Column, steps: Sequence[PreprocessingStep]) -> bool:
             continue
         if step.transformer == DATE_PARTS:  # its columns are reached as all numbers
             return any(
-                later.transformer == IMPUTER and {ALL, NUMBERS} & set(later.columns) for later in steps[place + 1 :]
+                later.transformer in IMPUTERS and {ALL, NUMBERS} & set(later.columns) for later in steps[place + 1 :]
             )
-        if step.transformer == IMPUTER or (step.transformer in VECTORISERS and column.kind is ColumnKind.TEXT):
+        if step.transformer in IMPUTERS or (step.transformer in VECTORISERS and column.kind is ColumnKind.TEXT):
             return True
         if step.transformer not in LET_MISSING_THROUGH:
             return False

@@ -104,5 +104,5 @@ def _refuse_free_text(rows: FeatureRows) -> None:
                 f"one-hot encode without being asked (at most {categories}). Name the other columns in "
                 "spec.data.features, or declare what to do in spec.training.preprocessing, such as "
                 f"{{transformer: TfidfVectorizer, columns: [{column.name}]}} for the words of free text, or "
-                "OneHotEncoder or OrdinalEncoder for categories."
+                "OneHotEncoder, OrdinalEncoder or TargetEncoder for categories."
             )

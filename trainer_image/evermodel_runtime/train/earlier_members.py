@@ -160,7 +160,7 @@ def _recipe(run: TrainRun, models: Mapping[str, EarlierModel], columns: tuple[Co
     made = estimator_of(run, models)
 
     def prepared(estimator: Any) -> Any:
-        steps = preprocessing_of(run.preprocessing, columns, seed=run.seed, exact=has_trees(estimator))
+        steps = preprocessing_of(run.preprocessing, columns, seed=run.seed, exact=has_trees(estimator), task=run.task)
         return Pipeline([*steps, ("member", estimator)])
 
     members = [(name, one if name in models else prepared(one)) for name, one in made.estimators]

@@ -63,7 +63,7 @@ def export(pipeline: Any, columns: tuple[Column, ...], name: str) -> bytes:
     NoOnnxError
         When a step, or one of its parameters, has no converter.
     """
-    _refuse_words_and_dates(pipeline)
+    _refuse_what_converts_wrongly(pipeline)
     logging.getLogger("skl2onnx").setLevel(logging.ERROR)
     converters.register()
     exported = _with_discriminant_replaced(pipeline)
@@ -187,11 +187,13 @@ def _parse_spread(scope: Any, model: Any, inputs: list[Any], custom_parsers: Any
     return _parse_sklearn_column_transformer(scope, model, inputs, custom_parsers=custom_parsers)
 
 
-def _refuse_words_and_dates(pipeline: Any) -> None:
-    """Refuse what the converters express wrongly: letters beyond ASCII fall apart, and no row need show it."""
+def _refuse_what_converts_wrongly(pipeline: Any) -> None:
+    """Refuse what the converters express wrongly where no row at hand need show it: rare letters, missing numbers."""
     names = [type(one).__name__ for one in pipeline.get_params().values()]
     if DATE_PARTS in names:
         raise NoOnnxError("ONNX has no operators for the dates that DateParts takes")
+    if "KNNImputer" in names:
+        raise NoOnnxError("ONNX fills in other numbers than KNNImputer")
     found = next((name for name in names if name in VECTORISERS), None)
     if found is not None:
         raise NoOnnxError(f"ONNX finds other words than {found} in texts with letters beyond ASCII, such as 'très'")

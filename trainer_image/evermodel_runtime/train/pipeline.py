@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
-from evermodel.contract import Column, ColumnKind, LearningCurve, PreprocessingStep, TrainRun
+from evermodel.contract import Column, ColumnKind, LearningCurve, PreprocessingStep, Task, TrainRun
 from evermodel_runtime.data.failure import spec_error
 from evermodel_runtime.data.merging import Weights
 from evermodel_runtime.data.rows import FeatureRows, Labels
@@ -117,5 +117,6 @@ def recipe_of(
     """Put declared steps before an estimator that is not fitted."""
     if not get_tags(estimator).target_tags.single_output:
         raise spec_error(f"{type(estimator).__name__} predicts several targets at once; a ModelDeployment has one.")
-    steps = preprocessing_of(preprocessing, columns, seed=seed, exact=has_trees(estimator))
+    task = Task.REGRESSION if is_regressor(estimator) else Task.CLASSIFICATION
+    steps = preprocessing_of(preprocessing, columns, seed=seed, exact=has_trees(estimator), task=task)
     return Recipe(Pipeline([*steps, ("estimator", estimator)]))

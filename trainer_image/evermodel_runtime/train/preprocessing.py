@@ -17,7 +17,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from evermodel.contract import Column, ColumnKind, PreprocessingStep
+from evermodel.contract import Column, ColumnKind, PreprocessingStep, Task
 from evermodel_runtime.data.failure import spec_error
 from evermodel_runtime.data.selection import ALL, DATE_PARTS, DATES, NUMBERS, TEXTS, VECTORISERS, is_about
 from evermodel_runtime.train.text_column import TextColumn
@@ -28,11 +28,13 @@ IN_DOUBLE = frozenset(
         "KBinsDiscretizer",
         "MaxAbsScaler",
         "MinMaxScaler",
+        "Normalizer",
         "PCA",
         "PolynomialFeatures",
         "QuantileTransformer",
         "RobustScaler",
         "StandardScaler",
+        "TruncatedSVD",
     }
 )
 """Those that ONNX can compute in float64, as trees need it: in float32 a value can land across a threshold.
@@ -91,7 +93,12 @@ class _Numbers:
 
 
 def preprocessing_of(
-    steps: Sequence[PreprocessingStep], columns: tuple[Column, ...], *, seed: int, exact: bool
+    steps: Sequence[PreprocessingStep],
+    columns: tuple[Column, ...],
+    *,
+    seed: int,
+    exact: bool,
+    task: Task = Task.CLASSIFICATION,
 ) -> list[Step]:
     """Return the steps of a Pipeline that turns rows into the matrix that an estimator takes.
 
@@ -105,13 +112,15 @@ def preprocessing_of(
         Where a transformer's chance comes from.
     exact : bool
         Compute in float64 when served too, for estimators that compare values with thresholds.
+    task : Task
+        What is predicted, for transformers that look at it.
 
     Raises
     ------
     JobError
         SpecInvalid, with the step, when it cannot follow those before it.
     """
-    made = [make_transformer(step.transformer, step.parameters, index, seed) for index, step in enumerate(steps)]
+    made = [make_transformer(step.transformer, step.parameters, index, seed, task) for index, step in enumerate(steps)]
     texts = _text_stage(steps, made, columns)
     source = [column.name for column in columns if column.kind is ColumnKind.NUMBER]
     numbers = _Numbers([*source, *texts.kept()], open_ended=bool(texts.widened()))

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from math import comb
 from typing import Any
 
-from evermodel.contract import ColumnKind
+import numpy as np
+
+from evermodel.contract import ColumnKind, Task
 from evermodel_runtime.data.failure import did_you_mean, spec_error
 from evermodel_runtime.data.selection import VECTORISERS
 from evermodel_runtime.train.date_parts import PARTS, DateParts
@@ -25,6 +27,7 @@ SCORES = ("f_classif", "mutual_info_classif", "chi2", "f_regression", "mutual_in
 """Names of functions that JSON cannot hold."""
 
 
+TARGET_ENCODER = "TargetEncoder"
 MOST_POLYNOMIALS = 10_000
 """Columns that PolynomialFeatures may make: their number grows as the power of the degree."""
 PAIRS = frozenset({"feature_range", "quantile_range", "degree"})
@@ -53,12 +56,15 @@ class Transformer:
 
 _OF_WORDS = Transformer(module=WORDS, takes=TEXTS, keeps=False, settled=SETTLED_WORDS)
 TRANSFORMERS: Mapping[str, Transformer] = {
+    "Binarizer": Transformer(module="sklearn.preprocessing"),
     "CountVectorizer": _OF_WORDS,
     "DateParts": Transformer(module="evermodel_runtime.train.date_parts", takes=DATES, keeps=False),
     "HashingVectorizer": _OF_WORDS,
     "KBinsDiscretizer": Transformer(module="sklearn.preprocessing", keeps=False),
+    "KNNImputer": Transformer(module="sklearn.impute", settled={"add_indicator": False, "keep_empty_features": True}),
     "MaxAbsScaler": Transformer(module="sklearn.preprocessing"),
     "MinMaxScaler": Transformer(module="sklearn.preprocessing"),
+    "Normalizer": Transformer(module="sklearn.preprocessing"),
     "OneHotEncoder": Transformer(
         module="sklearn.preprocessing",
         takes=BOTH,
@@ -78,12 +84,17 @@ TRANSFORMERS: Mapping[str, Transformer] = {
     "SelectKBest": Transformer(module="sklearn.feature_selection", keeps=False),
     "SimpleImputer": Transformer(module="sklearn.impute", takes=BOTH | DATES, settled={"add_indicator": False}),
     "StandardScaler": Transformer(module="sklearn.preprocessing"),
+    "TargetEncoder": Transformer(module="sklearn.preprocessing", takes=TEXTS, keeps=False),
     "TfidfVectorizer": _OF_WORDS,
+    "TruncatedSVD": Transformer(module="sklearn.decomposition", keeps=False),
+    "VarianceThreshold": Transformer(module="sklearn.feature_selection", keeps=False),
 }
 """By class name; the module is imported only when the class is declared."""
 
 
-def make_transformer(name: str, parameters: Mapping[str, Any], index: int, seed: int = 0) -> Any:
+def make_transformer(
+    name: str, parameters: Mapping[str, Any], index: int, seed: int = 0, task: Task = Task.CLASSIFICATION
+) -> Any:
     """Return a transformer that is not fitted; ``index`` is its place in ``spec.training.preprocessing``."""
     place = f"spec.training.preprocessing[{index}]"
     if name not in TRANSFORMERS:
@@ -95,6 +106,8 @@ def make_transformer(name: str, parameters: Mapping[str, Any], index: int, seed:
         if parameters.get(parameter, value) != value:
             raise spec_error(f"{place}.parameters.{parameter}: {name} can only be served with {value!r}; leave it out.")
     given = _given(name, {**known.settled, **parameters}, place)
+    if name == TARGET_ENCODER and task is Task.REGRESSION:
+        given.setdefault("target_type", "continuous")  # whole numbers would be taken for classes
     made = make_checked(name, known.module, given, f"{place}.parameters")
     if isinstance(made, DateParts):
         _check_parts(made.parts, f"{place}.parameters.parts")
@@ -113,10 +126,17 @@ def _given(name: str, declared: Mapping[str, Any], place: str) -> dict[str, Any]
         given.setdefault("include_bias", False)  # estimators have an intercept of their own, and trees need none
     if name == "KBinsDiscretizer" and given.setdefault("encode", "onehot-dense") == "onehot":
         given["encode"] = "onehot-dense"
+    if name == "Binarizer":
+        # Values are of 32 bits: as a 64-bit number, 0.1 would be below them.
+        given["threshold"] = _as_float32(given.get("threshold", 0.0))
     for parameter in PAIRS & set(given):
         if isinstance(given[parameter], list):
             given[parameter] = tuple(given[parameter])
     return given
+
+
+def _as_float32(value: Any) -> Any:
+    return float(np.float32(value)) if isinstance(value, int | float) else value
 
 
 def check_width(made: Any, index: int, columns: int) -> None:
