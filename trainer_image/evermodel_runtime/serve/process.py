@@ -101,7 +101,7 @@ class ServingPod:
 
 
 async def _run(settings: Settings) -> None:
-    async with open_hub(settings.config.hub_url, settings.config.model, settings.token) as hub:
+    with open_hub(settings.config.hub_url, settings.config.model, settings.token) as hub:
         await ServingPod(settings, hub).run()
 
 
