@@ -8,6 +8,7 @@ durations are seconds (float).
 from evermodel.contract.artifacts import Column, ColumnKind, DatasetInfo, Epoch, LearningCurve, Manifest
 from evermodel.contract.drift import (
     BESIDE,
+    STILL,
     BinCounts,
     Bins,
     ColumnDrift,
@@ -135,6 +136,7 @@ __all__ = [
     "SOURCE_MOUNT",
     "STATE_ENV",
     "STATE_MOUNT",
+    "STILL",
     "TERMINATION_MESSAGE_LIMIT",
     "TOKEN_ENV",
     "WARNING",

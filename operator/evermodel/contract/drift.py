@@ -60,6 +60,10 @@ BESIDE = 2
 """Numbers that follow those of a column's bins: values missing, and values outside of what training had."""
 
 
+STILL = 0.8
+"""Share of a limit below which what was beyond it must fall before it is over: what hovers about it is told once."""
+
+
 class BinCounts(Message, frozen=True, kw_only=True):
     """What a pod has counted since its start; of many rows, a sample."""
 
@@ -142,3 +146,5 @@ class Drift(Message, frozen=True, kw_only=True):
     """By PSI, the largest first."""
     prediction: ColumnDrift
     problems: tuple[DataProblem, ...] = ()
+    lingering: tuple[DataProblem, ...] = ()
+    """Shares of at least STILL of what makes a problem: one that was told goes on, none begins."""

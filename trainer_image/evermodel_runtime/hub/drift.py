@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from evermodel.contract import (
     BESIDE,
+    STILL,
     Bins,
     ColumnDrift,
     ColumnKind,
@@ -20,7 +21,7 @@ from evermodel.contract import (
     Reference,
 )
 from evermodel_runtime.hub.bins import BinWindow, read_windows
-from evermodel_runtime.quality.psi import has_jumped, psi, psi_by_chance
+from evermodel_runtime.quality.psi import jump, psi, psi_by_chance
 
 MOST_PROBLEMS = 5
 SMALLEST_REFUSED = 100
@@ -78,6 +79,7 @@ def judge(version: int, reference: Reference, windows: Sequence[BinWindow], quer
         before = _columns(reference, windows[1])
     compared = [_compare(one, other, query, len(now)) for one, other in zip(now, before, strict=True)]
     *features, prediction = compared
+    problems = _problems(now[:-1], newest, least=1.0, most=MOST_PROBLEMS)
     return Drift(
         version=version,
         as_of=newest.until,
@@ -87,7 +89,10 @@ def judge(version: int, reference: Reference, windows: Sequence[BinWindow], quer
         drifted=sum(column.drifted for column in compared),
         features=tuple(sorted(features, key=lambda column: (not column.drifted, -(column.psi or 0.0)))),
         prediction=prediction,
-        problems=_problems(now[:-1], newest),
+        problems=problems,
+        lingering=tuple(
+            one for one in _problems(now[:-1], newest, least=STILL, most=2 * MOST_PROBLEMS) if one not in problems
+        ),
     )
 
 
@@ -141,23 +146,35 @@ def _names(bins: Bins) -> tuple[str, ...]:
     return (f"≤ {bins.edges[0]:.6g}", *between, f"> {bins.edges[-1]:.6g}")
 
 
-def _problems(features: Sequence[Counted], window: BinWindow) -> tuple[DataProblem, ...]:
-    """Return in what the data that come are not those that the model was made for, the largest share first."""
-    found = [problem for counted in features for problem in _of_column(counted)]
+def _problems(features: Sequence[Counted], window: BinWindow, *, least: float, most: int) -> tuple[DataProblem, ...]:
+    """Return in what the data that come are not those that the model was made for, the largest share first.
+
+    Parameters
+    ----------
+    least : float
+        Share of what makes a problem that is taken for one.
+    most : int
+        How many are returned.
+    """
+    compared = [one for counted in features for one in _of_column(counted)]
     asked = window.requests + window.refused
-    if asked >= SMALLEST_REFUSED and has_jumped(0.0, asked, share := window.refused / asked, asked):
-        found.append(DataProblem(kind=DataProblemKind.REFUSED, share=share, usual=0.0))
-    return tuple(sorted(found, key=lambda problem: (-problem.share, problem.column))[:MOST_PROBLEMS])
+    if asked >= SMALLEST_REFUSED:
+        refused = window.refused / asked
+        compared.append((DataProblem(kind=DataProblemKind.REFUSED, share=refused, usual=0.0), asked, asked))
+    found = [one for one, learnt, come in compared if jump(one.usual, learnt, one.share, come) >= least]
+    return tuple(sorted(found, key=lambda problem: (-problem.share, problem.column))[:most])
 
 
-def _of_column(now: Counted) -> list[DataProblem]:
-    bins, found = now.bins, []
+def _of_column(now: Counted) -> tuple[tuple[DataProblem, int, int], ...]:
+    """Return what may be wrong with a column, each with the rows that its usual share and its share are of."""
+    bins, missing = now.bins, DataProblemKind.MISSING
     learnt, come = bins.present + bins.missing, now.present + now.missing
     usual = bins.missing / max(1, learnt)
-    if has_jumped(usual, learnt, now.missing_share, come):
-        found.append(DataProblem(kind=DataProblemKind.MISSING, column=bins.name, share=now.missing_share, usual=usual))
-    if has_jumped(bins.strange, bins.present, now.outside_share, now.present):
-        found.append(
-            DataProblem(kind=DataProblemKind.OUTSIDE, column=bins.name, share=now.outside_share, usual=bins.strange)
-        )
-    return found
+    return (
+        (DataProblem(kind=missing, column=bins.name, share=now.missing_share, usual=usual), learnt, come),
+        (
+            DataProblem(kind=DataProblemKind.OUTSIDE, column=bins.name, share=now.outside_share, usual=bins.strange),
+            bins.present,
+            now.present,
+        ),
+    )

@@ -77,9 +77,16 @@ _Z = 4.5
 """Standard errors that this must be besides: chance makes so much in 3 of a million comparisons."""
 
 
-def has_jumped(usual: float, reference: int, share: float, window: int) -> bool:
-    """Tell whether a share is well above what it was, and by more than chance makes of so few rows."""
-    if not reference or not window or share - usual < JUMP:
-        return False
+def jump(usual: float, reference: int, share: float, window: int) -> float:
+    """Return how far a share is above what it was: at 1 it is well above, and by more than chance makes of so few rows.
+
+    Parameters
+    ----------
+    usual, share : float
+        Shares of ``reference`` rows before and of ``window`` rows now.
+    """
+    if not reference or not window:
+        return 0.0
     pooled = (usual * reference + share * window) / (reference + window)
-    return share - usual >= _Z * sqrt(pooled * (1 - pooled) * (1 / reference + 1 / window))
+    chance = _Z * sqrt(pooled * (1 - pooled) * (1 / reference + 1 / window))
+    return (share - usual) / max(JUMP, chance)

@@ -17,7 +17,8 @@ from evermodel.api.modeldeployment import (
     RetrainingMode,
     RetrainingTrigger,
 )
-from evermodel.contract import DataProblemKind, Drift
+from evermodel.contract import STILL, DataProblemKind, Drift
+from evermodel.contract import DataProblem as FoundProblem
 from evermodel.core import facts
 from evermodel.core.conditions import Wanted, find
 from evermodel.core.observed import Observed
@@ -27,8 +28,8 @@ from evermodel.core.timestamps import from_epoch, parse_time, rfc3339
 
 REFRESH = timedelta(minutes=10)
 """Figures that moved are written anew after this long, or when what they mean has changed."""
-STILL = 0.8
-"""Share of the threshold below which a PSI must fall before a drift is over: one that hovers about it is one drift."""
+MOST_PROBLEMS = 5
+"""As many as the status has room for."""
 _SLACK = timedelta(minutes=10)
 """By how much the API server's clock may be behind ours."""
 
@@ -140,12 +141,20 @@ def _shown(observed: Observed, drift: Drift, known: DriftStatus | None, read_at:
                 share=round(problem.share, 3),
                 usual=round(problem.usual, 3),
             )
-            for problem in drift.problems
+            for problem in _problems(drift, known)
         ),
         rows=drift.rows,
         judged=drift.judged,
         as_of=rfc3339(from_epoch(read_at)),
     )
+
+
+def _problems(drift: Drift, known: DriftStatus | None) -> tuple[FoundProblem, ...]:
+    """Return what is wrong with the data: what has begun, and of what was told before, what is not over."""
+    told = set() if known is None else {(problem.kind, problem.column) for problem in known.problems}
+    going_on = [problem for problem in drift.lingering if (problem.kind.value, problem.column) in told]
+    found = sorted((*drift.problems, *going_on), key=lambda problem: -problem.share)
+    return tuple(found[:MOST_PROBLEMS])
 
 
 def _or(value: float | None, other: float | None) -> float:
