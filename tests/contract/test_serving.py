@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
+from msgspec import UNSET, UnsetType
 from tests.demo.traffic import Clients
 from tests.unit.serve.made_models import Made, mixed, numeric
 
@@ -102,10 +103,18 @@ class Site:
             ) as response:
                 assert response.status in (200, 201), await response.text()
 
-    def start_pod(self, made: Made, *, drain: float = 5.0, capture: bool = False) -> Process:
+    def start_pod(
+        self, made: Made, *, drain: float = 5.0, capture: bool = False, grpc_port: int | UnsetType = UNSET
+    ) -> Process:
         port = free_port()
         config = ServeConfig(
-            namespace="ml", model=MODEL, version=3, hub_url=self.hub.url, manifest=made.digest, capture=capture
+            namespace="ml",
+            model=MODEL,
+            version=3,
+            hub_url=self.hub.url,
+            manifest=made.digest,
+            capture=capture,
+            grpc_port=grpc_port,
         )
         pod = Process(
             "evermodel_runtime.serve",
@@ -384,8 +393,11 @@ class Service:
 
     LATE_SECONDS = 1.0
 
-    def __init__(self, site: Site, pods: list[Process]) -> None:
+    def __init__(
+        self, site: Site, pods: list[Process], port_of: Callable[[Process], int] = lambda pod: pod.port
+    ) -> None:
         self.endpoints = list(pods)
+        self._port_of = port_of
         self._site = site
         self._turn = 0
 
@@ -409,7 +421,7 @@ class Service:
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._turn += 1
         pod = self.endpoints[self._turn % len(self.endpoints)]
-        pod_reader, pod_writer = await asyncio.open_connection("127.0.0.1", pod.port)
+        pod_reader, pod_writer = await asyncio.open_connection("127.0.0.1", self._port_of(pod))
         await asyncio.gather(_copy(reader, pod_writer), _copy(pod_reader, writer))
 
 

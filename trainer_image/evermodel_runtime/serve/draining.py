@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import uvicorn
 
@@ -20,6 +20,16 @@ KEEP_ALIVE_SECONDS = 120
 log = logging.getLogger(__name__)
 
 
+class Beside(Protocol):
+    """Another way in, which ends when this one ends."""
+
+    settle_seconds: float
+    """How long after the signal to stop its callers may still be there."""
+
+    async def stop(self) -> None:
+        """Finish what is in flight, and end."""
+
+
 class DrainingServer(WebServer):
     """Goes on accepting and answering for a while after it was told to stop.
 
@@ -33,8 +43,7 @@ class DrainingServer(WebServer):
         self._readiness = readiness
         self._drain_seconds = drain_seconds
         self._drain_began: float | None = None
-        self.beside: Callable[[], Awaitable[None]] | None = None
-        """Ends another way in, when this one ends."""
+        self.beside: Beside | None = None
 
     def stop(self) -> None:
         """Start to drain; the second call ends it at once."""
@@ -55,7 +64,7 @@ class DrainingServer(WebServer):
         if self.beside is None:
             await super().shutdown(sockets)
         else:
-            await asyncio.gather(super().shutdown(sockets), self.beside())
+            await asyncio.gather(super().shutdown(sockets), self.beside.stop())
 
     async def on_tick(self, counter: int) -> bool:
         """Tell, ten times a second, whether it is time to stop."""
@@ -67,7 +76,8 @@ class DrainingServer(WebServer):
         elapsed = asyncio.get_running_loop().time() - self._drain_began
         if elapsed >= self._drain_seconds:
             return True
-        return elapsed >= SETTLE_SECONDS and not self.server_state.connections
+        settle_seconds = SETTLE_SECONDS if self.beside is None else self.beside.settle_seconds
+        return elapsed >= settle_seconds and not self.server_state.connections
 
 
 def make_server(app: Answering, host: str, port: int, readiness: Readiness, drain_seconds: float) -> DrainingServer:

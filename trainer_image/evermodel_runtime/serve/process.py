@@ -5,7 +5,7 @@ import gc
 import logging
 import sys
 import warnings
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 import uvloop
 from msgspec import UNSET
@@ -15,7 +15,7 @@ from evermodel_runtime.serve.application import Application
 from evermodel_runtime.serve.artifact import counter_when_possible, load_when_possible
 from evermodel_runtime.serve.batching import inference_of
 from evermodel_runtime.serve.captures import CaptureBuffer
-from evermodel_runtime.serve.draining import make_server
+from evermodel_runtime.serve.draining import Beside, make_server
 from evermodel_runtime.serve.feedback import FeedbackForwarder
 from evermodel_runtime.serve.heartbeat import Reporter
 from evermodel_runtime.serve.hub_client import HubClient, open_hub
@@ -58,15 +58,14 @@ class ServingPod:
         await self._reporter.last_words()
         log.info("stopped", extra={"predictions": self._measures.predictions})
 
-    async def _listen_for_grpc(self, port: int) -> Callable[[], Awaitable[None]]:
-        """Start the gRPC server; returns how to stop it."""
+    async def _listen_for_grpc(self, port: int) -> Beside:
         from evermodel_runtime.serve.rpc.server import RpcServer  # noqa: PLC0415 - memory that others need not pay
         from evermodel_runtime.serve.rpc.service import Service  # noqa: PLC0415
 
         service = Service(self._settings.config, self._readiness, self._measures, lambda: self._app.inference)
         server = RpcServer(service, self._settings.host, port)
         await server.start()
-        return server.stop
+        return server
 
     async def _load(self) -> None:
         config = self._settings.config

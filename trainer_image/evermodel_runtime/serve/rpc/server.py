@@ -5,11 +5,15 @@ from typing import Any
 
 import grpc.aio
 
-from evermodel_runtime.serve.draining import IN_FLIGHT_SECONDS
+from evermodel_runtime.serve.draining import IN_FLIGHT_SECONDS, SETTLE_SECONDS
 from evermodel_runtime.serve.protocol import MAX_BODY_BYTES
 from evermodel_runtime.serve.rpc.service import Service
 
+CONNECTION_SECONDS = 5.0
+"""How long a connection is used, give or take a tenth. Then its caller opens another one, and loses no call by that: of
+a server that stops, gRPC cancels what arrives just then. So calls spread over new pods, and leave those that go."""
 _OPTIONS = (
+    ("grpc.max_connection_age_ms", round(1000 * CONNECTION_SECONDS)),
     ("grpc.max_receive_message_length", MAX_BODY_BYTES),
     ("grpc.so_reuseport", 0),  # a second server at the port is a mistake, and not one to share calls with
 )
@@ -19,6 +23,9 @@ log = logging.getLogger(__name__)
 
 class RpcServer:
     """Listens from ``start`` to ``stop``."""
+
+    settle_seconds = SETTLE_SECONDS + 1.2 * CONNECTION_SECONDS
+    """After which no caller has a connection left, of those that could come."""
 
     def __init__(self, service: Service, host: str, port: int) -> None:
         self._address = f"{host}:{port}"
@@ -34,5 +41,5 @@ class RpcServer:
         log.info("listening for gRPC", extra={"address": self._address})
 
     async def stop(self) -> None:
-        """Tell callers to open their next connection elsewhere, and finish the calls under way."""
+        """Take no more calls, and finish those under way."""
         await self._server.stop(IN_FLIGHT_SECONDS)
