@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.unit.runtime.made_runs import ENCODE_COLOUR, as_csv, make_source, make_table, make_train_run
 from tests.unit.runtime.memory_hub import MemoryHub, surroundings
@@ -121,6 +121,15 @@ def test_every_number_is_counted_once(learnt: list[float], come: list[float]) ->
     assert outside <= sum(counts)
     *own, missing, outside = count_numbers(bins, np.array(learnt, dtype=np.float32)).tolist()
     assert (tuple(own), missing, outside) == (bins.counts, bins.missing, 0)
+
+
+@given(FLOATS)
+def test_edges_are_the_values_that_a_tenth_two_tenths_and_so_on_do_not_exceed(learnt: list[float]) -> None:
+    values = np.array(learnt, dtype=np.float32)
+    values = values[~np.isnan(values)]
+    assume(len(values))
+    tenths = np.quantile(values, np.arange(1, 10) / 10, method="inverted_cdf")
+    assert number_bins("x", values).edges == tuple(np.unique(tenths[tenths < values.max()]).tolist())
 
 
 TEXTS = st.lists(st.sampled_from(["", "a", "b", "c", "d", "e"]), min_size=1, max_size=60)

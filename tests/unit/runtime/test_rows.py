@@ -1,9 +1,11 @@
 """A row has one hash wherever it comes from, and stays on its side of the split while the file grows."""
 
+import hashlib
+
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.runtime.made_runs import ENCODE_COLOUR, as_csv, make_source, make_table
 from tests.unit.runtime.memory_hub import as_page, as_records
@@ -12,8 +14,16 @@ from evermodel.contract import Column, ColumnKind, LabelledRecord, LabelledRecor
 from evermodel_runtime.data.csvfile import read_csv
 from evermodel_runtime.data.dataset import Dataset, read_dataset
 from evermodel_runtime.data.feedback import read_feedback
-from evermodel_runtime.data.rows import FeatureRows, decode_hashes, encode_hashes, row_hashes, spread_over
-from evermodel_runtime.data.split import held_out
+from evermodel_runtime.data.rows import (
+    ROWS_AT_ONCE,
+    FeatureRows,
+    decode_hashes,
+    distinct,
+    encode_hashes,
+    row_hashes,
+    spread_over,
+)
+from evermodel_runtime.data.split import held_out, keys_of_rows
 
 NUMBER = Column(name="n", kind=ColumnKind.NUMBER)
 TEXT = Column(name="t", kind=ColumnKind.TEXT)
@@ -61,6 +71,47 @@ def test_cells_do_not_run_into_each_other() -> None:
     second = FeatureRows((TEXT, TEXT), (np.array(["a"], np.object_), np.array(["bc"], np.object_)))
 
     assert row_hashes(first)[0] != row_hashes(second)[0]
+
+
+ROWS = FeatureRows(
+    (NUMBER, NUMBER, TEXT, NUMBER),
+    (
+        np.array([1.5, -0.0, np.nan], np.float32),
+        np.array([16777216, 1e-3, -np.nan], np.float32),
+        np.array(["dark blue", "", "très"], np.object_),
+        np.array([0, 7, -1], np.float32),
+    ),
+)
+
+PINNED = ["a4a0471fde36dc25", "aa865962e88c16cd", "d9682521ca100d8b"]
+
+
+def test_hashes_are_those_that_stored_models_know_their_rows_by() -> None:
+    assert [f"{value:016x}" for value in row_hashes(ROWS).tolist()] == PINNED
+
+
+def test_a_hash_is_that_of_the_cells_side_by_side() -> None:
+    nothing = b"n" + np.float32(np.nan).tobytes()
+    expected = hashlib.blake2b(nothing * 2 + b"t\5\0\0\0" + "très".encode() + b"n\0\0\x80\xbf", digest_size=8)
+
+    assert int(row_hashes(ROWS)[2]) == int.from_bytes(expected.digest(), "little")
+
+
+@given(st.integers(1, 3 * ROWS_AT_ONCE))
+@settings(max_examples=10)
+def test_hashes_and_sides_are_those_of_each_row_alone_however_many_there_are(rows: int) -> None:
+    values = (np.arange(rows) % 5).astype(np.float32)
+    hashes = row_hashes(FeatureRows((NUMBER,), (values,)))
+    first = row_hashes(FeatureRows((NUMBER,), (np.arange(5, dtype=np.float32),)))
+    sides = held_out(keys_of_rows(first), 0.5)
+
+    assert np.array_equal(hashes, first[np.arange(rows) % 5])
+    assert np.array_equal(held_out(keys_of_rows(hashes), 0.5), sides[np.arange(rows) % 5])
+
+
+@given(st.lists(st.integers(0, 5), max_size=20))
+def test_distinct_hashes_are_sorted_and_there_once(values: list[int]) -> None:
+    assert distinct(np.array(values, np.uint64)).tolist() == sorted(set(values))
 
 
 def test_hashes_of_numbers_do_not_depend_on_how_many_rows_are_hashed_together() -> None:

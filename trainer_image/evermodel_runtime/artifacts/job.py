@@ -44,6 +44,7 @@ from evermodel_runtime.artifacts.outcome import (
     write_termination_message,
 )
 from evermodel_runtime.artifacts.telling import telling
+from evermodel_runtime.data.memory import keep_little_of_what_is_freed
 from evermodel_runtime.data.source import DatasetStore
 
 SOURCE_ENV = "EVERMODEL_SOURCE_DIR"
@@ -147,6 +148,7 @@ def _start(kind: type[Run]) -> Started[Run] | None:
     # Process 1 of a container ignores SIGTERM unless it handles it, and the node would wait 30 seconds for the pod.
     signal.signal(signal.SIGTERM, _interrupted)
     warnings.simplefilter("ignore")  # scikit-learn's hints would bury the progress
+    keep_little_of_what_is_freed()
     termination_log = Path(os.environ.get(TERMINATION_LOG_ENV, TERMINATION_LOG))
     try:
         run = _read_run(kind, os.environ)

@@ -55,22 +55,30 @@ def bins_of_answers(answers: NDArray[Any], classes: Iterable[Scalar]) -> Bins:
 
 def number_bins(name: str, values: NDArray[Any]) -> Bins:
     """Return bins of numbers with as equal counts as can be; edges are values, so that equal numbers stay together."""
-    present = values[np.isfinite(values)]
-    if not len(present):
+    ordered = np.sort(values[~np.isnan(values)])  # takes a tenth of the time of looking for quantiles and bins
+    finite = ordered[np.isfinite(ordered)]
+    if not len(finite):
         return Bins(name=name, kind=ColumnKind.NUMBER, counts=(0,), missing=len(values))
-    lowest, highest = float(present.min()), float(present.max())
-    shares = np.arange(1, QUANTILES) / QUANTILES
-    edges = np.unique(np.quantile(present, shares, method="inverted_cdf"))
-    blank = Bins(
+    edges = np.unique(_quantiles(finite))
+    edges = edges[edges < finite[-1]]
+    ends = np.searchsorted(ordered, edges, side="right")
+    return Bins(
         name=name,
         kind=ColumnKind.NUMBER,
-        counts=(),
-        edges=tuple(edges[edges < highest].tolist()),
-        lowest=lowest,
-        highest=highest,
-        strange=2 / (len(present) + 1),  # the next number is as likely to be the first or last in order as any other
+        counts=tuple(np.diff(ends, prepend=0, append=len(ordered)).tolist()),
+        missing=len(values) - len(ordered),
+        edges=tuple(edges.tolist()),
+        lowest=float(finite[0]),
+        highest=float(finite[-1]),
+        strange=2 / (len(finite) + 1),  # the next number is as likely to be the first or last in order as any other
     )
-    return _filled(blank, count_numbers(blank, values))
+
+
+def _quantiles(ordered: NDArray[Any]) -> NDArray[Any]:
+    """Return the first values that at least a tenth, two tenths, … of the rows do not exceed."""
+    shares = np.arange(1, QUANTILES) / QUANTILES
+    chosen: NDArray[Any] = ordered[np.ceil(len(ordered) * shares - 1).astype(np.intp).clip(0)]
+    return chosen
 
 
 def text_bins(name: str, texts: Sequence[str], kind: ColumnKind = ColumnKind.TEXT) -> Bins:
@@ -79,7 +87,7 @@ def text_bins(name: str, texts: Sequence[str], kind: ColumnKind = ColumnKind.TEX
         blank = Bins(name=name, kind=kind, counts=())
         return _filled(blank, count_texts(blank, texts))
     found = Counter(texts)
-    found.pop("", None)
+    missing = found.pop("", 0)
     by_frequency = sorted(found, key=lambda text: (-found[text], text))
     least = max(LEAST_SHARE * found.total(), LEAST_ROWS)
     frequent = [text for text in by_frequency[:MOST_CATEGORIES] if found[text] >= least and len(text) <= LONGEST_NAME]
@@ -95,7 +103,7 @@ def text_bins(name: str, texts: Sequence[str], kind: ColumnKind = ColumnKind.TEX
         complete=complete,
         strange=_unseen(found),
     )
-    return _filled(blank, count_texts(blank, texts))
+    return _filled(blank, _counted(blank, found, missing))
 
 
 def _unseen(found: Counter[str]) -> float:
@@ -124,6 +132,10 @@ def count_texts(bins: Bins, texts: Iterable[str]) -> Counts:
     """Count texts by category, then the missing ones, then those that nothing was learnt from."""
     found = Counter(texts)
     missing = found.pop("", 0)
+    return _counted(bins, found, missing)
+
+
+def _counted(bins: Bins, found: Counter[str], missing: int) -> Counts:
     present = found.total()
     frequent = [found[name] for name in bins.categories]
     known = sum(frequent) + sum(found[name] for name in bins.rare)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evermodel_runtime.data.rows import FeatureRows, Hashes, row_hashes
+from evermodel_runtime.data.rows import FeatureRows, Hashes, distinct, row_hashes
 
 OFTEN = 4
 """Times that a source holds each row, on average, before equal rows are different cases."""
@@ -21,7 +21,7 @@ _HALF = np.uint64(31)
 
 def rows_repeat(hashes: Hashes) -> bool:
     """Tell whether each row is there several times."""
-    return len(np.unique(hashes)) * OFTEN <= len(hashes)
+    return len(distinct(hashes)) * OFTEN <= len(hashes)
 
 
 def hashes_of_source(hashes: Hashes) -> Hashes:

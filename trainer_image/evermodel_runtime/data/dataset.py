@@ -364,7 +364,7 @@ def training_part(dataset: Dataset) -> TrainingPart:
     copies = np.isin(dataset.hashes, dataset.hashes[dataset.reference]) & ~dataset.reference
     chosen = ~dataset.reference & ~copies
     labels = dataset.target.labels[chosen]
-    if len(np.unique(labels)) < 2:  # noqa: PLR2004 - two classes, or numbers
+    if (labels == labels[:1]).all():
         raise data_error(
             f"Of {len(chosen):,} rows, {int(dataset.reference.sum()):,} are held out and {int(copies.sum()):,} are "
             f"copies of held-out rows; the {len(labels):,} left hold fewer than two different targets. Add rows, lower "

@@ -118,10 +118,11 @@ def _read_classes(file: Table, name: str) -> Target:
             f"{file.name}: the target {name!r} has no value in {len(missing):,} of {len(file):,} rows: "
             f"{listed([file.place(int(row)) for row in missing])}. Remove these rows or label them."
         )
-    used = np.unique(codes)
-    _check_spellings(file, name, codes, words)
-    target = Target(_typed([words[code] for code in used])[np.searchsorted(used, codes)])
-    classes = np.unique(target.labels)
+    used = np.flatnonzero(np.bincount(codes))
+    _check_spellings(file, name, codes, [words[code] for code in used], words)
+    labels = _typed([words[code] for code in used])
+    target = Target(labels[np.searchsorted(used, codes)])
+    classes = np.unique(labels)
     if len(classes) < MIN_CLASSES:
         raise data_error(
             f"{file.name}: the target {name!r} is {words[codes[0]]!r} in every row. A classifier needs at least two "
@@ -135,9 +136,8 @@ def _read_classes(file: Table, name: str) -> Target:
     return target
 
 
-def _check_spellings(file: Table, name: str, codes: Places, words: list[str]) -> None:
+def _check_spellings(file: Table, name: str, codes: Places, used: list[str], words: list[str]) -> None:
     """Refuse labels that are numbers but not finite, many fractions, and yes and no in more than one spelling."""
-    used = [words[code] for code in np.unique(codes).tolist()]
     folded = {word.casefold() for word in used}
     if folded <= YES_OR_NO and len(folded) > MIN_CLASSES:
         raise data_error(

@@ -133,6 +133,11 @@ class Memory:
         )
 
 
+def keep_little_of_what_is_freed() -> None:
+    """Have Arrow use the C library's allocator, whatever its own is: that keeps a third of a file's size for later."""
+    pa.set_memory_pool(pa.system_memory_pool())
+
+
 def hand_back() -> None:
     """Return to the system what Arrow and the C library keep of freed columns: half as much again as they held."""
     pa.default_memory_pool().release_unused()

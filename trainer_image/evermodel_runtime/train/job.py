@@ -47,6 +47,7 @@ from evermodel_runtime.data.positive_class import require_positive_class
 from evermodel_runtime.data.rows import FeatureRows, Hashes, encode_hashes, row_hashes, spread_over
 from evermodel_runtime.data.source import read_data
 from evermodel_runtime.train.defaults import default_steps, described
+from evermodel_runtime.train.importing_ahead import importing_ahead
 from evermodel_runtime.train.ladder import with_strategy
 from evermodel_runtime.train.notes import LONGEST_NOTE, coarse_columns, ignored_columns, warnings_of
 from evermodel_runtime.train.objective import goodness, losses_of, value_of
@@ -177,7 +178,8 @@ def prepare(run: TrainRun, surroundings: Surroundings) -> Prepared:
     run, told = with_strategy(run, champion)
     by = "" if run.strategy is None else f"{run.strategy}, "
     say(f"version {run.version} of {run.namespace}/{run.model}: {by}{run.estimator} on {run.data.uri}")
-    file, digest = read_data(run.data, datasets=hub, mount=surroundings.mount, columns=known)
+    with importing_ahead(run.data.uri):
+        file, digest = read_data(run.data, datasets=hub, mount=surroundings.mount, columns=known)
     dates = () if run.preprocessing or known else dates_in(file, run.data)
     dataset = read_dataset(file, run.data, run.preprocessing, known, run.task, dates=dates)
     require_positive_class(run.objective, run.data, dataset)
@@ -199,6 +201,7 @@ def prepare(run: TrainRun, surroundings: Surroundings) -> Prepared:
     feedback = usable_feedback(run, hub, dataset, part, say)
     end_if_nothing_new(run, digest, feedback)
     notes.extend(feedback.notes)
+    hand_back()
     return Prepared(run, declared, dataset, part, feedback, digest, tuple(notes))
 
 
