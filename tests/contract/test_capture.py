@@ -76,3 +76,21 @@ def test_where_a_column_to_be_withheld_is_not_known_nothing_is_captured(hub: Hub
     assert captured(hub).captures == ()
     hub.stop()
     assert not holds(hub.folder, "Timbuktu")
+
+
+def test_a_row_is_erased_by_its_id_wherever_it_is(hub: Hub) -> None:
+    with ready_pod(hub, mixed(), rules=CaptureRules()) as pod:
+        (gone,) = predict(pod, {"age": 41.25, "city": "Timbuktu", "size": 0.5})
+        erased = requests.delete(f"{pod.url}/v2/models/{MODEL}/records/{gone}", timeout=30)
+        assert (erased.status_code, set(erased.json())) == (200, {"rows"})
+        predict(pod, {"age": 41.25, "city": "Oslo", "size": 0.5})
+        assert [row.row[1] for row in until_captured(hub, 1).captures] == ["Oslo"]
+
+        (gone,) = predict(pod, {"age": 41.25, "city": "Samarkand", "size": 0.5})
+        until_captured(hub, 2)
+        assert holds(hub.folder, "Samarkand")
+        assert requests.delete(f"{pod.url}/v2/models/{MODEL}/records/{gone}", timeout=30).json() == {"rows": 1}
+        assert not holds(hub.folder, "Samarkand")
+        assert requests.delete(f"{pod.url}/v2/models/{MODEL}/records/{gone}", timeout=30).json() == {"rows": 0}
+        assert requests.delete(f"{pod.url}/v2/models/{MODEL}/records/nonsense", timeout=30).status_code == 404
+    assert not holds(hub.folder, "Timbuktu")

@@ -26,4 +26,4 @@ def test_answers_are_as_described_and_what_is_not_allowed_is_refused(hub: Hub, m
         found = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, cwd=tmp_path)
 
     assert found.returncode == 0, found.stdout + found.stderr
-    assert "26 selected" in found.stdout
+    assert "27 selected" in found.stdout

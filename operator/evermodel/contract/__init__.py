@@ -107,6 +107,8 @@ from evermodel.contract.runs import (
 from evermodel.contract.serving import (
     Capture,
     CaptureRules,
+    Erased,
+    Erasure,
     FeedbackRequest,
     FeedbackResponse,
     FeedbackRow,
@@ -163,6 +165,8 @@ __all__ = [
     "Epoch",
     "EpochSummary",
     "Epochs",
+    "Erased",
+    "Erasure",
     "EvaluateRun",
     "EvaluationReport",
     "FailureReason",

@@ -139,6 +139,19 @@ class Heartbeat(Message, frozen=True, kw_only=True):
     """Told every few heartbeats."""
 
 
+class Erasure(Message, frozen=True, kw_only=True):
+    """Body of POST /v1/models/{model}/erasures: the row to be erased, by the id of its prediction."""
+
+    id: str
+
+
+class Erased(Message, frozen=True, kw_only=True):
+    """Answer to DELETE /v2/models/{model}/records/{id}: the row is on no disk, and will not be."""
+
+    rows: int
+    """How many there were: none where the row was not captured, has not come yet, or went before."""
+
+
 class HeartbeatReply(Message, frozen=True, kw_only=True):
     """The hub has it on disk."""
 

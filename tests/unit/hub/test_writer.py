@@ -29,6 +29,9 @@ class Numbers:
         (total,) = self.connection.execute("SELECT sum(number) FROM numbers").fetchone()
         return [(number, total) for number in operations]
 
+    def committed(self) -> None:
+        pass
+
     def forget(self) -> None:
         self.forgotten += 1
 

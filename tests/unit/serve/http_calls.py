@@ -10,7 +10,16 @@ import msgspec
 from tests.unit.serve.made_models import Made, numeric, serve_config
 from uvicorn.server import ServerState
 
-from evermodel.contract import FeedbackRequest, FeedbackResponse, Heartbeat, HeartbeatReply, LabelResult, LabelStatus
+from evermodel.contract import (
+    Erased,
+    Erasure,
+    FeedbackRequest,
+    FeedbackResponse,
+    Heartbeat,
+    HeartbeatReply,
+    LabelResult,
+    LabelStatus,
+)
 from evermodel.tokens import Role, role_token
 from evermodel_runtime.quality.prediction_id import Signer
 from evermodel_runtime.serve.application import Application
@@ -18,6 +27,7 @@ from evermodel_runtime.serve.batching import inference_of
 from evermodel_runtime.serve.captures import CaptureBuffer
 from evermodel_runtime.serve.connection import HttpConnection
 from evermodel_runtime.serve.draining import KEEP_ALIVE_SECONDS
+from evermodel_runtime.serve.erasing import Eraser
 from evermodel_runtime.serve.feedback import FeedbackForwarder
 from evermodel_runtime.serve.hub_client import HubAnswer, HubClient, HubUnreachableError
 from evermodel_runtime.serve.ids import PredictionIds
@@ -150,6 +160,7 @@ class ToldHub(HubClient):
         self.blobs: dict[str, bytes] = {}
         self.labels: list[FeedbackRequest] = []
         self.heartbeats: list[Heartbeat] = []
+        self.erasures: list[str] = []
         self.next_answers = list(answers)
         self.before_answer: Callable[[], Any] | None = None
 
@@ -170,6 +181,12 @@ class ToldHub(HubClient):
         results = tuple(LabelResult(id=row.id, status=_status(row.id)) for row in request.labels)
         accepted = sum(result.status is LabelStatus.ACCEPTED for result in results)
         return HubAnswer(200, msgspec.json.encode(FeedbackResponse(results=results, accepted=accepted)))
+
+    async def erasure(self, body: bytes) -> HubAnswer:
+        self.erasures.append(msgspec.json.decode(body, type=Erasure).id)
+        if self.next_answers:
+            return self._told()
+        return HubAnswer(200, msgspec.json.encode(Erased(rows=1)))
 
     async def heartbeat(self, body: bytes) -> HubAnswer:
         self.heartbeats.append(msgspec.json.decode(body, type=Heartbeat))
@@ -210,7 +227,9 @@ def make_bench(made: Made | None, hub: ToldHub | None = None) -> Bench:
     config = serve_config(made or numeric())
     hub = hub or ToldHub()
     bench = Bench(
-        app=Application(config, readiness := Readiness(), FeedbackForwarder(hub), measures := Measures(config)),
+        app=Application(
+            config, readiness := Readiness(), FeedbackForwarder(hub), Eraser(hub), measures := Measures(config)
+        ),
         hub=hub,
         readiness=readiness,
         measures=measures,

@@ -39,6 +39,12 @@ class Metrics:
             ["model"],
             registry=self._registry,
         )
+        self.captures_erased = Counter(
+            "evermodel_hub_captures_erased",
+            "Captured predictions erased by id",
+            ["model"],
+            registry=self._registry,
+        )
         self.captures_refused = Counter(
             "evermodel_hub_captures_refused",
             "Captured predictions whose id was not issued for the model",

@@ -20,6 +20,10 @@ class Transaction(Protocol):
     detectors: Detectors
     captures_held: dict[int, int]
     """Captures of each model, as far as counted."""
+    empty_log: bool
+    """Whether what was deleted must go from the write-ahead log as well before the operation is answered."""
+    log_waits: bool
+    """Whether a reader was in the way of that."""
 
     def model_id(self, name: str) -> int:
         """Return the number of a model, giving it one when it has none."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from evermodel.contract import CaptureRules
+from evermodel_runtime.hub.erasing import forget_erased
 from evermodel_runtime.hub.metrics import Metrics
 from evermodel_runtime.hub.operations import Transaction
 from evermodel_runtime.hub.writer import Stopped, Writer
@@ -76,6 +77,8 @@ class DropOutdated:
             "SELECT id, name, max_age, coalesce(max_records, ?) FROM capture_rules JOIN models ON id = model",
             (self.captures_kept,),
         ).fetchall()
+        transaction.empty_log |= transaction.log_waits
+        forget_erased(transaction.connection, self.at)
         dropped = []
         for model, name, max_age, max_records in rules:
             aged = 0 if max_age is None else self._drop_aged(transaction, model, self.at - max_age)
@@ -92,6 +95,7 @@ class DropOutdated:
             (model, before, ROWS_AT_ONCE),
         ).rowcount
         transaction.captures_held[model] -= aged
+        transaction.empty_log |= aged > 0
         return aged
 
 

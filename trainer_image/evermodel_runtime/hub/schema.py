@@ -8,7 +8,7 @@ from pathlib import Path
 from evermodel_runtime.hub.settings import Synchronous
 from evermodel_runtime.hub.volume import DATABASE, VolumeError
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 FILE_NAME = DATABASE
 BUCKET_SECONDS = 10
 """Predictions and labels are counted by the time of the prediction, in buckets of this length."""
@@ -108,7 +108,13 @@ CREATE INDEX captures_by_age ON captures (model, predicted_at);
 -- What the newest pods said: it holds while none of them run, too. max_age is in seconds.
 CREATE TABLE capture_rules (model INTEGER PRIMARY KEY, max_age REAL, max_records INTEGER);
 """
-STEPS = (TABLES, TRIALS, METRICS, DRIFT, CAPTURE_RULES)
+ERASED = """
+-- Predictions whose rows may not be kept, should one still come from a pod.
+CREATE TABLE erased (
+  model INTEGER NOT NULL, key TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (model, key)) WITHOUT ROWID;
+CREATE INDEX erased_by_time ON erased (at);
+"""
+STEPS = (TABLES, TRIALS, METRICS, DRIFT, CAPTURE_RULES, ERASED)
 """What makes each schema of the one before it: a volume of an earlier hub is brought up to date."""
 
 

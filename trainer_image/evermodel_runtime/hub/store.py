@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,6 +11,11 @@ from typing import Any
 from evermodel_runtime.hub.detectors import Detectors
 from evermodel_runtime.hub.ledger import AcceptLabels, Ledger
 from evermodel_runtime.hub.operations import Operation
+
+_PATIENCE_MS = 500
+"""For readers that see what was erased: a page of records takes less, a backup of the whole volume more."""
+
+logger = logging.getLogger(__name__)
 
 
 class HubStore:
@@ -25,6 +31,8 @@ class HubStore:
         self.connection = connection
         self.detectors = Detectors(connection)
         self.captures_held: dict[int, int] = {}
+        self.empty_log = False
+        self.log_waits = False
         self._ledger = Ledger(connection, self.detectors)
         self._models: dict[str, int] = {}
 
@@ -44,6 +52,18 @@ class HubStore:
                 results[place] = operation.carry_out(self)
         self.detectors.write()
         return results
+
+    def committed(self) -> None:
+        """Empty the write-ahead log where it holds what was erased; where a reader is in the way, it waits."""
+        if not self.empty_log:
+            return
+        self.empty_log, self.log_waits = False, True
+        try:
+            self.connection.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
+            (busy, *_) = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            self.log_waits = bool(busy)
+        except sqlite3.Error:
+            logger.exception("the write-ahead log could not be emptied")
 
     def forget(self) -> None:
         """Drop what was kept in memory: the transaction was rolled back."""

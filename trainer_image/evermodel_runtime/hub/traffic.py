@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 from evermodel.contract import CaptureRules
+from evermodel_runtime.hub.erasing import erased_before
 from evermodel_runtime.hub.ledger import chunks, insert_rows
 from evermodel_runtime.hub.operations import Transaction
 from evermodel_runtime.hub.retention import captures_held, drop_oldest, keep_rules
@@ -111,11 +112,13 @@ class CountHeartbeat:
 
     def _capture(self, transaction: Transaction, model: int) -> int:
         connection = transaction.connection
+        erased = erased_before(connection, model, [capture.key for capture in self.captures])
         captures_held(transaction, model)  # those that are new are added to it
         withheld = json.dumps(self.rules.withheld) if self.rules is not None and self.rules.withheld else None
         rows = [
             (model, capture.key, capture.predicted_at, capture.row, capture.version, withheld)
             for capture in self.captures
+            if capture.key not in erased
         ]
         written = insert_rows(connection, f"INSERT OR IGNORE INTO captures ({_COLUMNS}) VALUES", rows)
         transaction.captures_held[model] += written

@@ -25,6 +25,9 @@ class Store(Protocol):
     def apply(self, operations: Sequence[Any]) -> list[Any]:
         """Carry operations out, in an open transaction, and return their results in order."""
 
+    def committed(self) -> None:
+        """Do what has to be done before the results are told. Never raises: what was committed stays."""
+
     def forget(self) -> None:
         """Drop what was kept in memory: the transaction was rolled back."""
 
@@ -162,6 +165,7 @@ class Writer:
             store.forget()
             raise
         self.commits += 1
+        store.committed()
         return results
 
     def _answer(self, answers: list[tuple[_Ticket, Any]]) -> None:

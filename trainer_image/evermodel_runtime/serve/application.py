@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from evermodel.contract import ServeConfig
 from evermodel_runtime.serve.answers import HEADER_LENGTH, JSON, Answer, error_answer, json_answer
 from evermodel_runtime.serve.bodies import check_type, decompressed
+from evermodel_runtime.serve.erasing import Eraser
 from evermodel_runtime.serve.feedback import FeedbackForwarder
 from evermodel_runtime.serve.inference import Inference
 from evermodel_runtime.serve.measures import Measures
@@ -38,9 +39,13 @@ class Route:
     get: Callable[[], Answer] | None = None
     post: Callable[[bytes, bytes | None], Answer | Awaitable[Answer]] | None = None
     """Takes the body, and how many bytes of it are JSON where the caller says so."""
+    delete: Callable[[str], Awaitable[Answer]] | None = None
+    """Takes the path."""
 
     def allowed(self) -> str:
         """Return the value of the Allow header."""
+        if self.delete is not None:
+            return "DELETE"
         return "GET, HEAD" if self.get is not None else "POST"
 
 
@@ -48,16 +53,24 @@ class Application:
     """Answers HTTP for one model. ``inference`` is set once the model is loaded."""
 
     def __init__(
-        self, config: ServeConfig, readiness: Readiness, feedback: FeedbackForwarder, measures: Measures
+        self,
+        config: ServeConfig,
+        readiness: Readiness,
+        feedback: FeedbackForwarder,
+        eraser: Eraser,
+        measures: Measures,
     ) -> None:
         self.inference: Inference | None = None
         self.before_metrics: Callable[[], None] = lambda: None
         self._config = config
         self._readiness = readiness
         self._feedback = feedback
+        self._eraser = eraser
         self._measures = measures
         self._model_path = f"/v2/models/{config.model}"
         self._version_path = f"{self._model_path}/versions/{config.version}"
+        self._records_path = f"{self._model_path}/records/"
+        self._record = Route("record", delete=self._erase)
         self._routes = self._make_routes()
         self._by_target = {path.encode(): route for path, route in self._routes.items()}
 
@@ -67,6 +80,7 @@ class Application:
             "/v2/health/live": Route("live", get=lambda: json_answer(Liveness(live=True))),
             "/v2/health/ready": Route("ready", get=self._ready),
             f"{self._model_path}/feedback": Route("feedback", post=self._take_feedback),
+            f"{self._records_path}{{id}}": self._record,
             "/metrics": Route("metrics", get=self._metrics),
             "/openapi.json": Route("openapi", get=self._openapi),
         }
@@ -88,7 +102,7 @@ class Application:
 
     def answer(self, request: Request) -> Answer | Awaitable[Answer]:
         """Answer one request, now or later: the outermost frame of every handler."""
-        route = self._by_target.get(request.target) or self._routes.get(request.path)
+        route = self._by_target.get(request.target) or self._found(request.path)
         try:
             answer = self._answer(route, request)
         except RequestError as error:
@@ -100,6 +114,11 @@ class Application:
             self._count(route, answer)
             return answer
         return self._later(route, request, answer)
+
+    def _found(self, path: str) -> Route | None:
+        if path.startswith(self._records_path) and path != self._records_path:
+            return self._record
+        return self._routes.get(path)
 
     async def _later(self, route: Route | None, request: Request, coming: Awaitable[Answer]) -> Answer:
         try:
@@ -124,6 +143,8 @@ class Application:
             return route.post(_body(request), request.headers.get(HEADER_LENGTH))
         if request.method in ("GET", "HEAD") and route.get is not None:
             return route.get()
+        if request.method == "DELETE" and route.delete is not None:
+            return route.delete(request.path)
         refusal = error_answer(405, f"{request.method} is not possible here: use {route.allowed()}")
         return Answer(refusal.status, refusal.body, headers=((b"allow", route.allowed().encode()),))
 
@@ -145,6 +166,9 @@ class Application:
                 415, "labels are no tensors: send them as JSON, without Inference-Header-Content-Length"
             )
         return self._feedback.answer(body)
+
+    def _erase(self, path: str) -> Awaitable[Answer]:
+        return self._eraser.erase(path.removeprefix(self._records_path))
 
     def _model(self) -> Answer:
         if self.inference is None:

@@ -42,6 +42,10 @@ class HubClient:
         """Hand over an encoded Heartbeat."""
         return await self._call("POST", f"/v1/models/{self._model}/heartbeat", body, CALL_PATIENCE)
 
+    async def erasure(self, body: bytes) -> HubAnswer:
+        """Hand over an encoded Erasure."""
+        return await self._call("POST", f"/v1/models/{self._model}/erasures", body, CALL_PATIENCE)
+
     def close(self) -> None:
         """Close the connections that nobody waits on."""
         for connection in self._idle:

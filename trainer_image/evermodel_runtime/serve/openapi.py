@@ -11,6 +11,7 @@ import numpy as np
 import evermodel
 from evermodel.contract import (
     ColumnKind,
+    Erased,
     FeedbackRequest,
     FeedbackResponse,
     PredictRequest,
@@ -45,8 +46,16 @@ _HEADER_LENGTH: Mapping[str, Any] = {
     "schema": {"type": "integer", "minimum": 0},
     "description": "How many bytes of the body are JSON, where bytes of tensors follow.",
 }
+_RECORD_ID: Mapping[str, Any] = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "minLength": 1},
+    "description": "The id of the prediction.",
+}
 _REFUSALS: Mapping[int, str] = {
     400: "The request is wrong; the message says what and where.",
+    404: "No prediction of this model has the id.",
     408: "The body did not arrive in time.",
     413: "The body or its number of rows is too large: send several requests.",
     415: "The content type or encoding is not understood.",
@@ -65,13 +74,14 @@ _LATER = (429, 503, 507)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What one kind of route does: GET unless it takes a body."""
+    """What one kind of route does: GET unless it takes a body or deletes."""
 
     summary: str
     answer: type[msgspec.Struct] | None
     """None: what has no type here."""
     media: str = _JSON
     body: type[msgspec.Struct] | None = None
+    deletes: bool = False
     takes_bytes: bool = False
     """Whether bytes of tensors may follow the JSON, in the request and in the answer."""
     refusals: tuple[int, ...] = ()
@@ -105,6 +115,12 @@ OPERATIONS: Mapping[str, Operation] = {
         answer=FeedbackResponse,
         body=FeedbackRequest,
         refusals=(*_ASKED, 429, 507),
+    ),
+    "record": Operation(
+        summary="Erase what was captured of a prediction; it is gone from the disk when the answer comes",
+        answer=Erased,
+        deletes=True,
+        refusals=(400, 404, 408, 413, 429, 431, 500, 503, 507),
     ),
     "metrics": Operation(summary="Metrics as Prometheus reads them", answer=None, media="text/plain"),
     "openapi": Operation(summary="This document", answer=None),
@@ -143,6 +159,8 @@ def _path(config: ServeConfig, path: str, operation: Operation) -> dict[str, Any
         "operationId": _operation_id(config, path),
         "responses": _responses(operation),
     }
+    if operation.deletes:
+        return {"delete": described | {"parameters": [_RECORD_ID]}}
     if operation.body is None:
         return {"get": described, "head": described | {"operationId": f"{described['operationId']}_head"}}
     content: dict[str, Any] = {_JSON: {"schema": _ref(operation.body)}}
@@ -155,7 +173,7 @@ def _path(config: ServeConfig, path: str, operation: Operation) -> dict[str, Any
 
 def _operation_id(config: ServeConfig, path: str) -> str:
     general = path.replace(f"/models/{config.model}", "/model").replace(f"/versions/{config.version}", "/version")
-    return re.sub(r"\W+", "_", general.strip("/"))
+    return re.sub(r"\W+", "_", general.strip("/{}"))
 
 
 def _responses(operation: Operation) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from evermodel_runtime.serve.artifact import counter_when_possible, load_when_po
 from evermodel_runtime.serve.batching import inference_of
 from evermodel_runtime.serve.captures import CaptureBuffer
 from evermodel_runtime.serve.draining import Beside, make_server
+from evermodel_runtime.serve.erasing import Eraser
 from evermodel_runtime.serve.feedback import FeedbackForwarder
 from evermodel_runtime.serve.heartbeat import Reporter
 from evermodel_runtime.serve.hub_client import HubClient, open_hub
@@ -40,7 +41,7 @@ class ServingPod:
         rules = settings.config.captured
         self._captures = None if rules is None else CaptureBuffer(rules)
         self._feedback = FeedbackForwarder(hub)
-        self._app = Application(settings.config, self._readiness, self._feedback, self._measures)
+        self._app = Application(settings.config, self._readiness, self._feedback, Eraser(hub), self._measures)
         self._app.before_metrics = self._count_waiting
         self._reporter = Reporter(hub, settings.pod, settings.config.version, self._measures, self._captures)
 

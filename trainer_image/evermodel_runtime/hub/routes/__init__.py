@@ -9,7 +9,7 @@ from enum import StrEnum
 from evermodel.tokens import Role
 from evermodel_runtime.hub.core import Hub
 from evermodel_runtime.hub.http import FileResponse, HttpError, Request, Response
-from evermodel_runtime.hub.routes import artifacts, drift, feedback, jobs, probes
+from evermodel_runtime.hub.routes import artifacts, drift, erasures, feedback, jobs, probes
 
 Run = Callable[[Hub, Request], Awaitable[Response | FileResponse]]
 
@@ -66,6 +66,7 @@ ROUTES = {
             },
         ),
         Route("/v1/models/*/feedback", {"POST": Handler(feedback.post_feedback, _SERVER)}, caller=Caller.PATH),
+        Route("/v1/models/*/erasures", {"POST": Handler(erasures.post_erasure, _SERVER)}, caller=Caller.PATH),
         Route("/v1/models/*/heartbeat", {"POST": Handler(feedback.post_heartbeat, _SERVER)}, caller=Caller.PATH),
         Route("/v1/models/*/quality", {"POST": Handler(feedback.post_quality, _OPERATOR)}, caller=Caller.PATH),
         Route(
