@@ -853,6 +853,39 @@ MISTAKES = (
         says="should be less than or equal to 1000",
     ),
     Mistake(
+        what="replicas and autoscaling together",
+        spec={"serving.replicas": 1, "serving.autoscaling": {"maxReplicas": 3, "inFlight": 4}},
+        at="spec.serving.replicas",
+        says="is set by the autoscaler: leave it out, and take one that was set before away with replicas: null",
+    ),
+    Mistake(
+        what="autoscaling by nothing",
+        spec={"serving.autoscaling": {"maxReplicas": 3}},
+        at="spec.serving.autoscaling",
+        says="what is it to follow? Declare cpuUtilization, such as 70, or inFlight, or both",
+    ),
+    Mistake(
+        what="autoscaling from more to fewer",
+        spec={"serving.autoscaling": {"minReplicas": 4, "maxReplicas": 3, "inFlight": 4}},
+        at="spec.serving.autoscaling.minReplicas",
+        says="must not be above maxReplicas",
+    ),
+    Mistake(
+        what="CPU utilisation of no request",
+        spec={"serving.autoscaling": {"maxReplicas": 3, "cpuUtilization": 70}},
+        at="spec.serving.autoscaling.cpuUtilization",
+        says="is a share of what a pod requests: declare serving.template.resources.requests.cpu, such as 1",
+    ),
+    Mistake(
+        what="CPU utilisation of a request of memory",
+        spec={
+            "serving.autoscaling": {"maxReplicas": 3, "cpuUtilization": 70},
+            "serving.template.resources.requests": {"memory": "1Gi"},
+        },
+        at="spec.serving.autoscaling.cpuUtilization",
+        says="is a share of what a pod requests: declare serving.template.resources.requests.cpu, such as 1",
+    ),
+    Mistake(
         what="an unknown retraining mode",
         spec={"retraining.mode": "Disabled"},
         at="spec.retraining.mode",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -98,6 +99,23 @@ class Objects:
             return None
         found: Object = _checked(answer)
         return found
+
+    def scale(self, kind: Kind, name: str, replicas: int) -> Object:
+        """Set a number of pods as an autoscaler's controller does, and kubectl scale."""
+        path = kind.path(self._namespace, name, "scale")
+        return self._ask("PATCH", path, json={"spec": {"replicas": replicas}}, kind=MERGE)
+
+    def history(self, kind: Kind, name: str, since: str) -> list[Object]:
+        """Return the states of an object after a resourceVersion, each that there was."""
+        query = {
+            "watch": "1",
+            "resourceVersion": since,
+            "fieldSelector": f"metadata.name={name}",
+            "timeoutSeconds": "1",
+        }
+        answer = self._connection.request("GET", kind.path(self._namespace), params=query)
+        assert answer.ok, answer.text
+        return [json.loads(line)["object"] for line in answer.text.splitlines()]
 
     def delete(self, kind: Kind, name: str, **options: Any) -> None:
         answer = self._connection.request("DELETE", kind.path(self._namespace, name), json=options or None)

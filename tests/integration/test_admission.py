@@ -90,6 +90,13 @@ def test_refuses(cluster: Cluster, mistake: Mistake) -> None:
             },
             id="custom metrics",
         ),
+        pytest.param(
+            {
+                "serving.autoscaling": {"minReplicas": 2, "maxReplicas": 2, "cpuUtilization": 70, "inFlight": 4},
+                "serving.template.resources.requests": {"cpu": "500m"},
+            },
+            id="autoscaling by CPU and by requests in flight",
+        ),
         pytest.param({"data.train.uri": "sklearn://digits?rows=:100"}, id="rows without a start"),
         pytest.param({"data.train.uri": "sklearn://digits?rows=100:"}, id="rows without an end"),
         pytest.param({"data.train.uri": "configmap://my.data/train_1.csv"}, id="a ConfigMap"),

@@ -12,8 +12,8 @@ from msgspec import Meta
 class ConditionType(StrEnum):
     """Conditions of a ModelDeployment. Reconciling and Stalled exist only while true, as kstatus expects.
 
-    OfflineHealthy is there where spec.monitoring.offline is declared, Stable and DataQuality once the hub has
-    compared requests with what the champion learnt from.
+    OfflineHealthy is there where spec.monitoring.offline is declared, Autoscaled where spec.serving.autoscaling is,
+    Stable and DataQuality once the hub has compared requests with what the champion learnt from.
     """
 
     READY = "Ready"
@@ -22,6 +22,7 @@ class ConditionType(StrEnum):
     OFFLINE_HEALTHY = "OfflineHealthy"
     STABLE = "Stable"
     DATA_QUALITY = "DataQuality"
+    AUTOSCALED = "Autoscaled"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
 
@@ -81,6 +82,10 @@ class Reason(StrEnum):
     COLLECTING_ROWS = "CollectingRows"
     DRIFT = "Drift"
     DATA_PROBLEM = "DataProblem"
+    # Autoscaled
+    SCALING = "Scaling"
+    AWAITING_METRICS = "AwaitingMetrics"
+    CANNOT_SCALE = "CannotScale"
     # Trained
     PROMOTED = "Promoted"
     ADOPTED = "Adopted"

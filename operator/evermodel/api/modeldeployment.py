@@ -12,6 +12,7 @@ from evermodel.api.data import Data, DataFormat, Holdout, SecretRef, TrainData
 from evermodel.api.estimators import REGRESSORS, Estimator, Preprocessing, Transformer
 from evermodel.api.evaluation import ClassName, Constraint, CustomMetric, EvaluationMetric, Slice
 from evermodel.api.fields import ColumnName, Digest, Duration, Quantity, Resource
+from evermodel.api.serving import Autoscaling, Grpc, Serving
 from evermodel.api.status import (
     CandidateStatus,
     ChampionStatus,
@@ -52,6 +53,7 @@ from evermodel.contract import Task
 __all__ = [
     "CHAMPION",
     "REGRESSORS",
+    "Autoscaling",
     "CandidateStatus",
     "CaptureRules",
     "ChampionStatus",
@@ -202,23 +204,6 @@ class Evaluation(Resource, frozen=True, kw_only=True):
         ),
     ] = ()
     slices: Annotated[tuple[Slice, ...], Meta(max_length=8, description="Groups of rows to look at apart.")] = ()
-
-
-class Grpc(Resource, frozen=True, kw_only=True):
-    """Answer the Open Inference Protocol by gRPC too, at a port of its own of the model's Service."""
-
-    port: Annotated[
-        int,
-        Meta(ge=1024, le=65_535, description="Of the Service. Clients of Triton look for 8001, of KServe for 9000."),
-    ] = 9000
-
-
-class Serving(Resource, frozen=True, kw_only=True):
-    """How the champion is served."""
-
-    replicas: Annotated[int, Meta(ge=0, le=1000, description="Serving pods of the champion.")] = 1
-    grpc: Grpc | None = None
-    template: PodTemplate = PodTemplate()
 
 
 class ImportedModel(Resource, frozen=True, kw_only=True):

@@ -188,8 +188,8 @@ class ModelDeploymentStatus(Resource, frozen=True, kw_only=True):
     """Generation of the spec that this status is about; −1 until the operator has seen the object."""
     phase: Phase = Phase.PENDING
     conditions: Annotated[tuple[Condition, ...], Meta(max_length=16)] = ()
-    """Ready, Healthy and Trained; OfflineHealthy where it is asked for; Stable and DataQuality once requests were
-    compared; Reconciling and Stalled only while true."""
+    """Ready, Healthy and Trained; OfflineHealthy and Autoscaled where they are asked for; Stable and DataQuality once
+    requests were compared; Reconciling and Stalled only while true."""
     latest_version: int = 0
     """Largest number that a version of this object ever had: none is given twice."""
     champion: ChampionStatus | None = None

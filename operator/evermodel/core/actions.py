@@ -79,6 +79,32 @@ class ApplyDeployment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HandReplicasOver:
+    """Give the number of a Deployment's pods to another field manager, so that the operator may leave it out."""
+
+    version: int
+    name: str
+    uid: str
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyAutoscaler:
+    """Server-side apply the HorizontalPodAutoscaler of the version that takes the traffic."""
+
+    version: int
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteAutoscaler:
+    """Delete a HorizontalPodAutoscaler that is no longer asked for."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteDeployment:
     """Delete the serving Deployment of a version that takes no traffic."""
 
@@ -124,6 +150,9 @@ Action = (
     | CreateSearchJob
     | DeleteJob
     | ApplyDeployment
+    | HandReplicasOver
+    | ApplyAutoscaler
+    | DeleteAutoscaler
     | DeleteDeployment
     | ApplyService
     | EnsureSecrets

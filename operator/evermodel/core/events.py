@@ -31,6 +31,7 @@ def events(observed: Observed, status: ModelDeploymentStatus) -> tuple[Event, ..
         _offline(known, status),
         _turned(known, status, ConditionType.STABLE),
         _turned(known, status, ConditionType.DATA_QUALITY),
+        _turned(known, status, ConditionType.AUTOSCALED),
         _drift_would_have_begun(observed, known, status),
         _run_started(observed, known, status),
         *_warned(observed, known, status),

@@ -24,6 +24,11 @@ RETRAIN_ANNOTATION: Final = f"{DOMAIN}/retrain"
 APPLIED_ANNOTATION: Final = f"{DOMAIN}/applied"
 """Digest of the manifest as it was built, to tell without a diff whether it must be applied."""
 
+REPLICAS_ANNOTATION: Final = f"{DOMAIN}/replicas"
+"""How many pods autoscaling left, on a Deployment whose number nobody declares."""
+IN_FLIGHT_METRIC: Final = "evermodel_server_requests_in_flight"
+"""Custom metric of a serving pod, as an adapter makes it from what the pod counts."""
+
 HUB: Final = "evermodel-hub"
 """Name of the StatefulSet, of the Service and of the volume claim's owner."""
 HUB_PORT: Final = 8080

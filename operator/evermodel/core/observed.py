@@ -120,7 +120,11 @@ class DeploymentView:
     fingerprint: str
     """Value of the annotation evermodel.dev/applied: digest of what the operator last applied."""
     drifted: bool = False
-    """An owned field differs from what was applied: somebody edited it by hand."""
+    """An owned field other than ``replicas`` differs from what was applied: somebody edited it by hand."""
+    owns_replicas: bool = True
+    """The operator owns ``replicas``: were it left out of what is applied, the API server would make it 1."""
+    kept_replicas: int | None = None
+    """Value of the annotation evermodel.dev/replicas: what autoscaling left."""
     message: str = ""
     missing_secret: bool = False
     stuck: bool = False
@@ -137,6 +141,22 @@ class ServiceView:
     """Version whose pods the selector matches."""
     fingerprint: str
     drifted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoscalerView:
+    """The HorizontalPodAutoscaler of a model."""
+
+    name: str
+    uid: str
+    fingerprint: str
+    drifted: bool = False
+    deleting: bool = False
+    works: bool | None = None
+    """Whether it can tell how many pods are needed, and set them; None: it has not tried yet."""
+    message: str = ""
+    """Why it cannot, in its own words."""
+    fails_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +207,7 @@ class Observed:
     deployments: Mapping[int, DeploymentView] = field(default_factory=dict)
     """By version."""
     service: ServiceView | None = None
+    autoscaler: AutoscalerView | None = None
     hub: HubView = field(default_factory=HubView)
     source: SourceView = field(default_factory=SourceView)
     quality: Quality | None = None

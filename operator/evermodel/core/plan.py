@@ -25,6 +25,7 @@ from evermodel.core.phases import (
     offline,
     retraining,
     rollout,
+    scaling,
     superseding,
     training,
     workers,
@@ -124,6 +125,8 @@ def _advance(observed: Observed, version: VersionView, now: datetime, build: Bui
 def _requeue_after(observed: Observed, steps: tuple[Step, ...], now: datetime) -> timedelta | None:
     """Return the time to whatever is due first: a poll of the hub, the end of a pause or of a deadline."""
     dues = [step.due for step in steps if step.due is not None]
+    if (patient_until := scaling.due(observed, now)) is not None:
+        dues.append(patient_until)
     health = monitoring.assess(observed, now)
     if health.due is not None:
         dues.append(health.due)

@@ -95,10 +95,12 @@ class ApiServerClient:
         query = [("fieldManager", FIELD_MANAGER)]
         return await self._request("POST", kind.path(namespace), query=query, body=manifest)
 
-    async def apply(self, kind: Kind, namespace: str, name: str, manifest: Object) -> Object:
+    async def apply(
+        self, kind: Kind, namespace: str, name: str, manifest: Object, *, manager: str = FIELD_MANAGER
+    ) -> Object:
         """Server-side apply with force: the operator's fields are the operator's, whoever edited them."""
         self._count_write(kind.name, "apply")
-        query = [("fieldManager", FIELD_MANAGER), ("force", "true")]
+        query = [("fieldManager", manager), ("force", "true")]
         return await self._request("PATCH", kind.path(namespace, name), query=query, body=manifest, content_type=APPLY)
 
     async def patch(self, kind: Kind, namespace: str, name: str, patch: Object) -> Object:

@@ -12,6 +12,8 @@ Object = dict[str, Any]
 
 FIELD_MANAGER = "evermodel"
 """Owner of the fields that the operator applies."""
+REPLICAS_MANAGER = "evermodel-handed-over"
+"""Owner of a Deployment's ``replicas`` from when the operator lets go until an autoscaler sets them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +41,10 @@ class KubeClient(Protocol):
         """Create an object; AlreadyExists when one of its name is there."""
         ...
 
-    async def apply(self, kind: Kind, namespace: str, name: str, manifest: Object) -> Object:
-        """Server-side apply: the fields of the manifest become as it says, and the operator's."""
+    async def apply(
+        self, kind: Kind, namespace: str, name: str, manifest: Object, *, manager: str = FIELD_MANAGER
+    ) -> Object:
+        """Server-side apply: the fields of the manifest become as it says, and the manager's."""
         ...
 
     async def patch(self, kind: Kind, namespace: str, name: str, patch: Object) -> Object:

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from evermodel.api.modeldeployment import Serving
 from evermodel.contract import SERVE_ENV, TOKEN_ENV, CaptureRules, ServeConfig
 from evermodel.core import names
 from evermodel.core.actions import Manifest
@@ -23,11 +24,14 @@ _PROGRESS_SECONDS: Final = 300
 """Pods that are not ready by then never will be: the candidate has failed."""
 
 
-def build_deployment(model: ModelView, version: VersionView, settings: OperatorSettings) -> Manifest:
+def build_deployment(
+    model: ModelView, version: VersionView, settings: OperatorSettings, replicas: int | None
+) -> Manifest:
     """Return the Deployment that serves a version. Its pods change with the version's artifact and pod settings only.
 
     An upgrade of the operator, another threshold or another number of replicas leaves the template as it is: each
-    version is served by the image that it was trained with.
+    version is served by the image that it was trained with. Without a number of ``replicas`` the field is left to who
+    owns it.
     """
     serving = model.spec.serving
     selector = names.serving_selector(model.key.name, version.number)
@@ -40,9 +44,10 @@ def build_deployment(model: ModelView, version: VersionView, settings: OperatorS
                 "name": names.version_name(model.key.name, version.number),
                 "labels": labels,
                 "ownerReferences": owned_by_model(model),
+                **_left_by_autoscaling(serving, replicas),
             },
             "spec": {
-                "replicas": serving.replicas,
+                **({"replicas": replicas} if replicas is not None else {}),
                 "selector": {"matchLabels": selector},
                 "revisionHistoryLimit": 1,
                 "progressDeadlineSeconds": _PROGRESS_SECONDS,
@@ -83,6 +88,13 @@ def build_deployment(model: ModelView, version: VersionView, settings: OperatorS
             },
         }
     )
+
+
+def _left_by_autoscaling(serving: Serving, replicas: int | None) -> dict[str, dict[str, str]]:
+    """Return the annotation that remembers a number which nobody declares: a hand edit is put right by it."""
+    if serving.replicas is not None or serving.autoscaling is not None or replicas in {None, 1}:
+        return {}
+    return {"annotations": {names.REPLICAS_ANNOTATION: str(replicas)}}
 
 
 def _config(model: ModelView, version: VersionView, settings: OperatorSettings) -> str:

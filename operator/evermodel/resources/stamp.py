@@ -19,3 +19,9 @@ def stamped(manifest: Manifest) -> Manifest:
     digest = hashlib.sha256(canonical).hexdigest()[:_LENGTH]
     metadata = manifest["metadata"] | {"annotations": annotations | {APPLIED_ANNOTATION: digest}}
     return manifest | {"metadata": metadata}
+
+
+def unstamped(manifest: Manifest) -> Manifest:
+    """Return a manifest without its digest: to be compared with an object that was applied with more fields."""
+    annotations = {key: text for key, text in manifest["metadata"]["annotations"].items() if key != APPLIED_ANNOTATION}
+    return manifest | {"metadata": manifest["metadata"] | {"annotations": annotations}}

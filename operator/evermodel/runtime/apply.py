@@ -20,24 +20,27 @@ from evermodel.api.modelversion import ACTIVE_PHASES
 from evermodel.core import names
 from evermodel.core.actions import (
     Action,
+    ApplyAutoscaler,
     ApplyDeployment,
     ApplyHub,
     ApplyService,
     CreateJob,
     CreateSearchJob,
     CreateVersion,
+    DeleteAutoscaler,
     DeleteDeployment,
     DeleteJob,
     DeleteVersion,
     EnsureSecrets,
+    HandReplicasOver,
     RecordLineage,
     WriteVersionStatus,
 )
 from evermodel.core.observed import ModelKey, Observed, VersionView
 from evermodel.core.timestamps import rfc3339
-from evermodel.kube.client import KubeClient, Object
+from evermodel.kube.client import REPLICAS_MANAGER, KubeClient, Object
 from evermodel.kube.errors import AlreadyExists, Conflict, KubeError, NotFound
-from evermodel.kube.kinds import DEPLOYMENT, JOB, SECRET, SERVICE, STATEFUL_SET, VERSION, Kind
+from evermodel.kube.kinds import AUTOSCALER, DEPLOYMENT, JOB, SECRET, SERVICE, STATEFUL_SET, VERSION, Kind
 from evermodel.metrics.provider import ProviderUnavailable, QualityProvider
 from evermodel.resources.drift import is_as_applied
 from evermodel.resources.hub import HUB_BUILDERS
@@ -112,7 +115,7 @@ class Applier:
             if secret.name.startswith(prefix):
                 del self._secrets_made[secret]
 
-    async def _do(self, observed: Observed, action: Action, now: datetime) -> bool:  # noqa: C901 - a table
+    async def _do(self, observed: Observed, action: Action, now: datetime) -> bool:  # noqa: C901, PLR0912 - a table
         """Do one action; returns whether it changed what is observed."""
         match action:
             case CreateVersion():
@@ -127,6 +130,12 @@ class Applier:
                 await self._delete(JOB, observed, action.name, action.uid, now)
             case ApplyDeployment():
                 await self._apply(DEPLOYMENT, observed, action.manifest)
+            case HandReplicasOver():
+                await self._hand_replicas_over(observed, action)
+            case ApplyAutoscaler():
+                await self._apply(AUTOSCALER, observed, action.manifest)
+            case DeleteAutoscaler():
+                await self._delete(AUTOSCALER, observed, action.name, action.uid, now)
             case DeleteDeployment():
                 await self._delete(DEPLOYMENT, observed, action.name, action.uid, now)
             case ApplyService():
@@ -227,6 +236,19 @@ class Applier:
         applied = await self._client.apply(kind, namespace, name, manifest)
         self._store.put(kind, applied)
         logger.info("applied", extra=_about(kind, applied))
+
+    async def _hand_replicas_over(self, observed: Observed, action: HandReplicasOver) -> None:
+        """Apply the number of pods alone, by another manager; the UID keeps a Deployment that is gone from coming."""
+        namespace = observed.model.key.namespace
+        manifest = {
+            "apiVersion": DEPLOYMENT.api_version,
+            "kind": DEPLOYMENT.name,
+            "metadata": {"name": action.name, "uid": action.uid},
+            "spec": {"replicas": action.replicas},
+        }
+        applied = await self._client.apply(DEPLOYMENT, namespace, action.name, manifest, manager=REPLICAS_MANAGER)
+        self._store.put(DEPLOYMENT, applied)
+        logger.info("replicas handed over", extra=_about(DEPLOYMENT, applied))
 
     async def _refuse_foreign(self, kind: Kind, namespace: str, name: str, manifest: Object) -> None:
         try:

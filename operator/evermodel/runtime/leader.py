@@ -13,7 +13,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from evermodel.kube.client import KubeClient, Object, Page
+from evermodel.kube.client import FIELD_MANAGER, KubeClient, Object, Page
 from evermodel.kube.errors import Conflict, KubeError, NotFound, Transient
 from evermodel.kube.kinds import LEASE, Kind
 from evermodel.runtime.settings import LeaseSettings
@@ -173,10 +173,12 @@ class LeadersClient:
         self._leadership.check()
         return await self._client.create(kind, namespace, manifest)
 
-    async def apply(self, kind: Kind, namespace: str, name: str, manifest: Object) -> Object:
+    async def apply(
+        self, kind: Kind, namespace: str, name: str, manifest: Object, *, manager: str = FIELD_MANAGER
+    ) -> Object:
         """Server-side apply."""
         self._leadership.check()
-        return await self._client.apply(kind, namespace, name, manifest)
+        return await self._client.apply(kind, namespace, name, manifest, manager=manager)
 
     async def patch(self, kind: Kind, namespace: str, name: str, patch: Object) -> Object:
         """JSON merge patch."""

@@ -14,6 +14,7 @@ from evermodel.contract import LineageEntry
 from evermodel.core.durations import parse_duration
 from evermodel.core.names import COMPONENT_LABEL, HUB, Component
 from evermodel.core.observed import (
+    AutoscalerView,
     DeploymentView,
     HubView,
     JobState,
@@ -28,12 +29,13 @@ from evermodel.core.observed import (
 from evermodel.core.phases import offline
 from evermodel.core.questions import needs_lineage, quality_query, running_job
 from evermodel.core.sources import watched_source
-from evermodel.kube.kinds import DEPLOYMENT, JOB, MODEL, POD, SERVICE, STATEFUL_SET, VERSION, Kind
+from evermodel.kube.kinds import AUTOSCALER, DEPLOYMENT, JOB, MODEL, POD, SERVICE, STATEFUL_SET, VERSION, Kind
 from evermodel.metrics.provider import ProviderUnavailable, QualityProvider, Stage
 from evermodel.resources import BUILDERS
 from evermodel.resources.drift import is_as_applied, is_drifted
 from evermodel.resources.hub import HUB_BUILDERS
 from evermodel.resources.hub import POD as HUB_POD
+from evermodel.resources.stamp import unstamped
 from evermodel.runtime import pods as pods_of
 from evermodel.runtime.progress import ProgressCache
 from evermodel.runtime.quality import QualityCache
@@ -42,6 +44,7 @@ from evermodel.runtime.sources import SourceCache
 from evermodel.runtime.store import ObjectKey, Store, is_owned_by
 from evermodel.runtime.telemetry import Telemetry
 from evermodel.runtime.views import (
+    autoscaler_view,
     deployment_view,
     job_view,
     model_view,
@@ -101,6 +104,7 @@ class Observer:
             orphaned=orphaned(self._store.of_model(POD, key), self._store.of_model(JOB, key)),
             deployments=self._deployments(model, versions, settings),
             service=self._service(model),
+            autoscaler=self._autoscaler(model, versions),
             hub=self._hub(key.namespace, settings),
         )
         observed = await self._with_offline_report(observed)
@@ -178,7 +182,9 @@ class Observer:
             if number is None or not is_owned_by(manifest, model.uid):
                 continue
             version = by_number.get(number)
-            drifted = version is not None and is_drifted(manifest, BUILDERS.deployment(model, version, settings))
+            drifted = version is not None and is_drifted(
+                manifest, unstamped(BUILDERS.deployment(model, version, settings, None))
+            )
             found[number] = deployment_view(manifest, pods[number], drifted=drifted)
         return found
 
@@ -189,6 +195,18 @@ class Observer:
         number = version_selected(manifest)
         drifted = number is None or is_drifted(manifest, BUILDERS.service(model, number))
         return service_view(manifest, drifted=drifted)
+
+    def _autoscaler(self, model: ModelView, versions: Sequence[VersionView]) -> AutoscalerView | None:
+        manifest = self._store.get(AUTOSCALER, ObjectKey(model.key.namespace, model.key.name))
+        if manifest is None or not is_owned_by(manifest, model.uid):
+            return None
+        scaled = manifest["spec"]["scaleTargetRef"].get("name")
+        number = next((version.number for version in versions if version.name == scaled), None)
+        wanted = model.spec.serving.autoscaling
+        drifted = number is None or (
+            wanted is not None and is_drifted(manifest, BUILDERS.autoscaler(model, number, wanted))
+        )
+        return autoscaler_view(manifest, drifted=drifted)
 
     def _hub(self, namespace: str, settings: OperatorSettings) -> HubView:
         pod = self._store.get(POD, ObjectKey(namespace, HUB_POD))

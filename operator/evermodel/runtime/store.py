@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from evermodel.core.names import COMPONENT_LABEL, MODEL_LABEL
 from evermodel.core.observed import ModelKey
 from evermodel.kube.kinds import (
+    AUTOSCALER,
     DEPLOYMENT,
     JOB,
     MODEL,
@@ -32,6 +33,7 @@ WATCHED: Final[Mapping[Kind, str]] = {
     DEPLOYMENT: COMPONENT_LABEL,
     STATEFUL_SET: COMPONENT_LABEL,
     SERVICE: COMPONENT_LABEL,
+    AUTOSCALER: COMPONENT_LABEL,
     POD: COMPONENT_LABEL,
 }
 """The kinds that are kept, each with its label selector."""
@@ -51,7 +53,7 @@ class Change(StrEnum):
 
     STORED = "Stored"
     KNOWN = "Known"
-    """The same state, or an older one, of what is there."""
+    """The same state, or an older one, of what is there, or one that differs in nothing that is kept."""
 
 
 Stored = dict[str, Any]
@@ -81,6 +83,8 @@ class Store:
         self._objects[kind][key] = kept
         if kind is not MODEL and (owner := owner_of(kept)) is not None:
             self._of_model[kind][owner].add(key)
+        if kind is AUTOSCALER and known is not None and _only_measured(known, kept):
+            return Change.KNOWN
         return Change.STORED
 
     def remove(self, kind: Kind, key: ObjectKey, uid: str) -> Change:
@@ -151,6 +155,16 @@ def owner_of(manifest: Mapping[str, Any]) -> ModelKey | None:
 def is_owned_by(manifest: Mapping[str, Any], uid: str) -> bool:
     """Tell whether an owner reference carries this UID: a name may have been given anew."""
     return any(owner["uid"] == uid for owner in manifest["metadata"].get("ownerReferences") or ())
+
+
+def _only_measured(known: Stored, given: Stored) -> bool:
+    """Tell whether an autoscaler has measured and found nothing to say: it writes its status every few seconds."""
+    return _without_version(known) == _without_version(given)
+
+
+def _without_version(manifest: Stored) -> Stored:
+    metadata = {name: value for name, value in manifest["metadata"].items() if name != "resourceVersion"}
+    return {**manifest, "metadata": metadata}
 
 
 def _is_newer(given: str, known: str) -> bool:

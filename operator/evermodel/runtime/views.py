@@ -15,6 +15,7 @@ from evermodel.core.names import (
     APPLIED_ANNOTATION,
     COMPONENT_LABEL,
     OURS,
+    REPLICAS_ANNOTATION,
     RETRAIN_ANNOTATION,
     TRAINER_CONTAINER,
     VERSION_LABEL,
@@ -22,6 +23,7 @@ from evermodel.core.names import (
     metric_of,
 )
 from evermodel.core.observed import (
+    AutoscalerView,
     DeploymentView,
     JobState,
     JobView,
@@ -31,12 +33,15 @@ from evermodel.core.observed import (
     VersionView,
 )
 from evermodel.runtime import pods as pods_of
+from evermodel.runtime.pruning import owns_number_of_pods
 
 Object = Mapping[str, Any]
 
 _RUNS: Final = frozenset({Component.TRAIN.value, Component.SEARCH.value, Component.EVALUATE.value})
 _ENDING: Final = frozenset({"FailureTarget", "SuccessCriteriaMet"})
 """Conditions of a Job that will end when its pods have."""
+_WORKS: Final = frozenset({"AbleToScale", "ScalingActive"})
+"""Conditions of a HorizontalPodAutoscaler that are false where it can do nothing."""
 _NO_POD_YET: Final = timedelta(seconds=10)
 """How long the Job controller may take before it is worth a word that there is no pod."""
 
@@ -125,6 +130,7 @@ def deployment_view(manifest: Object, pods: Sequence[Object], *, drifted: bool) 
     seen = int(status.get("observedGeneration") or 0) >= metadata.get("generation", 0)
     waiting = [pod for pod in pods if not pods_of.is_ready(pod)]
     messages = [message for pod in waiting if (message := pods_of.why_not_running(pod))]
+    kept = _annotation(manifest, REPLICAS_ANNOTATION)
     return DeploymentView(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -134,6 +140,8 @@ def deployment_view(manifest: Object, pods: Sequence[Object], *, drifted: bool) 
         updated=seen and updated == replicas == int(status.get("replicas") or 0),
         fingerprint=_annotation(manifest, APPLIED_ANNOTATION),
         drifted=drifted,
+        owns_replicas=owns_number_of_pods(manifest),
+        kept_replicas=int(kept) if kept.isdecimal() else None,
         message=messages[0] if messages else _deployment_failure(status),
         missing_secret=any(pods_of.misses_secret(pod) for pod in waiting),
         stuck=_has_given_up(status),
@@ -148,6 +156,23 @@ def service_view(manifest: Object, *, drifted: bool) -> ServiceView:
         version=version_selected(manifest),
         fingerprint=_annotation(manifest, APPLIED_ANNOTATION),
         drifted=drifted,
+    )
+
+
+def autoscaler_view(manifest: Object, *, drifted: bool) -> AutoscalerView:
+    """Read the HorizontalPodAutoscaler of a model; the first of its conditions that is false speaks for it."""
+    metadata, status = manifest["metadata"], manifest.get("status") or {}
+    conditions = [one for one in status.get("conditions") or () if one["type"] in _WORKS]
+    broken = next((one for one in conditions if one["status"] == "False"), None)
+    return AutoscalerView(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        fingerprint=_annotation(manifest, APPLIED_ANNOTATION),
+        drifted=drifted,
+        deleting="deletionTimestamp" in metadata,
+        works=broken is None if conditions else None,
+        message=_sentence(str(broken.get("message") or broken.get("reason") or "")) if broken is not None else "",
+        fails_since=_time(broken.get("lastTransitionTime")) if broken is not None else None,
     )
 
 
@@ -247,6 +272,10 @@ def _declared_at(container: str) -> str:
 
 def _why_no_pod(job: str) -> str:
     return f"the Job has no pod: a quota or an admission policy may refuse it; see kubectl describe job {job}"
+
+
+def _sentence(words: str) -> str:
+    return words if words.endswith(".") else f"{words}."
 
 
 def _time(text: str | None) -> datetime | None:

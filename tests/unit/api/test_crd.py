@@ -26,6 +26,7 @@ from evermodel.api.rules import (
     data,
     ensembles,
     evaluation,
+    serving,
     template,
     training,
     upkeep,
@@ -239,6 +240,6 @@ def test_the_bundled_data_sets_are_those_that_the_runtime_loads() -> None:
 
 def test_rules_of_one_thing_stand_in_one_module() -> None:
     fields = [part.FIELD_RULES for part in (data, ensembles, evaluation, template, training, upkeep)]
-    structs = [part.STRUCT_RULES for part in (data, ensembles, evaluation, training, upkeep, whole)]
+    structs = [part.STRUCT_RULES for part in (data, ensembles, evaluation, serving, training, upkeep, whole)]
     assert sum(map(len, fields)) == len(FIELD_RULES), "a later module would replace the rules of an earlier one"
     assert sum(map(len, structs)) == len(STRUCT_RULES), "a later module would replace the rules of an earlier one"

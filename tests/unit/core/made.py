@@ -124,7 +124,8 @@ def make_job(version: VersionView, state: JobState, *, evaluates: bool = False, 
 
 def make_deployment(model: ModelView, version: VersionView, **change: Any) -> DeploymentView:
     """Return a version's Deployment with all its pods ready."""
-    replicas = model.spec.serving.replicas
+    serving = model.spec.serving
+    replicas = serving.replicas if serving.replicas is not None else 1
     deployment = DeploymentView(
         name=version.name,
         uid=f"{version.name}-deployment-uid",
@@ -132,7 +133,7 @@ def make_deployment(model: ModelView, version: VersionView, **change: Any) -> De
         replicas=replicas,
         ready_replicas=replicas,
         updated=True,
-        fingerprint=fingerprint(BUILDERS.deployment(model, version, SETTINGS)),
+        fingerprint=fingerprint(BUILDERS.deployment(model, version, SETTINGS, replicas)),
     )
     return replace(deployment, **change)
 

@@ -45,13 +45,17 @@ class Loop(RuleBasedStateMachine):
         self.world = World(make_spec(**BASE))
         self.requests = 0
 
-    @initialize(chapter=st.sampled_from(["new", "serving", "drifting", "fallen", "retrained"]))
+    @initialize(chapter=st.sampled_from(["new", "serving", "scaled", "drifting", "fallen", "retrained"]))
     def begins(self, chapter: str) -> None:
         """Begin somewhere in the loop, for chance alone seldom comes to its end."""
         self.world.reconcile()
         if chapter == "new":
             return
         self.world.settle()
+        if chapter == "scaled":
+            self.somebody_edits_the_spec({"serving": {"autoscaling": {"maxReplicas": 5, "inFlight": 4}}})
+            self.world.settle()
+            self.world.autoscaler_scales(4)
         if chapter == "drifting":
             self.values_move(0.9)
         if chapter in {"fallen", "retrained"}:
@@ -127,6 +131,11 @@ class Loop(RuleBasedStateMachine):
     def pods_never_start(self, data: st.DataObject) -> None:
         self.world.pods_never_start(data.draw(st.sampled_from(sorted(self.world.deployments))))
 
+    @precondition(lambda self: self.world.autoscaler)
+    @rule(replicas=st.integers(1, 5))
+    def autoscaler_scales(self, replicas: int) -> None:
+        self.world.autoscaler_scales(replicas)
+
     @rule()
     def hub_starts(self) -> None:
         self.world.hub_starts()
@@ -182,6 +191,9 @@ class Loop(RuleBasedStateMachine):
                 {"objective": {"threshold": 0.99}},
                 {"serving": {"replicas": 1}},
                 {"serving": {"replicas": 3}},
+                {"serving": {}},
+                {"serving": {"autoscaling": {"minReplicas": 2, "maxReplicas": 5, "inFlight": 4}}},
+                {"serving": {"autoscaling": {"maxReplicas": 3, "inFlight": 4}}},
                 {"monitoring": {"minSamples": 100, "minCoverage": 0.5}},
                 {"paused": True},
                 {"paused": False},

@@ -18,7 +18,7 @@ import msgspec
 from tests.unit.core.invariants import after_action, after_plan, after_status
 from tests.unit.core.made import NOW, SETTINGS, make_model, make_spec
 
-from evermodel.api.modeldeployment import ModelDeploymentSpec
+from evermodel.api.modeldeployment import Autoscaling, ModelDeploymentSpec
 from evermodel.api.modelversion import ACTIVE_PHASES, ModelVersionStatus
 from evermodel.contract import (
     Alarm,
@@ -46,17 +46,21 @@ from evermodel.contract import (
 from evermodel.core import names
 from evermodel.core.actions import (
     Action,
+    ApplyAutoscaler,
     ApplyDeployment,
     ApplyHub,
     ApplyService,
     CreateJob,
     CreateSearchJob,
     CreateVersion,
+    DeleteAutoscaler,
     DeleteDeployment,
     DeleteJob,
     DeleteVersion,
     EnsureSecrets,
     Event,
+    HandReplicasOver,
+    Manifest,
     Plan,
     RecordLineage,
     WriteVersionStatus,
@@ -64,6 +68,7 @@ from evermodel.core.actions import (
 from evermodel.core.builders import fingerprint
 from evermodel.core.durations import parse_duration
 from evermodel.core.observed import (
+    AutoscalerView,
     DeploymentView,
     HubView,
     JobState,
@@ -200,6 +205,15 @@ class World:
         """Versions of pods whose Job is gone."""
         self.deployments: dict[int, DeploymentView] = {}
         self.service: ServiceView | None = None
+        self.autoscaler: AutoscalerView | None = None
+        self.scaled: int | None = None
+        """Version that the autoscaler follows …"""
+        self.bounds: Autoscaling | None = None
+        """… and within which bounds."""
+        self.handed_over: set[int] = set()
+        """Versions whose number of pods another field manager owns, too."""
+        self.was_declared = False
+        """Somebody declared a number of pods since an autoscaler last had it: without either it is 1 again."""
         self.hub_view = HubView()
         self.hub = Hub()
         self.answer: tuple[QualityQuery, Quality, datetime] | None = None
@@ -228,6 +242,7 @@ class World:
             orphaned=frozenset(self.terminating),
             deployments=dict(self.deployments),
             service=self.service,
+            autoscaler=self.autoscaler,
             hub=self.hub_view,
             progress=self.hub.progress,
         )
@@ -274,6 +289,7 @@ class World:
         """Change the spec, as a person does."""
         if spec != self.model.spec:
             self.attempts.clear()
+            self.was_declared |= spec.serving.replicas is not None
             self.model = replace(
                 self.model, spec=spec, generation=self.model.generation + 1, resource_version=self._next()
             )
@@ -325,6 +341,19 @@ class World:
         view = self.deployments[number]
         if not view.ready_replicas:
             self.deployments[number] = replace(view, stuck=True, message="the image cannot be pulled")
+
+    def autoscaler_scales(self, replicas: int) -> None:
+        """The autoscaler sets the number of pods, within its bounds, of the Deployment that it was pointed to."""
+        view = self.deployments.get(self.scaled) if self.scaled is not None else None
+        if view is None or self.bounds is None or not view.replicas:
+            return
+        wanted = min(max(replicas, self.bounds.min_replicas), self.bounds.max_replicas)
+        if wanted != view.replicas:
+            self.handed_over.discard(view.version)
+            ready = min(view.ready_replicas, wanted)
+            self.deployments[view.version] = replace(
+                view, replicas=wanted, ready_replicas=ready, owns_replicas=False, updated=False
+            )
 
     def deployment_is_edited(self, number: int) -> None:
         """Somebody changes a Deployment by hand."""
@@ -410,7 +439,7 @@ class World:
         self.writes["status"] += 1
         self.model = replace(self.model, status=decision.status, resource_version=self._next())
 
-    def _apply(self, action: Action) -> None:  # noqa: C901 - flat, like a table
+    def _apply(self, action: Action) -> None:  # noqa: C901, PLR0912 - flat, like a table
         self.writes[type(action).__name__] += 1
         match action:
             case CreateVersion():
@@ -425,10 +454,18 @@ class World:
                 self._remove_job(action.name)
             case ApplyDeployment():
                 self._apply_deployment(action)
+            case HandReplicasOver():
+                self._hand_replicas_over(action)
+            case ApplyAutoscaler():
+                self._apply_autoscaler(action)
+            case DeleteAutoscaler():
+                assert self.autoscaler is not None, "an autoscaler that is gone is deleted"
+                self.autoscaler, self.scaled, self.bounds = None, None, None
             case DeleteDeployment():
                 number = next(number for number, view in self.deployments.items() if view.name == action.name)
                 assert self.service is None or self.service.version != number, "pods with traffic are deleted"
                 del self.deployments[number]
+                self.handed_over.discard(number)
             case ApplyService():
                 self._apply_service(action)
             case EnsureSecrets():
@@ -495,7 +532,7 @@ class World:
         known, manifest = self.deployments.get(action.version), action.manifest
         applied = fingerprint(manifest)
         assert known is None or known.fingerprint != applied or known.drifted, "an identical Deployment is applied"
-        replicas = manifest["spec"]["replicas"]
+        replicas = self._replicas_applied(known, manifest["spec"].get("replicas"))
         self.deployments[action.version] = DeploymentView(
             name=manifest["metadata"]["name"],
             uid=known.uid if known is not None else f"deployment-{self._next()}",
@@ -504,7 +541,39 @@ class World:
             ready_replicas=min(known.ready_replicas, replicas) if known is not None else 0,  # pods roll one by one
             updated=False,
             fingerprint=applied,
+            owns_replicas="replicas" in manifest["spec"],
+            kept_replicas=_kept(manifest),
         )
+        if known is not None and self._declares_no_number(known):
+            assert replicas >= known.replicas, f"pods fall from {known.replicas} to {replicas}, as nobody declared"
+
+    def _replicas_applied(self, known: DeploymentView | None, given: int | None) -> int:
+        """Return what server-side apply makes of a number: one that its only owner left out would become 1."""
+        if given is not None:
+            return given
+        assert known is not None, "nobody gives a new Deployment a number of pods"
+        assert not known.owns_replicas or known.version in self.handed_over, "a number that nobody owns becomes 1"
+        return known.replicas
+
+    def _declares_no_number(self, known: DeploymentView) -> bool:
+        """Tell whether the pods with the traffic may not become fewer by the operator's doing."""
+        serves = self.service is not None and self.service.version == known.version
+        return serves and self.model.spec.serving.replicas is None and not self.was_declared
+
+    def _hand_replicas_over(self, action: HandReplicasOver) -> None:
+        known = self.deployments[action.version]
+        assert known.uid == action.uid
+        assert action.replicas >= known.replicas, "pods become fewer while they are handed over"
+        self.handed_over.add(action.version)
+        self.deployments[action.version] = replace(known, replicas=action.replicas)
+
+    def _apply_autoscaler(self, action: ApplyAutoscaler) -> None:
+        known, applied = self.autoscaler, fingerprint(action.manifest)
+        assert known is None or known.fingerprint != applied, "an identical autoscaler is applied"
+        assert not self.deployments[action.version].owns_replicas, "operator and autoscaler both set the replicas"
+        self.autoscaler = AutoscalerView(name=names.MODEL_LABEL, uid="autoscaler-uid", fingerprint=applied)
+        self.scaled, self.bounds = action.version, self.model.spec.serving.autoscaling
+        self.was_declared = False
 
     def _apply_service(self, action: ApplyService) -> None:
         known, applied = self.service, fingerprint(action.manifest)
@@ -513,8 +582,18 @@ class World:
             deployment = self.deployments.get(action.version)
             assert deployment is not None, "traffic moves to a version without pods"
             assert deployment.updated, "traffic moves to pods of an older manifest"
-            assert deployment.ready_replicas >= self.model.spec.serving.replicas, "traffic moves to pods not ready"
+            assert deployment.ready_replicas >= self._pods_needed(known), "traffic moves to pods not ready"
         self.service = ServiceView(name=names.MODEL_LABEL, version=action.version, fingerprint=applied)
+
+    def _pods_needed(self, known: ServiceView | None) -> int:
+        """Return how many pods take over the traffic: as many as declared, or as have it now."""
+        serving = self.model.spec.serving
+        if serving.replicas is not None:
+            return serving.replicas
+        before = self.deployments.get(known.version) if known is not None and known.version is not None else None
+        if before is None or self.was_declared:
+            return 0
+        return min(before.replicas, serving.autoscaling.max_replicas if serving.autoscaling is not None else 1000)
 
     def _end(self, job: Job, state: JobState, report: RunReport | None) -> None:
         job.view = replace(job.view, state=state, live_pods=0, report=report, finished_at=self._whole_seconds())
@@ -574,6 +653,11 @@ class World:
 
     def _whole_seconds(self) -> datetime:
         return from_epoch(int(self.now.timestamp()))
+
+
+def _kept(manifest: Manifest) -> int | None:
+    kept = manifest["metadata"]["annotations"].get(names.REPLICAS_ANNOTATION)
+    return int(kept) if kept is not None else None
 
 
 def _score(model: Model, *, rows: int, run: EvaluateRun, use: int) -> PairedScore:

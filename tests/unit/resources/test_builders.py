@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from tests.unit.resources import made
 
-from evermodel.api.modeldeployment import Estimator, Grpc, Serving, Training
+from evermodel.api.modeldeployment import Autoscaling, Estimator, Grpc, Serving, Training
 from evermodel.api.template import EnvVar, PodTemplate, Resources, Toleration, TolerationOperator
 from evermodel.contract import RUN_ENV, SERVE_ENV, SOURCE_MOUNT, FreshRange, OfflineRun, ServeConfig, TrainRun
 from evermodel.core import names
@@ -50,9 +50,47 @@ def pods() -> dict[str, dict[str, Any]]:
     return {
         "job": job()["spec"]["template"],
         "search": search_job()["spec"]["template"],
-        "server": BUILDERS.deployment(made.model(), made.version(), made.SETTINGS)["spec"]["template"],
+        "server": BUILDERS.deployment(made.model(), made.version(), made.SETTINGS, 1)["spec"]["template"],
         "hub": HUB_BUILDERS["StatefulSet"](made.SETTINGS)["spec"]["template"],
     }
+
+
+def autoscaler(**autoscaling: Any) -> dict[str, Any]:
+    return BUILDERS.autoscaler(made.model(), 3, Autoscaling(max_replicas=9, **autoscaling))
+
+
+def test_the_autoscaler_scales_the_deployment_of_one_version() -> None:
+    built = autoscaler(min_replicas=2, cpu_utilization=70, in_flight=4)
+    spec = built["spec"]
+    assert spec["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "iris-v3"}
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 9)
+    cpu, in_flight = spec["metrics"]
+    assert cpu["resource"] == {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}
+    assert in_flight["pods"]["metric"] == {"name": "evermodel_server_requests_in_flight"}
+    assert in_flight["pods"]["target"] == {"type": "AverageValue", "averageValue": "4"}
+    assert spec["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 300
+
+
+def test_the_autoscaler_follows_what_is_declared_alone() -> None:
+    assert [one["type"] for one in autoscaler(cpu_utilization=70)["spec"]["metrics"]] == ["Resource"]
+    assert [one["type"] for one in autoscaler(in_flight=4)["spec"]["metrics"]] == ["Pods"]
+
+
+@pytest.mark.parametrize(
+    ("serving", "replicas", "kept"),
+    [
+        pytest.param(Serving(), 5, "5", id="a number that autoscaling left is remembered"),
+        pytest.param(Serving(), 1, None, id="the one of every model is not"),
+        pytest.param(Serving(replicas=5), 5, None, id="nor one that is declared"),
+        pytest.param(Serving(autoscaling=Autoscaling(max_replicas=9, in_flight=4)), 5, None, id="nor a candidate's"),
+        pytest.param(Serving(autoscaling=Autoscaling(max_replicas=9, in_flight=4)), None, None, id="nor none"),
+    ],
+)
+def test_the_number_of_pods_of_a_deployment(serving: Serving, replicas: int | None, kept: str | None) -> None:
+    model = made.model(made.changed(serving=serving))
+    built = BUILDERS.deployment(model, made.version(), made.SETTINGS, replicas)
+    assert built["spec"].get("replicas") == replicas
+    assert built["metadata"]["annotations"].get(names.REPLICAS_ANNOTATION) == kept
 
 
 @pytest.mark.parametrize("kind", ["job", "search", "server", "hub"])
@@ -71,7 +109,7 @@ def test_no_pod_has_more_rights_than_it_needs(kind: str) -> None:
 
 def test_the_pod_settings_of_the_user_are_taken_over() -> None:
     spec = made.changed(serving=Serving(template=TEMPLATE))
-    template = BUILDERS.deployment(made.model(spec), made.version(), made.SETTINGS)["spec"]["template"]
+    template = BUILDERS.deployment(made.model(spec), made.version(), made.SETTINGS, 1)["spec"]["template"]
     [container] = template["spec"]["containers"]
     assert container["image"] == "registry.example/own:1"
     assert container["resources"] == {"requests": {"cpu": 2, "memory": "192Mi"}, "limits": {"memory": "2Gi"}}
@@ -138,9 +176,9 @@ UNRELATED = {
 
 @pytest.mark.parametrize("change", UNRELATED)
 def test_serving_pods_are_not_restarted_by(change: str) -> None:
-    before = BUILDERS.deployment(made.model(), made.version(), made.SETTINGS)
+    before = BUILDERS.deployment(made.model(), made.version(), made.SETTINGS, 1)
     spec, settings = UNRELATED[change]
-    after = BUILDERS.deployment(made.model(spec), made.version(), settings)
+    after = BUILDERS.deployment(made.model(spec), made.version(), settings, 1)
     assert after["spec"]["template"] == before["spec"]["template"]
 
 
@@ -148,7 +186,7 @@ GRPC = made.changed(serving=Serving(grpc=Grpc(port=8001)))
 
 
 def test_grpc_has_a_port_of_its_own_in_pods_and_in_their_service_where_it_is_declared() -> None:
-    template = BUILDERS.deployment(made.model(GRPC), made.version(), made.SETTINGS)["spec"]["template"]
+    template = BUILDERS.deployment(made.model(GRPC), made.version(), made.SETTINGS, 1)["spec"]["template"]
     [container] = template["spec"]["containers"]
     env = {variable["name"]: variable for variable in container["env"]}
     config = msgspec.json.decode(env[SERVE_ENV]["value"], type=ServeConfig)
@@ -160,7 +198,7 @@ def test_grpc_has_a_port_of_its_own_in_pods_and_in_their_service_where_it_is_dec
 
 
 def test_pods_of_a_model_without_grpc_are_told_nothing_of_it_so_that_those_of_earlier_releases_stay() -> None:
-    template = BUILDERS.deployment(made.model(), made.version(), made.SETTINGS)["spec"]["template"]
+    template = BUILDERS.deployment(made.model(), made.version(), made.SETTINGS, 1)["spec"]["template"]
     service = BUILDERS.service(made.model(), 1)
     assert "grpc" not in repr([template, service]).lower()
 
@@ -168,7 +206,7 @@ def test_pods_of_a_model_without_grpc_are_told_nothing_of_it_so_that_those_of_ea
 def test_another_port_of_the_service_leaves_the_pods_as_they_are() -> None:
     other = made.changed(serving=Serving(grpc=Grpc(port=9001)))
     one, another = (
-        BUILDERS.deployment(made.model(spec), made.version(), made.SETTINGS)["spec"]["template"]
+        BUILDERS.deployment(made.model(spec), made.version(), made.SETTINGS, 1)["spec"]["template"]
         for spec in (GRPC, other)
     )
     assert one == another

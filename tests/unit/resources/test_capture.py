@@ -18,7 +18,7 @@ FEEDBACK = Retraining(data=RetrainingData(include_feedback=True))
 
 def told(**changes: Any) -> str:
     spec = made.changed(**changes)
-    pods = BUILDERS.deployment(made.model(spec), made.version(spec), made.SETTINGS)["spec"]["template"]["spec"]
+    pods = BUILDERS.deployment(made.model(spec), made.version(spec), made.SETTINGS, 1)["spec"]["template"]["spec"]
     return next(str(one["value"]) for one in pods["containers"][0]["env"] if one["name"] == SERVE_ENV)
 
 

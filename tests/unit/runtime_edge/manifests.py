@@ -151,3 +151,18 @@ def deployment(number: int = 1, *, wanted: int = 2, generation: int = 1, **statu
         "spec": {"replicas": wanted},
         "status": status,
     }
+
+
+def autoscaler(**status: Any) -> Object:
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": metadata(
+            MODEL,
+            "55555555-0000-0000-0000-000000000000",
+            labels=names.labels(names.Component.SERVE, model=MODEL),
+            ownerReferences=owned_by("ModelDeployment", MODEL, MODEL_UID),
+        ),
+        "spec": {"scaleTargetRef": {"kind": "Deployment", "name": names.version_name(MODEL, 1)}},
+        "status": status,
+    }

@@ -6,9 +6,11 @@ import pytest
 from tests.unit.runtime_edge import manifests
 
 from evermodel.core.observed import ModelKey
-from evermodel.kube.kinds import DEPLOYMENT, JOB, MODEL, POD, VERSION
+from evermodel.kube.kinds import AUTOSCALER, DEPLOYMENT, JOB, MODEL, POD, VERSION
 from evermodel.runtime.intake import Intake
+from evermodel.runtime.pruning import owns_number_of_pods
 from evermodel.runtime.store import Change, ObjectKey, Store, is_owned_by, key_of, owner_of
+from evermodel.runtime.views import deployment_view
 from evermodel.runtime.workqueue import WorkQueue
 
 KEY = ModelKey(namespace=manifests.NAMESPACE, name=manifests.MODEL)
@@ -69,6 +71,37 @@ def test_only_what_plans_are_made_from_is_kept() -> None:
     assert "spec" not in pod
     assert "managedFields" not in pod["metadata"]
     assert model["metadata"]["annotations"] == {"evermodel.dev/retrain": "1"}
+
+
+APPLIED = {"manager": "evermodel", "operation": "Apply", "fieldsV1": {"f:spec": {"f:replicas": {}, "f:template": {}}}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "owns"),
+    [
+        pytest.param([APPLIED], True, id="what it applied has the field"),
+        pytest.param([], False, id="it applied nothing"),
+        pytest.param([APPLIED | {"fieldsV1": {"f:spec": {"f:template": {}}}}], False, id="it left the field out"),
+        pytest.param([APPLIED | {"manager": "evermodel-handed-over"}], False, id="another manager has it"),
+        pytest.param([APPLIED | {"operation": "Update"}], False, id="it was no apply"),
+    ],
+)
+def test_who_sets_a_deployments_number_of_pods_is_kept(fields: list[dict[str, Any]], *, owns: bool) -> None:
+    store = Store()
+    found = manifests.deployment()
+    store.put(DEPLOYMENT, found | {"metadata": found["metadata"] | {"managedFields": fields}})
+    (kept,) = store.of_model(DEPLOYMENT, KEY)
+    assert owns_number_of_pods(kept) is owns
+    assert deployment_view(kept, [], drifted=False).owns_replicas is owns
+
+
+def test_an_autoscaler_that_only_measures_is_no_news() -> None:
+    store = Store()
+    broken = manifests.condition("ScalingActive", "FailedGetPodsMetric") | {"status": "False"}
+    assert store.put(AUTOSCALER, manifests.autoscaler()) is Change.STORED
+    measured = with_version(manifests.autoscaler(currentMetrics=[{"type": "Pods"}]), "2")
+    assert store.put(AUTOSCALER, measured) is Change.KNOWN
+    assert store.put(AUTOSCALER, with_version(manifests.autoscaler(conditions=[broken]), "3")) is Change.STORED
 
 
 def test_a_deletion_that_was_asked_for_is_remembered_until_it_is_done() -> None:

@@ -11,7 +11,7 @@ from evermodel.contract import DATA_ERROR_EXIT_CODE, FailureReason, FailureRepor
 from evermodel.core.names import Component
 from evermodel.core.observed import JobState, Workers
 from evermodel.runtime import pods
-from evermodel.runtime.views import deployment_view, job_view, model_view, orphaned, version_view
+from evermodel.runtime.views import autoscaler_view, deployment_view, job_view, model_view, orphaned, version_view
 from evermodel.runtime.workers import search_job_view
 
 SOON = datetime(2026, 11, 24, 8, 0, 5, tzinfo=UTC)
@@ -31,7 +31,7 @@ def text(report: RunReport) -> str:
 
 def test_a_model_and_a_version_are_read_with_the_defaults_of_what_they_leave_out() -> None:
     model = model_view(manifests.model(annotations={"evermodel.dev/retrain": "now"}))
-    assert (model.spec.monitoring.interval, model.spec.serving.replicas, model.retrain_request) == ("30s", 1, "now")
+    assert (model.spec.monitoring.interval, model.spec.serving.replicas, model.retrain_request) == ("30s", None, "now")
     assert model.status.observed_generation == -1
     version = version_view(manifests.version(startedAt=manifests.CREATED, laterField="of a newer operator"))
     assert (version.number, version.status.phase, version.status.started_at) == (1, "Training", manifests.CREATED)
@@ -215,6 +215,33 @@ def test_a_deployment_says_what_its_pods_lack() -> None:
     assert view.message.endswith('secret "digits-tokens-1" not found')
     refused = manifests.condition("ReplicaFailure", "FailedCreate", "exceeded quota: team")
     assert deployment_view(manifests.deployment(conditions=[refused]), [], drifted=False).message == refused["message"]
+
+
+FAILS = manifests.condition("ScalingActive", "FailedGetPodsMetric", "no metrics returned") | {"status": "False"}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "works", "message"),
+    [
+        pytest.param([], None, "", id="it has not tried"),
+        pytest.param(
+            [manifests.condition("AbleToScale"), manifests.condition("ScalingActive")], True, "", id="it works"
+        ),
+        pytest.param(
+            [manifests.condition("AbleToScale"), FAILS], False, "no metrics returned.", id="it has no metrics"
+        ),
+        pytest.param(
+            [manifests.condition("ScalingLimited") | {"status": "False"}, manifests.condition("AbleToScale")],
+            True,
+            "",
+            id="that it is within its bounds is no failure",
+        ),
+    ],
+)
+def test_an_autoscaler_says_what_it_lacks(conditions: list[dict[str, Any]], works: bool | None, message: str) -> None:  # noqa: FBT001
+    view = autoscaler_view(manifests.autoscaler(conditions=conditions), drifted=False)
+    assert (view.works, view.message) == (works, message)
+    assert (view.fails_since is not None) == (works is False)
 
 
 @pytest.mark.parametrize(

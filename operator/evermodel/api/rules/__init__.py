@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from evermodel.api.rules import data, ensembles, evaluation, template, training, upkeep, whole
+from evermodel.api.rules import data, ensembles, evaluation, serving, template, training, upkeep, whole
 from evermodel.api.rules.objects import NAME_RULES, RECORD_RULES
 from evermodel.api.rules.rule import Rule
 
@@ -23,6 +23,7 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
     **data.STRUCT_RULES,
     **ensembles.STRUCT_RULES,
     **evaluation.STRUCT_RULES,
+    **serving.STRUCT_RULES,
     **training.STRUCT_RULES,
     **upkeep.STRUCT_RULES,
     **whole.STRUCT_RULES,

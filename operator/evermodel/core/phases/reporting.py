@@ -8,7 +8,7 @@ from evermodel.core import facts
 from evermodel.core.builders import Builders
 from evermodel.core.conditions import Wanted
 from evermodel.core.observed import Observed, VersionView
-from evermodel.core.phases import retraining, rollout, superseding
+from evermodel.core.phases import retraining, rollout, scaling, superseding
 
 
 def pin_is_missing(observed: Observed) -> bool:
@@ -38,15 +38,15 @@ def _champion_ready(observed: Observed, champion: VersionView, build: Builders) 
     if pin not in {None, champion.number} and not observed.model.spec.paused:
         return _ready(ConditionStatus.FALSE, Reason.ROLLING_OUT, f"Version {pin} is pinned and not serving yet.")
     deployment = observed.deployments.get(champion.number)
-    spec = observed.model.spec.serving
+    needed = scaling.needed(observed, champion)
     if rollout.is_ready(observed, champion, build) and facts.traffic_of(observed) == champion.number:
         return _ready(ConditionStatus.TRUE, Reason.SERVING, f"Version {champion.number} takes traffic.")
     why = f": {deployment.message}" if deployment is not None and deployment.message else "."
     if deployment is None or not deployment.updated or not rollout.is_as_built(observed, champion, build):
         message = f"Version {champion.number} is rolled out with the current serving spec{why}"
         return _ready(ConditionStatus.FALSE, Reason.ROLLING_OUT, message)
-    if deployment.ready_replicas < spec.replicas:
-        message = f"Not all of the {spec.replicas} pods of version {champion.number} are ready{why}"
+    if deployment.ready_replicas < needed:
+        message = f"Not all of the {needed} pods of version {champion.number} are ready{why}"
         return _ready(ConditionStatus.FALSE, Reason.REPLICAS_UNAVAILABLE, message)
     return _ready(ConditionStatus.FALSE, Reason.ROLLING_OUT, f"Traffic is moved to version {champion.number}.")
 

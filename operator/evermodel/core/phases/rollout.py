@@ -19,7 +19,7 @@ from evermodel.core.actions import (
 )
 from evermodel.core.builders import Builders, fingerprint
 from evermodel.core.observed import DeploymentView, Observed, VersionView
-from evermodel.core.phases import jobs
+from evermodel.core.phases import jobs, scaling
 from evermodel.core.phases.evaluation import still_passes
 from evermodel.core.phases.superseding import is_outdated
 from evermodel.core.step import NOTHING, Step
@@ -52,8 +52,8 @@ def is_ready(observed: Observed, version: VersionView, build: Builders) -> bool:
     deployment = observed.deployments.get(version.number)
     if deployment is None or not is_as_built(observed, version, build):
         return False
-    replicas = observed.model.spec.serving.replicas
-    return replicas == 0 or (deployment.updated and deployment.ready_replicas >= replicas)
+    needed = scaling.needed(observed, version)
+    return needed == 0 or (deployment.updated and deployment.ready_replicas >= needed)
 
 
 def is_as_built(observed: Observed, version: VersionView, build: Builders) -> bool:
@@ -61,11 +61,14 @@ def is_as_built(observed: Observed, version: VersionView, build: Builders) -> bo
     deployment: DeploymentView | None = observed.deployments.get(version.number)
     if deployment is None or deployment.deleting or deployment.drifted:
         return False
-    return deployment.fingerprint == fingerprint(build.deployment(observed.model, version, observed.settings))
+    replicas = scaling.replicas_of(observed, version)
+    if not scaling.holds(deployment, replicas):
+        return False
+    return deployment.fingerprint == fingerprint(build.deployment(observed.model, version, observed.settings, replicas))
 
 
 def serve(observed: Observed, build: Builders) -> Step:
-    """Keep champion and target deployed, and the Service on the version that can answer."""
+    """Keep champion and target deployed, Service and autoscaler on the version that can answer."""
     actions: list[Action] = []
     wanted = target(observed)
     served = {version.number: version for version in (facts.champion(observed), wanted) if version is not None}
@@ -76,11 +79,14 @@ def serve(observed: Observed, build: Builders) -> Step:
         deployment = observed.deployments.get(version.number)
         if deployment is not None and (deployment.deleting or is_as_built(observed, version, build)):
             continue
-        manifest = build.deployment(observed.model, version, observed.settings)
+        actions += scaling.hand_over(observed, version)
+        replicas = scaling.replicas_of(observed, version)
+        manifest = build.deployment(observed.model, version, observed.settings, replicas)
         actions.append(ApplyDeployment(version=version.number, manifest=manifest))
     number = _traffic(observed, wanted, build)
     if number is not None:
         actions += _point(observed, number, build)
+    actions += scaling.autoscale(observed, build)
     return Step(actions=tuple(actions))
 
 

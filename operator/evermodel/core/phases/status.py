@@ -24,7 +24,7 @@ from evermodel.core.builders import Builders
 from evermodel.core.conditions import Wanted, find, set_conditions, shortened
 from evermodel.core.objectives import notable, rounded
 from evermodel.core.observed import Observed, VersionView
-from evermodel.core.phases import changed_data, drifting, monitoring, offline, reporting, rollout, scheduling
+from evermodel.core.phases import changed_data, drifting, monitoring, offline, reporting, rollout, scaling, scheduling
 from evermodel.core.questions import current_quality
 from evermodel.core.timestamps import from_epoch, parse_time, rfc3339
 
@@ -82,6 +82,7 @@ def _conditions(observed: Observed, now: datetime, build: Builders) -> tuple[Con
         offline.condition(observed, now),
         drifting.stable(observed, now),
         drifting.data_quality(observed, now),
+        scaling.condition(observed, now),
         reporting.progress(observed, build),
     )
     wanted += [condition for condition in further if condition is not None]
