@@ -29,6 +29,7 @@ SERVER = {
 }
 HUB = {
     "evermodel_hub_alarms",
+    "evermodel_hub_blobs_removed_total",
     "evermodel_hub_captures_dropped_total",
     "evermodel_hub_captures_refused_total",
     "evermodel_hub_captures_total",

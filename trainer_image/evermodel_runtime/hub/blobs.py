@@ -8,7 +8,8 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -48,6 +49,7 @@ class BlobStore:
         self._folder = folder
         self._incoming = folder / "incoming"
         self._limit = limit
+        self._naming = threading.Lock()
         self._incoming.mkdir(parents=True, exist_ok=True)
         for unfinished in self._incoming.iterdir():
             unfinished.unlink()
@@ -62,6 +64,30 @@ class BlobStore:
             return self.path(digest).stat().st_size
         except FileNotFoundError:
             return None
+
+    def documents(self, largest: int) -> Iterator[bytes]:
+        """Return the blobs of at most so many bytes that may be JSON objects, one after the other."""
+        for path in self._folder.glob("??/*"):
+            try:
+                if path.stat().st_size <= largest:
+                    with path.open("rb") as file:
+                        head = file.read(1)
+                        if head == b"{":
+                            yield head + file.read()
+            except FileNotFoundError:
+                continue
+
+    def remove_unless_newer(self, digest: str, than: float) -> bool:
+        """Remove a blob, unless it was uploaded after that time once more; returns whether it was removed."""
+        path = self.path(digest)
+        with self._naming:
+            try:
+                if path.stat().st_mtime > than:
+                    return False
+                path.unlink()
+            except FileNotFoundError:
+                return False
+        return True
 
     async def receive(self, body: AsyncIterator[bytes], expected: str | None) -> tuple[str, int]:
         """Write a body as it arrives; returns its digest and size once it is on disk under its name.
@@ -107,7 +133,8 @@ class BlobStore:
         if not final.parent.is_dir():
             final.parent.mkdir(exist_ok=True)
             sync_folder(self._folder)
-        path.rename(final)
+        with self._naming:  # else the same bytes, uploaded once more, might be removed with those of before
+            path.rename(final)
         sync_folder(final.parent)
 
 

@@ -58,19 +58,26 @@ class Hub:
             raise
         blobs = BlobStore(settings.data / "blobs", settings.max_blob_bytes)
         writer = Writer(lambda: HubStore(open_for_writing(settings.data, settings.synchronous)), settings.waiting_limit)
-        metrics = Metrics()
+        reader, metrics = Reader(settings.data), Metrics()
         return cls(
             settings=settings,
             clock=clock,
             access=Access(settings.key),
             blobs=blobs,
             writer=writer,
-            reader=Reader(settings.data),
+            reader=reader,
             metrics=metrics,
             progress=ProgressBoard(),
             references=References(blobs),
             trials=TrialBoard(),
-            retention=Retention(writer, clock, metrics, settings.captures_kept),
+            retention=Retention(
+                writer=writer,
+                reader=reader,
+                blobs=blobs,
+                clock=clock,
+                metrics=metrics,
+                captures_kept=settings.captures_kept,
+            ),
             _sweeping=None,
             _lock=lock,
         )

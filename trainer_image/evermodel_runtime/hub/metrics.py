@@ -53,6 +53,9 @@ class Metrics:
         )
         self._alarms = Gauge("evermodel_hub_alarms", "Detectors whose alarm is latched", registry=self._registry)
         self._records = Gauge("evermodel_hub_records", "Labelled captured predictions held", registry=self._registry)
+        self.blobs_removed = Counter(
+            "evermodel_hub_blobs_removed", "Replaced datasets and reports that were removed", registry=self._registry
+        )
         self._waiting = Gauge("evermodel_hub_writes_waiting", "Writes that wait for the disk", registry=self._registry)
         self._free = Gauge(
             "evermodel_hub_volume_free_bytes", "What the volume has left; at none labels are refused",

@@ -10,6 +10,7 @@ import msgspec
 
 from evermodel.contract import DatasetInfo, HeldoutUse, LineageEntry, Trial
 from evermodel_runtime.hub.detectors import Detectors
+from evermodel_runtime.hub.replaced import note_replaced, pages_of
 from evermodel_runtime.quality.detector import Detector
 
 
@@ -94,9 +95,17 @@ class PutRun:
     version: int
     stage: str
     report: bytes
+    at: float
 
     def carry_out(self, transaction: Transaction) -> None:
         """Write the report."""
+        before = transaction.connection.execute(
+            "SELECT report FROM runs WHERE model = ? AND version = ? AND stage = ?",
+            (transaction.model_id(self.model), self.version, self.stage),
+        ).fetchone()
+        pages = pages_of(self.report)
+        if before is not None and pages:  # those of the run before stay when this one failed
+            note_replaced(transaction.connection, pages_of(before[0]), pages, self.at)
         transaction.connection.execute(
             "INSERT INTO runs (model, version, stage, report) VALUES (?, ?, ?, ?) "
             "ON CONFLICT DO UPDATE SET report = excluded.report",
@@ -150,9 +159,14 @@ class PointDataset:
     """Let a dataset's name mean a blob that is on disk."""
 
     dataset: DatasetInfo
+    at: float
 
     def carry_out(self, transaction: Transaction) -> None:
         """Write the pointer."""
+        before = transaction.connection.execute(
+            "SELECT sha256 FROM datasets WHERE name = ?", (self.dataset.name,)
+        ).fetchall()
+        note_replaced(transaction.connection, {sha256 for (sha256,) in before}, {self.dataset.sha256}, self.at)
         transaction.connection.execute(
             "INSERT INTO datasets (name, sha256, size) VALUES (?, ?, ?) "
             "ON CONFLICT DO UPDATE SET sha256 = excluded.sha256, size = excluded.size",

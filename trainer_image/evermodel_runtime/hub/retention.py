@@ -1,4 +1,4 @@
-"""How long captured rows are kept: the newest of each model, and none beyond its age."""
+"""How long things are kept: the newest captured rows of a model, none beyond its age, and no blob that was replaced."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from evermodel.contract import CaptureRules
+from evermodel_runtime.hub.blobs import BlobStore
 from evermodel_runtime.hub.erasing import forget_erased
 from evermodel_runtime.hub.metrics import Metrics
 from evermodel_runtime.hub.operations import Transaction
+from evermodel_runtime.hub.reading import Reader
+from evermodel_runtime.hub.replaced import KEPT_SECONDS, Replaced, find_replaced
 from evermodel_runtime.hub.writer import Stopped, Writer
 
 ROWS_AT_ONCE = 1000
@@ -99,6 +102,20 @@ class DropOutdated:
         return aged
 
 
+@dataclass(frozen=True, slots=True)
+class ForgetReplaced:
+    """Operation: what was looked at is removed, or kept because something names it."""
+
+    found: Replaced
+
+    def carry_out(self, transaction: Transaction) -> None:
+        """Forget it, unless it was replaced once more."""
+        transaction.connection.executemany(
+            "DELETE FROM replaced WHERE sha256 = ? AND at <= ?",
+            [(digest, self.found.at) for digest in self.found.digests],
+        )
+
+
 class Retention:
     """Deletes what is outdated, a little at a time, for as long as the hub runs.
 
@@ -106,27 +123,55 @@ class Retention:
     ----------
     writer : Writer
         Carries the deletions out, between labels.
+    reader : Reader
+        Looks what nothing names.
+    blobs : BlobStore
+        What the volume holds besides.
     clock : callable
         Seconds since the epoch.
     captures_kept : int
         Captures kept of a model at most.
     """
 
-    def __init__(self, writer: Writer, clock: Callable[[], float], metrics: Metrics, captures_kept: int) -> None:
+    def __init__(
+        self,
+        *,
+        writer: Writer,
+        reader: Reader,
+        blobs: BlobStore,
+        clock: Callable[[], float],
+        metrics: Metrics,
+        captures_kept: int,
+    ) -> None:
         self._writer = writer
+        self._reader = reader
+        self._blobs = blobs
         self._clock = clock
         self._metrics = metrics
         self._captures_kept = captures_kept
+
+    async def remove_replaced(self) -> None:
+        """Remove blobs whose place another one took, and that nothing has named for a day."""
+        until = self._clock() - KEPT_SECONDS
+        found = await self._reader.ask(lambda connection: find_replaced(connection, self._blobs, until))
+        if found is None:
+            return
+        for digest in found.unnamed:
+            if await asyncio.to_thread(self._blobs.remove_unless_newer, digest, found.at):
+                self._metrics.blobs_removed.inc()
+                logger.info("a replaced blob was removed", extra={"blob": digest})
+        await self._writer.submit(ForgetReplaced(found))
 
     async def run(self) -> None:
         """Delete every few seconds until cancelled."""
         while True:
             try:
                 await self.sweep()
+                await self.remove_replaced()
             except Stopped:
                 return
             except Exception:  # the task's outermost frame: it goes on
-                logger.exception("outdated captures could not be deleted")
+                logger.exception("what is outdated could not be deleted")
             await asyncio.sleep(SECONDS_BETWEEN)
 
     async def sweep(self) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 from evermodel_runtime.hub.settings import Synchronous
 from evermodel_runtime.hub.volume import DATABASE, VolumeError
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 FILE_NAME = DATABASE
 BUCKET_SECONDS = 10
 """Predictions and labels are counted by the time of the prediction, in buckets of this length."""
 _WAL_PAGES = 1000
+_WAL_BYTES = 64 * 1024 * 1024
 
 TABLES = """
 CREATE TABLE models (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -114,7 +115,11 @@ CREATE TABLE erased (
   model INTEGER NOT NULL, key TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (model, key)) WITHOUT ROWID;
 CREATE INDEX erased_by_time ON erased (at);
 """
-STEPS = (TABLES, TRIALS, METRICS, DRIFT, CAPTURE_RULES, ERASED)
+REPLACED = """
+-- What a dataset's name or a run's report named until another one took its place.
+CREATE TABLE replaced (sha256 TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
+"""
+STEPS = (TABLES, TRIALS, METRICS, DRIFT, CAPTURE_RULES, ERASED, REPLACED)
 """What makes each schema of the one before it: a volume of an earlier hub is brought up to date."""
 
 
@@ -124,6 +129,7 @@ def open_for_writing(folder: Path, synchronous: Synchronous) -> sqlite3.Connecti
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+    connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")  # a backup that was made lets it grow
     connection.execute("PRAGMA secure_delete = ON")  # what is deleted is gone from the file as well
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute("PRAGMA cache_size = -65536")

@@ -40,7 +40,7 @@ async def put_dataset(hub: Hub, request: Request) -> Response:
     name = _name(request)
     digest, size = await _receive(hub, request, None)
     dataset = DatasetInfo(name=name, sha256=digest, size=size)
-    await hub.writer.submit(PointDataset(dataset))
+    await hub.writer.submit(PointDataset(dataset, hub.clock()))
     return Response(msgspec.json.encode(dataset))
 
 

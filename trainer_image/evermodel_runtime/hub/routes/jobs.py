@@ -123,7 +123,7 @@ async def put_run(hub: Hub, request: Request) -> Response:
     """Keep the report of a Job."""
     model, version, stage = _run(request)
     report = decode(_REPORT, await request.body(hub.settings.max_body_bytes))
-    await hub.writer.submit(PutRun(model, version, stage, msgspec.json.encode(report)))
+    await hub.writer.submit(PutRun(model, version, stage, msgspec.json.encode(report), hub.clock()))
     return Response(b"{}")
 
 
