@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
+from binascii import b2a_base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -74,7 +76,8 @@ ROW_BYTES = len(ROW_MARK) + 2
 ROW_NONCE_BYTES = 8
 _SPONGE_BYTES = 168
 """What SHAKE128 takes in and gives out at a time."""
-_PADS_AT_ONCE = _SPONGE_BYTES // MAC_BYTES
+_PADS_AT_ONCE = 6 * _SPONGE_BYTES // MAC_BYTES
+"""Whoever verifies one row makes the pads of that many, in 2 µs; whoever issues a thousand asks twelve times."""
 
 
 def compact_label(text: str) -> str:
@@ -110,23 +113,28 @@ class Signer:
         payload = _ENCODER.encode(_Payload(self._model, version, round(at * 1000), nonce, kept))
         return spell(self._sign(payload) + payload)
 
-    def row_payload(self, version: int, at: float, predicted: str | float, nonce: bytes) -> bytes:
-        """Return what rows of one request share that have the same prediction.
+    def row_payloads(self, version: int, at: float, each: Sequence[str | float], nonce: bytes) -> list[bytes]:
+        """Return what rows of one request share that have the same prediction, for each of the predictions.
 
-        Its length is a multiple of three, so that base64 spells the ids of many rows at once: bytes are added to the
-        nonce until it is.
+        All are as long, a multiple of three, so that base64 spells the ids of many rows at once: bytes are added to the
+        nonce until they are.
         """
-        kept = compact_label(predicted) if isinstance(predicted, str) else predicted
-        payload = _Payload(self._model, version, round(at * 1000), nonce, kept)
-        payload.nonce += bytes(-len(_ENCODER.encode(payload)) % 3)
-        return _ENCODER.encode(payload)
+        made = [
+            _Payload(self._model, version, round(at * 1000), nonce, compact_label(one) if isinstance(one, str) else one)
+            for one in each
+        ]
+        lengths = [len(_ENCODER.encode(payload)) for payload in made]
+        length = -(-max(lengths) // 3) * 3
+        for payload, short in zip(made, lengths, strict=True):
+            payload.nonce += bytes(length - short)  # less than 256 in all, so that the length of the length stays
+        return [_ENCODER.encode(payload) for payload in made]
 
     def row_hash(self, payload: bytes) -> bytes:
         """Return the hash that the signatures of rows with this payload have in them."""
         return self._squeezed(b"hash", payload, MAC_BYTES)
 
     def row_pads(self, version: int, at: float, nonce: bytes, rows: int) -> bytes:
-        """Return the pads of the first rows of a request, one after the other; ``nonce`` is eight random bytes."""
+        """Return the pads of at least the first rows of a request; ``nonce`` is eight random bytes."""
         request = _ENCODER.encode(_Request(self._model, version, round(at * 1000), nonce))
         return b"".join([self._pads(request, number) for number in range(-(-rows // _PADS_AT_ONCE))])
 
@@ -162,7 +170,7 @@ class Signer:
         return (int.from_bytes(self.row_hash(signed[ROW_BYTES:])) ^ int.from_bytes(pad)).to_bytes(MAC_BYTES)
 
     def _pads(self, request: bytes, number: int) -> bytes:
-        """Return as many pads as SHAKE128 gives at a time, those of neighbouring rows."""
+        """Return the pads of neighbouring rows."""
         return self._squeezed(b"pads", number.to_bytes(2, "big") + request, _PADS_AT_ONCE * MAC_BYTES)
 
     def _squeezed(self, purpose: bytes, content: bytes, length: int) -> bytes:
@@ -180,4 +188,5 @@ class Signer:
 
 def spell(raw: bytes) -> str:
     """Spell bytes as ids and URLs have them."""
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+    spelled = b2a_base64(raw, newline=False).rstrip(b"=")
+    return spelled.replace(b"+", b"-").replace(b"/", b"_").decode()  # quicker than to look up every character

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evermodel_runtime.quality.prediction_id import MAC_BYTES, ROW_BYTES, ROW_MARK, ROW_NONCE_BYTES, Signer, spell
 
@@ -13,6 +14,9 @@ ROWS_OF_EACH = 16
 """Rows for each different prediction from which on it is quicker to sign them together."""
 MOST_ROWS = 1 << 16
 """Rows that two bytes can number: a pad that is used twice would give both hashes away."""
+
+_NUMBERS = np.arange(MOST_ROWS, dtype=">u2").view(np.uint8).reshape(-1, 2)
+"""Of rows, from the highest byte."""
 
 
 class PredictionIds:
@@ -37,24 +41,21 @@ class PredictionIds:
         self, predicted: Sequence[str] | Sequence[float], each: Sequence[str | float], at: float
     ) -> list[str]:
         nonce = self._entropy(ROW_NONCE_BYTES)
+        payloads = self._signer.row_payloads(self._version, at, each, nonce)
+        hashes = [self._signer.row_hash(payload) for payload in payloads]
         stream = self._signer.row_pads(self._version, at, nonce, len(predicted))
-        pads = np.frombuffer(stream, np.uint8).reshape(-1, MAC_BYTES)
-        numbers = np.arange(len(predicted), dtype=">u2")
-        ids = [""] * len(predicted)
+        pads = np.frombuffer(stream, np.uint8).reshape(-1, MAC_BYTES)[: len(predicted)]
         places = {one: kind for kind, one in enumerate(each)}
-        kinds = np.array([places[one] for one in predicted])
-        for kind, one in enumerate(each):
-            rows = np.flatnonzero(kinds == kind)
-            payload = self._signer.row_payload(self._version, at, one, nonce)
-            raw = np.empty((len(rows), MAC_BYTES + ROW_BYTES + len(payload)), np.uint8)
-            raw[:, :MAC_BYTES] = pads.take(rows, axis=0) ^ np.frombuffer(self._signer.row_hash(payload), np.uint8)
-            raw[:, MAC_BYTES] = ord(ROW_MARK)
-            raw[:, MAC_BYTES + 1 : MAC_BYTES + ROW_BYTES] = numbers[rows].view(np.uint8).reshape(-1, 2)
-            raw[:, MAC_BYTES + ROW_BYTES :] = np.frombuffer(payload, np.uint8)
-            text, length = spell(raw.tobytes()), raw.shape[1] // 3 * 4
-            for start, row in zip(range(0, len(text), length), rows.tolist(), strict=True):
-                ids[row] = text[start : start + length]
-        return ids
+        kinds = np.fromiter(map(places.__getitem__, predicted), np.intp, len(predicted))
+        heads = np.empty((len(predicted), MAC_BYTES + ROW_BYTES), np.uint8)
+        heads[:, :MAC_BYTES] = _matrix(hashes)[kinds] ^ pads
+        heads[:, MAC_BYTES] = ord(ROW_MARK)
+        heads[:, MAC_BYTES + 1 :] = _NUMBERS[: len(predicted)]
+        # Three bytes are four characters, and both parts so many bytes: a payload is spelled once for each class.
+        spelled = np.frombuffer(spell(heads.tobytes()).encode(), np.uint8).reshape(len(heads), -1)
+        rest = _matrix([spell(payload).encode() + b"\n" for payload in payloads])
+        lines = np.concatenate([spelled, rest[kinds]], axis=1)
+        return lines.tobytes().decode("ascii").split("\n")[:-1]
 
     def _nonce(self) -> bytes:
         if self._at >= len(self._block):
@@ -63,3 +64,7 @@ class PredictionIds:
         start = self._at
         self._at = start + NONCE_BYTES
         return self._block[start : self._at]
+
+
+def _matrix(rows: Sequence[bytes]) -> NDArray[np.uint8]:
+    return np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1)
