@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -183,6 +184,8 @@ def finite_rows(schema: Schema, numbers: NDArray[np.float64], texts: list[list[s
     """Return the rows as the model takes them, if it can take each number."""
     with np.errstate(over="ignore"):
         numbers32 = numbers.astype(np.float32)
+    if isfinite(np.vdot(numbers32, numbers32)):  # in a hundredth of the time of looking at each
+        return Rows(schema, len(numbers), numbers, numbers32, texts)
     infinite = ~np.isfinite(numbers32)
     if infinite.any() and (infinite := infinite & ~np.isnan(numbers)).any():
         row, position = np.argwhere(infinite)[0].tolist()
@@ -215,6 +218,8 @@ def _checked(
     tensor: Tensor, array: NDArray[np.float64], columns: tuple[str, ...], nullable: frozenset[str]
 ) -> NDArray[np.float64]:
     """Take NaN for a missing value, where there may be one: bytes have no null."""
+    if isfinite(np.vdot(array, array)):
+        return array
     lacking = np.isnan(array).reshape(-1, len(columns))
     lacking[:, [column in nullable for column in columns]] = False
     if lacking.any():
