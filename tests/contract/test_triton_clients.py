@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -11,15 +12,27 @@ from tests.contract.serving_pods import ready_pod
 from tests.triton.clients import ask
 from tests.unit.serve.made_models import Made, mixed, numeric
 
+from evermodel_runtime.serve.rpc.messages import file
+
 ROWS = 40
 """Enough for ids that are signed together."""
 NUMBERS = {"X": {"datatype": "FP64", "rows": [[row % 3 == column for column in range(3)] for row in range(ROWS)]}}
+INVALID = {"HTTP": "400", "gRPC": "StatusCode.INVALID_ARGUMENT"}
 WORDS = {
     "city": {"datatype": "BYTES", "rows": ["Rome", "Røros"] * (ROWS // 2)},
     "size": {"datatype": "FP32", "rows": [[row / 7] for row in range(ROWS)]},
     "age": {"datatype": "INT64", "rows": list(range(ROWS))},
 }
-INVALID = {"HTTP": "400", "gRPC": "StatusCode.INVALID_ARGUMENT"}
+
+
+def fields(messages: Iterable[Any], within: str) -> dict[str, tuple[int, int]]:
+    """Return number and type of each field of ours."""
+    described: dict[str, tuple[int, int]] = {}
+    for message in messages:
+        path = f"{within}{message.name}."
+        described |= {path + field.name: (field.number, field.type) for field in message.field}
+        described |= fields(message.nested_type, path)
+    return described
 
 
 @pytest.mark.timeout(600)  # the first time installs the clients
@@ -35,6 +48,7 @@ def test_published_clients_infer_in_every_way_that_they_have(hub: Hub, made: Mad
         labels = [{"id": each, "label": label} for each in ids]
         told = requests.post(f"{pod.url}/v2/models/{MODEL}/feedback", json={"labels": labels}, timeout=30).json()
 
+    assert fields(file().message_type, "inference.").items() <= asked.fields.items(), "names, numbers and types"
     plain = {way: (answer["label"], answer["probabilities"]) for way, answer in asked.answers.items()}
     expected = plain["HTTP, JSON"]
     assert len(expected[0]) == ROWS

@@ -3,8 +3,8 @@
     python ask.py HOST:PORT HOST:PORT MODEL < columns.json
 
 The addresses are those of HTTP and of gRPC. Columns are inputs by name: {"X": {"datatype": "FP64", "rows": [[…], …]}}.
-Printed is, as JSON, what each way was answered: the outputs by name and the prediction ids; and what a wrong request
-was told.
+Printed is, as JSON, what each way was answered: the outputs by name and the prediction ids; what a wrong request
+was told; and the fields that the clients were compiled with.
 """
 
 from __future__ import annotations
@@ -89,6 +89,16 @@ def by_grpc(client: Any, model: str, columns: Mapping[str, Any]) -> dict[str, Ca
     }
 
 
+def fields(messages: Any) -> dict[str, list[Any]]:
+    """Return number and type of each field that the clients were compiled with."""
+    described: dict[str, list[Any]] = {}
+    for message in messages:
+        for field in message.fields:
+            described[field.full_name] = [field.number, field.type]
+        described |= fields(message.nested_types)
+    return described
+
+
 def refusal(client: Any, model: str, module: Any) -> dict[str, str]:
     """Send what no model takes, and return the status and the words of the answer."""
     try:
@@ -108,6 +118,7 @@ def main(http: str, grpc: str, model: str) -> None:
     of_grpc = rpc.get_model_metadata(model, as_json=True)
     answers = {way: ask() for way, ask in {**by_http(web, model, columns), **by_grpc(rpc, model, columns)}.items()}
     asked = {
+        "fields": fields(tritonclient.grpc.service_pb2.DESCRIPTOR.message_types_by_name.values()),
         "inputs": {
             "HTTP": [one["name"] for one in web.get_model_metadata(model)["inputs"]],
             "gRPC": [one["name"] for one in of_grpc["inputs"]],

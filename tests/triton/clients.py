@@ -23,6 +23,9 @@ SECONDS = 120.0
 class Asked(msgspec.Struct, frozen=True):
     """What the clients were told."""
 
+    fields: dict[str, tuple[int, int]]
+    """Number and type of each field of the protocol's messages, as the clients were compiled."""
+
     inputs: dict[str, list[str]]
     """Names of the model's inputs, by protocol."""
     answers: dict[str, dict[str, Any]]
