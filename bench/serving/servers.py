@@ -51,7 +51,12 @@ class Server:
     @property
     def rss_mb(self) -> float:
         """Resident memory of the process and its children now, in MB."""
-        return sum(_rss_kb(pid) for pid in _family(self.process.pid)) / 1000
+        return rss_mb(self.process.pid)
+
+
+def rss_mb(process: int) -> float:
+    """Return the resident memory of a process and its children, in MB."""
+    return sum(_rss_kb(pid) for pid in _family(process)) / 1000
 
 
 def _family(pid: int) -> list[int]:
