@@ -4,7 +4,8 @@
     python bench/hub.py --seconds 60        fewer kills
     python bench/hub.py --data /mnt/disk    on another disk than that of temporary files
 
-It fails where a label was lost or counted twice. Wanted besides: 3,000 single labels a second, 30,000 in batches of 100.
+It fails where a label was lost or counted twice. Wanted besides: 3,000 single labels a second, and 30,000 in batches
+of 100.
 
 One hub process on loopback, all clients in this process. Beside it, in the same run and on the same disk, bare SQLite
 with full sync: what the disk and the database alone would give.

@@ -8,7 +8,7 @@ import aiohttp
 import msgspec
 from tests.e2e import manifests
 from tests.e2e.namespaces import Namespace, eventually
-from tests.triton.clients import ask
+from tests.triton.clients import Asked, NotReadyError, ask
 
 from evermodel.contract import FeedbackRequest, FeedbackResponse, FeedbackRow
 from evermodel.core.names import version_name
@@ -47,7 +47,7 @@ async def test_grpc_is_switched_on_and_off_without_a_training(namespace: Namespa
     await eventually(lambda: has_ports(namespace, {"http": 80, "grpc": 9000}), "the Service has a port of gRPC")
     await eventually(lambda: pods_listen_at(namespace, {"http": 8080, "grpc": 9000}), "pods listen for gRPC")
     host = (await namespace.address("iris")).removeprefix("http://")
-    asked = await asyncio.to_thread(ask, f"{host}:80", f"{host}:9000", "iris", FLOWERS)
+    asked = await eventually(lambda: all_ready(host), "the Service leads to the new pod alone")
     assert asked.answers["gRPC by default"]["label"] == CLASSES
 
     await namespace.patch("iris", {"serving": {"grpc": None}})
@@ -55,6 +55,14 @@ async def test_grpc_is_switched_on_and_off_without_a_training(namespace: Namespa
     await eventually(lambda: pods_listen_at(namespace, {"http": 8080}), "pods listen for HTTP alone")
     await namespace.becomes_ready("iris")
     assert await namespace.jobs("iris") == jobs
+
+
+async def all_ready(host: str) -> Asked | None:
+    """Ask once no pod that goes is led to any more: it answers, and says that it is not ready."""
+    try:
+        return await asyncio.to_thread(ask, f"{host}:80", f"{host}:9000", "iris", FLOWERS)
+    except NotReadyError:
+        return None
 
 
 async def accepted(url: str, ids: list[str]) -> int:

@@ -267,7 +267,7 @@ MISTAKES = (
         what="an unknown transformer",
         spec={"training.preprocessing": [{"transformer": "FunctionTransformer", "columns": ["a"]}]},
         at="spec.training.preprocessing[0].transformer",
-        says='supported values: "CountVectorizer", "DateParts", "HashingVectorizer"',
+        says='supported values: "Binarizer", "CountVectorizer", "DateParts"',
     ),
     Mistake(
         what="a transformer of no column",

@@ -20,6 +20,8 @@ import tritonclient.http
 from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
 OUTPUTS = ("label", "probabilities")
+NOT_READY = 3
+"""The exit code where a server, or the model, says that it is not ready."""
 
 
 def inputs(module: Any, columns: Mapping[str, Any], **how: Any) -> list[Any]:
@@ -114,7 +116,7 @@ def main(http: str, grpc: str, model: str) -> None:
     web, rpc = tritonclient.http.InferenceServerClient(http), tritonclient.grpc.InferenceServerClient(grpc)
     for client in (web, rpc):
         if not (client.is_server_live() and client.is_server_ready() and client.is_model_ready(model)):
-            raise SystemExit("the server is not ready")
+            raise SystemExit(NOT_READY)
     of_grpc = rpc.get_model_metadata(model, as_json=True)
     answers = {way: ask() for way, ask in {**by_http(web, model, columns), **by_grpc(rpc, model, columns)}.items()}
     asked = {

@@ -18,6 +18,12 @@ from tests.cluster.profiles import cache_root
 HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "requirements.txt"
 SECONDS = 120.0
+NOT_READY = 3
+"""What ``ask.py`` ends with where a server says that it is not ready."""
+
+
+class NotReadyError(Exception):
+    """A server, or the model, is not ready."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -43,9 +49,16 @@ def ask(http: str, grpc: str, model: str, columns: Mapping[str, Any]) -> Asked:
         Addresses as HOST:PORT.
     columns : mapping
         Inputs by name, each with ``datatype`` and ``rows``.
+
+    Raises
+    ------
+    NotReadyError
+        The server, or the model, says that it is not ready.
     """
     argv = [str(environment() / "bin" / "python"), str(HERE / "ask.py"), http, grpc, model]
     ended = subprocess.run(argv, input=json.dumps(columns).encode(), capture_output=True, timeout=SECONDS, check=False)
+    if ended.returncode == NOT_READY:
+        raise NotReadyError
     assert ended.returncode == 0, ended.stderr.decode()
     return msgspec.json.decode(ended.stdout, type=Asked)
 
