@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 CLUSTER := $(PYTHON) tests/cluster
 PROFILE ?= full
 UPGRADE ?=
+COMPILE = $(BIN)/uv pip compile --quiet $(UPGRADE) --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
 .PHONY: help demo venv lint format unit contract faults integration e2e soak test samples lock clean cluster-up cluster-down cluster-status images
@@ -89,10 +90,8 @@ samples: venv ## Write the files that some of manifests/samples want uploaded fi
 lock: venv ## Renew the lock files from pyproject.toml (UPGRADE=--upgrade: all to their newest)
 	@$(BIN)/python -m pip install --quiet uv
 	@for image in operator:operator/requirements.lock runtime:trainer_image/requirements.lock dev:requirements-dev.lock; do \
-	  $(BIN)/uv pip compile --quiet $(UPGRADE) --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
-	    --extra $${image%%:*} --output-file $${image##*:} pyproject.toml; done
-	@$(BIN)/uv pip compile --quiet $(UPGRADE) --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
-	  --output-file tests/triton/requirements.txt tests/triton/requirements.in
+	  $(COMPILE) --extra $${image%%:*} --output-file $${image##*:} pyproject.toml; done
+	@$(COMPILE) --output-file tests/triton/requirements.txt tests/triton/requirements.in
 
 clean: ## Remove what was made in this checkout
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

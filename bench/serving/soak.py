@@ -5,8 +5,8 @@
 
 Server and hub are processes of their own. What the pod can do is measured first, by wrk over 16 connections; then it
 gets 60 % of that, the rows of breast_cancer, of which some are labelled, while the hub is asked how the model does and
-whether it drifts, as the operator asks. What grows is told by the
-median of the last tenth of the looks beside that of the second.
+whether it drifts, as the operator asks. What grows is told by the median of the last tenth of the looks beside that of
+the second.
 """
 
 from __future__ import annotations
@@ -30,14 +30,12 @@ from sklearn.datasets import load_breast_cancer
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "operator"), str(ROOT / "trainer_image")]
 
-import msgspec
 from bench.serving.load import Shape, run
 from bench.serving.paced import Pace, case, keep
-from bench.serving.servers import CLIENT_CORE, MODEL, Server, Site, rss_mb
-from tests.contract.job_processes import KEY
+from bench.serving.servers import CLIENT_CORE, Server, Site, rss_mb
+from tests.contract.job_processes import Hub
 
 from evermodel.contract import DriftQuery, QualityQuery
-from evermodel.tokens import Role, role_token
 
 SHARE = 0.6
 CONNECTIONS = 16
@@ -64,8 +62,8 @@ class Soak:
     """The load, and what is seen of it."""
 
     server: Server
+    hub: Hub
     hub_pid: int
-    hub_url: str
     pace: Pace
     labels: int = 0
     refused: int = 0
@@ -109,12 +107,7 @@ class Soak:
         query = QualityQuery(
             version=1, threshold=0.9, tolerance=0.01, false_alarm_every=100_000.0, window=1000, drift=DriftQuery()
         )
-        headers = {
-            "authorization": f"Bearer {role_token(KEY, MODEL, Role.OPERATOR)}",
-            "x-evermodel-model": MODEL,
-        }
-        address = f"{self.hub_url}/v1/models/{MODEL}/quality"
-        requests.post(address, data=msgspec.json.encode(query), headers=headers, timeout=30).raise_for_status()
+        self.hub.quality(query)
 
 
 async def soak(work: Soak, seconds: float) -> list[Sample]:
@@ -156,8 +149,8 @@ def main() -> int:
             cases = [case(server.path, row.tolist(), int(label)) for row, label in zip(rows, labels, strict=True)]
             work = Soak(
                 server=server,
+                hub=site.hub,
                 hub_pid=site.hub.process.pid,
-                hub_url=site.hub.url,
                 pace=Pace(cases, SHARE * capacity),
             )
             began = time.monotonic()

@@ -26,6 +26,8 @@ from evermodel.contract import (
     Heartbeat,
     LineageEntry,
     Manifest,
+    Quality,
+    QualityQuery,
     RunConfig,
     RunProgress,
     RunReport,
@@ -90,6 +92,11 @@ class Hub:
     def progress(self, version: int, stage: str) -> str:
         answer = self._ask("GET", f"/v1/models/{MODEL}/runs/{version}/{stage}/progress", Role.OPERATOR)
         return msgspec.json.decode(answer, type=RunProgress).message
+
+    def quality(self, query: QualityQuery) -> Quality:
+        """Ask as the operator does."""
+        answer = self._ask("POST", f"/v1/models/{MODEL}/quality", Role.OPERATOR, msgspec.json.encode(query))
+        return msgspec.json.decode(answer, type=Quality)
 
     def upload(self, name: str, content: bytes) -> None:
         self._ask("PUT", f"/v1/datasets/{name}", Role.UPLOADER, content, model="*")

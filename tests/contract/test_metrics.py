@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 from tests.contract.test_drift import drawn, send, with_bins
-from tests.contract.test_serving import MODEL, Process, Site, site, until
+from tests.contract.test_serving import Process, Site, site, until
 from tests.promlint.build import problems
 from tests.unit.serve.made_models import Made, by_skops, numeric
 
-from evermodel.contract import DriftQuery, QualityQuery
+from evermodel.contract import DriftQuery
 from evermodel.tokens import Role
 
 __all__ = ["site"]  # the fixture
@@ -59,23 +58,8 @@ def families(text: bytes) -> set[str]:
     return {name for name in series if not name.endswith("_created")}
 
 
-async def ask_quality(site: Site) -> None:
-    """Ask as the operator does, drift included."""
-    query = QualityQuery(
-        version=3,
-        threshold=0.9,
-        tolerance=0.01,
-        false_alarm_every=1e5,
-        window=100,
-        drift=DriftQuery(window=1, min_samples=1),
-    )
-    url = f"{site.hub.url}/v1/models/{MODEL}/quality"
-    async with site.http.post(url, data=msgspec.json.encode(query), headers=site.token(Role.OPERATOR)) as response:
-        assert response.status == 200, await response.text()
-
-
 async def drift_is_shown(site: Site) -> bool:
-    await ask_quality(site)
+    await site.quality(drift=DriftQuery(window=1, min_samples=1))
     return b"evermodel_hub_drift_psi{" in await metrics_of(site, site.hub)
 
 

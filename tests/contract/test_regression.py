@@ -9,10 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import requests
-from tests.contract.job_processes import KEY, MODEL, Hub, Jobs
+from tests.contract.job_processes import MODEL, Hub, Jobs
 from tests.contract.serving_pods import serving
 from tests.unit.runtime.made_runs import make_evaluate_run, make_source, make_train_run
 
@@ -27,7 +26,6 @@ from evermodel.contract import (
     Task,
     TrainReport,
 )
-from evermodel.tokens import Role, role_token
 from evermodel_runtime.data.bundled import bundled_csv
 
 RMSE = Measure(metric=Metric.RMSE)
@@ -43,11 +41,7 @@ def diabetes(rows: str) -> tuple[list[list[float]], list[float]]:
 
 def quality(hub: Hub) -> Quality:
     query = QualityQuery(version=1, measure=RMSE, threshold=65.0, tolerance=0.01, false_alarm_every=1e5, window=1000)
-    headers = {"authorization": f"Bearer {role_token(KEY, MODEL, Role.OPERATOR)}", "x-evermodel-model": MODEL}
-    url = f"{hub.url}/v1/models/{MODEL}/quality"
-    answer = requests.post(url, data=msgspec.json.encode(query), headers=headers, timeout=30)
-    answer.raise_for_status()
-    return msgspec.json.decode(answer.content, type=Quality)
+    return hub.quality(query)
 
 
 @pytest.mark.parametrize(

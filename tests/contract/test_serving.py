@@ -20,7 +20,16 @@ from msgspec import UNSET, UnsetType
 from tests.demo.traffic import Clients
 from tests.unit.serve.made_models import Made, mixed, numeric
 
-from evermodel.contract import HUB_KEY_ENV, SERVE_ENV, TOKEN_ENV, LabelledRecords, Quality, QualityQuery, ServeConfig
+from evermodel.contract import (
+    HUB_KEY_ENV,
+    SERVE_ENV,
+    TOKEN_ENV,
+    DriftQuery,
+    LabelledRecords,
+    Quality,
+    QualityQuery,
+    ServeConfig,
+)
 from evermodel.tokens import Role, role_token
 from evermodel_runtime.serve.protocol import MAX_BODY_BYTES
 
@@ -166,8 +175,8 @@ class Site:
             assert response.status == 200, await response.text()
             return msgspec.json.decode(await response.read(), type=LabelledRecords)
 
-    async def quality(self) -> Quality:
-        query = QualityQuery(version=3, threshold=0.9, tolerance=0.01, false_alarm_every=1e5, window=100)
+    async def quality(self, drift: DriftQuery | None = None) -> Quality:
+        query = QualityQuery(version=3, threshold=0.9, tolerance=0.01, false_alarm_every=1e5, window=100, drift=drift)
         url = f"{self.hub.url}/v1/models/{MODEL}/quality"
         async with self.http.post(url, data=msgspec.json.encode(query), headers=self.token(Role.OPERATOR)) as response:
             assert response.status == 200, await response.text()

@@ -13,7 +13,7 @@ from tests.faults.hub_process import KEY, MODEL, Connection, HubProcess, Predict
 
 from evermodel.contract import LabelStatus
 from evermodel.tokens import Role, role_token
-from evermodel_runtime.hub.schema import FILE_NAME
+from evermodel_runtime.hub.volume import DATABASE
 from evermodel_runtime.quality.detector import Detector, DetectorSettings
 from evermodel_runtime.quality.prediction_id import Issued, Signer
 
@@ -104,7 +104,7 @@ def audit(data: Path, account: Account) -> Verdict:
     """Compare the ledger of a hub that has ended with what its clients were told."""
     signer = Signer(role_token(KEY, MODEL, Role.SERVER), MODEL)
     told = {issued.key for key in account.acknowledged if isinstance(issued := signer.verify(key), Issued)}
-    connection = sqlite3.connect(data / FILE_NAME)
+    connection = sqlite3.connect(data / DATABASE)
     keys = [key for (key,) in connection.execute("SELECT key FROM labels")]
     (counted,) = connection.execute("SELECT coalesce(sum(labels), 0) FROM totals").fetchone()
     connection.close()
@@ -115,7 +115,7 @@ def audit(data: Path, account: Account) -> Verdict:
 
 def replay_matches(data: Path) -> bool:
     """Whether every stored detector is, to the bit, what a replay of the ledger gives."""
-    connection = sqlite3.connect(data / FILE_NAME)
+    connection = sqlite3.connect(data / DATABASE)
     stored = connection.execute(
         "SELECT model, version, threshold, tolerance, false_alarm_every, state FROM detectors"
     ).fetchall()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.faults.hub_process import KEY, ROOT, HubProcess, free_port
 
-from evermodel_runtime.hub.schema import FILE_NAME
+from evermodel_runtime.hub.volume import DATABASE
 
 
 def run(data: Path, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -39,7 +39,7 @@ def test_without_its_key(tmp_path: Path) -> None:
 
 
 def test_on_a_volume_of_a_newer_hub(tmp_path: Path) -> None:
-    connection = sqlite3.connect(tmp_path / FILE_NAME)
+    connection = sqlite3.connect(tmp_path / DATABASE)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
     ended = run(tmp_path)

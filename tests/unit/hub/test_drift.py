@@ -29,7 +29,7 @@ from evermodel.contract import (
 )
 from evermodel.tokens import ANY_MODEL, Role
 from evermodel_runtime.hub.bins import HOUR, LARGEST, MINUTE, total
-from evermodel_runtime.hub.schema import FILE_NAME
+from evermodel_runtime.hub.volume import DATABASE
 
 AGE = Bins(name="age", kind=ColumnKind.NUMBER, counts=(500, 500), edges=(40.0,), lowest=18.0, highest=99.0)
 CITY = Bins(name="city", kind=ColumnKind.TEXT, counts=(700, 300, 0), categories=("Oslo", "Rome"), complete=True)
@@ -220,7 +220,7 @@ async def test_minutes_become_hours_and_nothing_is_lost(pods: Pods, tmp_path: Pa
     for _ in range(5 * 12):
         await pods.saw(tuple(count // 10 for count in AT_REST))
         pods.hub.clock.now += 5 * MINUTE
-    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as connection:
         kept = dict(connection.execute("SELECT seconds, count(*) FROM bins GROUP BY seconds").fetchall())
     assert kept == {HOUR: 2, MINUTE: 3 * 12}
     assert (await pods.drift(f"window={4 * HOUR + 55 * MINUTE}&minSamples=1")).rows == 6000
@@ -236,7 +236,7 @@ async def test_bins_age_out(pods: Pods, tmp_path: Path) -> None:
     await pods.saw(AT_REST)
     pods.hub.clock.now += 36 * 24 * HOUR
     await pods.saw(AT_REST)
-    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as connection:
         assert connection.execute("SELECT count(*) FROM bins").fetchone() == (1,)
         assert connection.execute("SELECT count(*) FROM bin_totals").fetchone() == (1,)
 

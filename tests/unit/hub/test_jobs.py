@@ -33,8 +33,9 @@ from evermodel.contract import (
     TrialsLeft,
 )
 from evermodel.tokens import ANY_MODEL, Role
-from evermodel_runtime.hub.schema import FILE_NAME, METRICS, SCHEMA_VERSION, STEPS
+from evermodel_runtime.hub.schema import METRICS, SCHEMA_VERSION, STEPS
 from evermodel_runtime.hub.trials import KEPT, TrialBoard
+from evermodel_runtime.hub.volume import DATABASE
 
 
 def lineage_entry(number: int, promoted_at: float, manifest: str = "m") -> LineageEntry:
@@ -232,7 +233,7 @@ async def test_trials_are_named_by_version_and_digest(hub: HubClient, path: str)
 async def test_a_volume_of_an_earlier_hub_is_brought_up_to_date_and_keeps_what_it_holds(
     tmp_path: Path, schema: int
 ) -> None:
-    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as connection:
         connection.executescript(f"{''.join(STEPS[:schema])} PRAGMA user_version = {schema};")
         connection.execute("INSERT INTO models VALUES (1, ?)", (MODEL,))
         old = [(1, seq, 1, f"key{seq}", START, START, "7", seq > 40) for seq in range(1, 61)]

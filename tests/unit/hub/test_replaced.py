@@ -23,7 +23,7 @@ from evermodel.contract import (
     TrainReport,
 )
 from evermodel.tokens import ANY_MODEL, Role
-from evermodel_runtime.hub.schema import FILE_NAME
+from evermodel_runtime.hub.volume import DATABASE
 
 DAY = 24 * 3600.0
 FIRST, SECOND = b"age,label\n1,no\n", b"age,label\n2,yes\n"
@@ -125,7 +125,7 @@ async def named_by_the_lineage(hub: HubClient) -> None:
 
 async def stored_once_more(hub: HubClient) -> None:
     """As a Job does that is about to name it."""
-    with closing(sqlite3.connect(hub.hub.settings.data / FILE_NAME)) as connection:
+    with closing(sqlite3.connect(hub.hub.settings.data / DATABASE)) as connection:
         connection.execute("UPDATE replaced SET at = at - ?", (2 * DAY,))
         connection.commit()
     await put(hub, FIRST)

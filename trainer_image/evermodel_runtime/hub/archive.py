@@ -11,7 +11,7 @@ from typing import BinaryIO
 from evermodel.contract.message import Message
 
 FORMAT = 1
-BLOBS = "blobs/"
+BLOB_PREFIX = "blobs/"
 CONTENTS = "backup.json"
 
 

@@ -17,9 +17,9 @@ from typing import BinaryIO
 
 import msgspec
 
-from evermodel_runtime.hub.archive import BLOBS, CONTENTS, FORMAT, BackupError, Contents, Hashed
+from evermodel_runtime.hub.archive import BLOB_PREFIX, CONTENTS, FORMAT, BackupError, Contents, Hashed
 from evermodel_runtime.hub.blobs import DIGEST
-from evermodel_runtime.hub.volume import DATABASE
+from evermodel_runtime.hub.volume import BLOBS, DATABASE, blob_paths
 
 
 def write_backup(data: Path, copy: Path, target: BinaryIO, at: datetime) -> Contents:
@@ -45,9 +45,9 @@ def write_backup(data: Path, copy: Path, target: BinaryIO, at: datetime) -> Cont
     names, damaged, blobs = hashlib.sha256(), [], 0
     with tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT) as archive:
         database = _add(archive, DATABASE, copy)
-        for path in _blobs(data / "blobs"):
+        for path in _blobs(data / BLOBS):
             try:
-                found = _add(archive, BLOBS + path.name, path)
+                found = _add(archive, BLOB_PREFIX + path.name, path)
             except FileNotFoundError:  # removed since the folder was listed: nothing named it for a day
                 continue
             blobs += 1
@@ -105,7 +105,7 @@ def check_database(path: Path) -> int:
 
 
 def _blobs(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.glob("??/*")) if DIGEST.fullmatch(path.name))
+    return (path for path in sorted(blob_paths(folder)) if DIGEST.fullmatch(path.name))
 
 
 def _add(archive: tarfile.TarFile, name: str, path: Path) -> str:

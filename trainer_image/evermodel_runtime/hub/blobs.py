@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from evermodel_runtime.hub.volume import sync_folder
+from evermodel_runtime.hub.volume import blob_path, blob_paths, sync_folder
 from evermodel_runtime.hub.writer import DiskFull
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -56,7 +56,7 @@ class BlobStore:
 
     def path(self, digest: str) -> Path:
         """Where a blob is, or would be."""
-        return self._folder / digest[:2] / digest
+        return blob_path(self._folder, digest)
 
     def size(self, digest: str) -> int | None:
         """Bytes of a blob; None when it is not there."""
@@ -67,7 +67,7 @@ class BlobStore:
 
     def documents(self, largest: int) -> Iterator[bytes]:
         """Return the blobs of at most so many bytes that may be JSON objects, one after the other."""
-        for path in self._folder.glob("??/*"):
+        for path in blob_paths(self._folder):
             try:
                 if path.stat().st_size <= largest:
                     with path.open("rb") as file:

@@ -18,7 +18,7 @@ from evermodel_runtime.hub.schema import open_for_writing
 from evermodel_runtime.hub.settings import HubSettings
 from evermodel_runtime.hub.store import HubStore
 from evermodel_runtime.hub.trials import TrialBoard
-from evermodel_runtime.hub.volume import VolumeError, refuse_half_restored, take
+from evermodel_runtime.hub.volume import BLOBS, VolumeError, refuse_half_restored, take
 from evermodel_runtime.hub.writer import Writer
 
 
@@ -56,7 +56,7 @@ class Hub:
         except VolumeError:
             lock.close()
             raise
-        blobs = BlobStore(settings.data / "blobs", settings.max_blob_bytes)
+        blobs = BlobStore(settings.data / BLOBS, settings.max_blob_bytes)
         writer = Writer(lambda: HubStore(open_for_writing(settings.data, settings.synchronous)), settings.waiting_limit)
         reader, metrics = Reader(settings.data), Metrics()
         return cls(

@@ -79,7 +79,8 @@ def judge(version: int, reference: Reference, windows: Sequence[BinWindow], quer
         before = _columns(reference, windows[1])
     compared = [_compare(one, other, query, len(now)) for one, other in zip(now, before, strict=True)]
     *features, prediction = compared
-    problems = _problems(now[:-1], newest, least=1.0, most=MOST_PROBLEMS)
+    found = _problems(now[:-1], newest)
+    problems = tuple(one for one, far in found if far >= 1)[:MOST_PROBLEMS]
     return Drift(
         version=version,
         as_of=newest.until,
@@ -90,9 +91,7 @@ def judge(version: int, reference: Reference, windows: Sequence[BinWindow], quer
         features=tuple(sorted(features, key=lambda column: (not column.drifted, -(column.psi or 0.0)))),
         prediction=prediction,
         problems=problems,
-        lingering=tuple(
-            one for one in _problems(now[:-1], newest, least=STILL, most=2 * MOST_PROBLEMS) if one not in problems
-        ),
+        lingering=tuple(one for one, _ in found[: 2 * MOST_PROBLEMS] if one not in problems),
     )
 
 
@@ -146,23 +145,18 @@ def _names(bins: Bins) -> tuple[str, ...]:
     return (f"≤ {bins.edges[0]:.6g}", *between, f"> {bins.edges[-1]:.6g}")
 
 
-def _problems(features: Sequence[Counted], window: BinWindow, *, least: float, most: int) -> tuple[DataProblem, ...]:
+def _problems(features: Sequence[Counted], window: BinWindow) -> list[tuple[DataProblem, float]]:
     """Return in what the data that come are not those that the model was made for, the largest share first.
 
-    Parameters
-    ----------
-    least : float
-        Share of what makes a problem that is taken for one.
-    most : int
-        How many are returned.
+    Each comes with how far it goes: from 1 on it is a problem, from STILL on one that was told goes on.
     """
     compared = [one for counted in features for one in _of_column(counted)]
     asked = window.requests + window.refused
     if asked >= SMALLEST_REFUSED:
         refused = window.refused / asked
         compared.append((DataProblem(kind=DataProblemKind.REFUSED, share=refused, usual=0.0), asked, asked))
-    found = [one for one, learnt, come in compared if jump(one.usual, learnt, one.share, come) >= least]
-    return tuple(sorted(found, key=lambda problem: (-problem.share, problem.column))[:most])
+    far = [(one, jump(one.usual, learnt, one.share, come)) for one, learnt, come in compared]
+    return sorted((each for each in far if each[1] >= STILL), key=lambda each: (-each[0].share, each[0].column))
 
 
 def _of_column(now: Counted) -> tuple[tuple[DataProblem, int, int], ...]:

@@ -12,11 +12,11 @@ from typing import BinaryIO
 
 import msgspec
 
-from evermodel_runtime.hub.archive import BLOBS, CONTENTS, FORMAT, BackupError, Contents, Hashed
+from evermodel_runtime.hub.archive import BLOB_PREFIX, CONTENTS, FORMAT, BackupError, Contents, Hashed
 from evermodel_runtime.hub.backup import check_database
 from evermodel_runtime.hub.blobs import DIGEST, READ_BYTES
 from evermodel_runtime.hub.schema import SCHEMA_VERSION
-from evermodel_runtime.hub.volume import DATABASE, RESTORING, is_half_restored, sync_folder, take
+from evermodel_runtime.hub.volume import BLOBS, DATABASE, RESTORING, blob_path, is_half_restored, sync_folder, take
 
 _LONGEST_LIST = 64 * 1024 * 1024
 _CONTENTS = msgspec.json.Decoder(Contents)
@@ -42,7 +42,7 @@ def restore(source: BinaryIO, data: Path) -> Contents:
     with take(data):
         _refuse_what_is_there(data)
         beside = data / RESTORING
-        (beside / "blobs").mkdir(parents=True)
+        (beside / BLOBS).mkdir(parents=True)
         contents = _unpack(source, beside)
         _put_in_place(beside, data)
     return contents
@@ -51,9 +51,9 @@ def restore(source: BinaryIO, data: Path) -> Contents:
 def _refuse_what_is_there(data: Path) -> None:
     """Remove what a restore left that was cut off, and refuse anything else."""
     if is_half_restored(data):
-        shutil.rmtree(data / "blobs", ignore_errors=True)
+        shutil.rmtree(data / BLOBS, ignore_errors=True)
         shutil.rmtree(data / RESTORING)
-    for name in (DATABASE, "blobs"):
+    for name in (DATABASE, BLOBS):
         if (data / name).exists():
             raise BackupError(
                 f"{data} holds {name} already: a backup goes into an empty volume, so that no label is overwritten"
@@ -73,16 +73,16 @@ class _Unpacked:
     """Blobs that do not have the bytes of their name."""
 
     def blob(self, digest: str) -> Path:
-        return self.folder / "blobs" / digest[:2] / digest
+        return blob_path(self.folder / BLOBS, digest)
 
     def add(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
         """Take the next member."""
-        digest = member.name.removeprefix(BLOBS)
+        digest = member.name.removeprefix(BLOB_PREFIX)
         if member.name == DATABASE:
             self.database = _write(archive, member, self.folder / DATABASE)
         elif member.name == CONTENTS and member.size <= _LONGEST_LIST:
             self.contents = _CONTENTS.decode(_file(archive, member).read())
-        elif member.name == BLOBS + digest and DIGEST.fullmatch(digest):
+        elif member.name == BLOB_PREFIX + digest and DIGEST.fullmatch(digest):
             self.blobs += 1
             self.names.update(digest.encode())
             if _write(archive, member, self.blob(digest)) != digest:
@@ -151,7 +151,7 @@ def _file(archive: tarfile.TarFile, member: tarfile.TarInfo) -> BinaryIO:
 
 def _put_in_place(beside: Path, data: Path) -> None:
     """Move what is complete, the database last: no hub starts while the folder beside is there and it is not."""
-    for name in ("blobs", DATABASE):
+    for name in (BLOBS, DATABASE):
         (beside / name).rename(data / name)
     sync_folder(data)
     shutil.rmtree(beside)

@@ -9,7 +9,6 @@ from evermodel_runtime.hub.settings import Synchronous
 from evermodel_runtime.hub.volume import DATABASE, VolumeError
 
 SCHEMA_VERSION = 7
-FILE_NAME = DATABASE
 BUCKET_SECONDS = 10
 """Predictions and labels are counted by the time of the prediction, in buckets of this length."""
 _WAL_PAGES = 1000
@@ -125,7 +124,7 @@ STEPS = (TABLES, TRIALS, METRICS, DRIFT, CAPTURE_RULES, ERASED, REPLACED)
 
 def open_for_writing(folder: Path, synchronous: Synchronous) -> sqlite3.Connection:
     """Open the one connection that writes, making the tables that the volume lacks."""
-    connection = sqlite3.connect(folder / FILE_NAME, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(folder / DATABASE, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
@@ -136,7 +135,7 @@ def open_for_writing(folder: Path, synchronous: Synchronous) -> sqlite3.Connecti
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     if found > SCHEMA_VERSION:
         connection.close()
-        raise VolumeError(f"{FILE_NAME} has schema {found}, this hub knows {SCHEMA_VERSION}: run a newer image")
+        raise VolumeError(f"{DATABASE} has schema {found}, this hub knows {SCHEMA_VERSION}: run a newer image")
     if found < SCHEMA_VERSION:
         missing = "".join(STEPS[found:])
         connection.executescript(f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
@@ -145,7 +144,7 @@ def open_for_writing(folder: Path, synchronous: Synchronous) -> sqlite3.Connecti
 
 def open_for_reading(folder: Path) -> sqlite3.Connection:
     """Open a connection that cannot write; it sees what is committed."""
-    connection = sqlite3.connect(folder / FILE_NAME, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(folder / DATABASE, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA query_only = ON")
     connection.execute("PRAGMA cache_size = -16384")
     return connection

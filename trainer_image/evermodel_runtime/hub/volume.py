@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
 from io import TextIOWrapper
 from pathlib import Path
 
 DATABASE = "hub.sqlite3"
+BLOBS = "blobs"
+"""Folder of the files that are named by their sha256."""
 RESTORING = "restoring"
 """Folder of the volume in which a restore gathers what it puts in place at its end, the database last."""
 
@@ -32,6 +35,16 @@ def take(data: Path) -> TextIOWrapper:
         lock.close()
         raise VolumeError(f"another hub is using {data}: one hub owns a volume") from error
     return lock
+
+
+def blob_path(folder: Path, digest: str) -> Path:
+    """Return where a blob is below the folder of blobs, or would be."""
+    return folder / digest[:2] / digest
+
+
+def blob_paths(folder: Path) -> Iterator[Path]:
+    """Return where all blobs are, in no order."""
+    return folder.glob("??/*")
 
 
 def is_half_restored(data: Path) -> bool:

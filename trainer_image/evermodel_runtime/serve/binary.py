@@ -88,11 +88,16 @@ def _texts(name: str, content: bytes) -> list[str]:
                 f"input {name!r} ends within element {len(texts)}: each is {LENGTH_BYTES} bytes, its length "
                 "from the lowest byte, and then so many bytes of UTF-8"
             )
-        try:
-            texts.append(content[start:at].decode())
-        except UnicodeDecodeError as error:
-            raise RequestError(f"element {len(texts)} of input {name!r} is no UTF-8: {error}") from error
+        texts.append(read_text(name, len(texts), content[start:at]))
     return texts
+
+
+def read_text(name: str, place: int, content: bytes) -> str:
+    """Return an element of the input of a name."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise RequestError(f"element {place} of input {name!r} is no UTF-8: {error}") from error
 
 
 def encoded(datatype: Datatype, elements: Sequence[Any] | NDArray[Any]) -> bytes:

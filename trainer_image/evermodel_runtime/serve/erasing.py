@@ -4,11 +4,9 @@ import msgspec
 
 from evermodel.contract import Erasure
 from evermodel_runtime.serve.answers import Answer, error_answer
-from evermodel_runtime.serve.hub_client import HubClient, HubUnreachableError
+from evermodel_runtime.serve.hub_client import LATER, RETRY_AFTER, HubClient, HubUnreachableError
 
-RETRY_AFTER = "2"
 _PASSED_ON = frozenset({200, 404})
-_LATER = frozenset({429, 507})
 
 
 class Eraser:
@@ -27,6 +25,6 @@ class Eraser:
             )
         if answer.status in _PASSED_ON:
             return Answer(answer.status, answer.body)
-        status = answer.status if answer.status in _LATER else 503
+        status = answer.status if answer.status in LATER else 503
         message = f"the hub did not erase the row ({answer.status}, {answer.error()}): send this again"
         return error_answer(status, message, retry_after=answer.retry_after or RETRY_AFTER)

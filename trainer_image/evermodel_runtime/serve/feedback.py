@@ -9,16 +9,14 @@ import msgspec
 
 from evermodel.contract import FeedbackRequest, FeedbackResponse, FeedbackRow, LabelStatus
 from evermodel_runtime.serve.answers import Answer, error_answer, json_answer
-from evermodel_runtime.serve.hub_client import HubAnswer, HubClient, HubUnreachableError
+from evermodel_runtime.serve.hub_client import LATER, RETRY_AFTER, HubAnswer, HubClient, HubUnreachableError
 from evermodel_runtime.serve.protocol import malformed
 
 ROWS_AT_ONCE = 1_000
 CALLS_AT_ONCE = 2
 MAX_WAITING_ROWS = 50_000
-RETRY_AFTER = "2"
 
 _PASSED_ON = frozenset({400, 413, 422})
-_LATER = frozenset({429, 507})
 
 log = logging.getLogger(__name__)
 _decoder = msgspec.json.Decoder(FeedbackRequest)
@@ -121,7 +119,7 @@ class FeedbackForwarder:
 def _refusal(answer: HubAnswer) -> Answer:
     if answer.status in _PASSED_ON:
         return error_answer(answer.status, answer.error())
-    if answer.status in _LATER:
+    if answer.status in LATER:
         return error_answer(answer.status, answer.error(), retry_after=answer.retry_after or RETRY_AFTER)
     log.warning("the hub does not take labels", extra={"status": answer.status, "error": answer.error()})
     message = f"the hub did not take the labels ({answer.status}, {answer.error()}): send them again"

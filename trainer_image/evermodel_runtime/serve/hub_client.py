@@ -1,7 +1,7 @@
 """The serving pod's side of the hub's HTTP interface.
 
-On connections of its own: the client library that was here took a quarter of a pod's start and a seventh of its memory,
-for three calls to one address.
+On connections of its own: a client library takes a quarter of a pod's start and a seventh of its memory, for a few
+calls to one address.
 """
 
 from collections.abc import Iterator
@@ -9,8 +9,12 @@ from contextlib import contextmanager
 
 from evermodel_runtime.serve.hub_connection import HubAddress, HubAnswer, HubConnection, HubUnreachableError
 
-__all__ = ["HubAnswer", "HubClient", "HubUnreachableError", "open_hub"]
+__all__ = ["LATER", "RETRY_AFTER", "HubAnswer", "HubClient", "HubUnreachableError", "open_hub"]
 
+RETRY_AFTER = "2"
+"""Seconds that callers are told to wait where the hub does not say how long."""
+LATER = frozenset({429, 507})
+"""What the hub answers where the same call may do later: callers are told so, too."""
 BLOB_PATIENCE = 30.0
 """Seconds without a byte; a large model may take as long as it takes."""
 CALL_PATIENCE = 10.0

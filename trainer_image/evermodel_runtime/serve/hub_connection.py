@@ -49,8 +49,8 @@ class HubConnection(asyncio.Protocol):
         self._limit: asyncio.Timeout | None = None
         self._patience = 0.0
         self._rests_since = loop.time()
+        self._parts: list[bytes] = []
         self._retry_after: str | None = None
-        self._begin_answer()
 
     @property
     def idle_seconds(self) -> float:
@@ -138,7 +138,7 @@ class HubConnection(asyncio.Protocol):
 
     def _begin_answer(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        self._parts: list[bytes] = []
+        self._parts = []
         self._retry_after = None
 
     def _fail(self, message: str) -> None:

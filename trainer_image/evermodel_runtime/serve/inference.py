@@ -99,22 +99,14 @@ class Inference:
         header_length : bytes, optional
             How many bytes the JSON has, where others follow.
         """
-        try:
-            asked = self._read(body, header_length)
-        except RequestError:
-            self._measures.refused += 1
-            raise
-        return self._predicted(asked)
+        return self._respond(lambda: self._read(body, header_length))
 
     def answer_plainly(self, body: bytes) -> Answer | Awaitable[Answer]:
         """Answer one request of plain JSON."""
         started = time.perf_counter()
-        try:
-            rows = read_instances(self.model.schema, body)
-        except RequestError:
-            self._measures.refused += 1
-            raise
-        return self._predicted(Asked(None, self._all_outputs, rows, started, self._plain))
+        return self._respond(
+            lambda: Asked(None, self._all_outputs, read_instances(self.model.schema, body), started, self._plain)
+        )
 
     def answer_as(self, form: Form[T], read: Callable[[], tuple[InferRequest, Sequence[Tensor]]]) -> T | Awaitable[T]:
         """Answer one request that comes otherwise than as JSON.
@@ -127,14 +119,13 @@ class Inference:
             Returns the request, and its inputs.
         """
         started = time.perf_counter()
-        try:
+
+        def asked() -> Asked[T]:
             request, inputs = read()
             rows = read_rows(self.model.schema, inputs)
-            asked = Asked(request.id, self._wanted(request), rows, started, form)
-        except RequestError:
-            self._measures.refused += 1
-            raise
-        return self._predicted(asked)
+            return Asked(request.id, self._wanted(request), rows, started, form)
+
+        return self._respond(asked)
 
     def elements(self, name: str, prediction: Prediction) -> tuple[Datatype, tuple[int, ...], list[Any] | NDArray[Any]]:
         """Return type, shape and elements of an output, flat."""
@@ -142,6 +133,15 @@ class Inference:
             return Datatype.FP64, prediction.probabilities.shape, prediction.probabilities.ravel()
         labels = self._labels(prediction)
         return self.model.label_type, (len(labels),), labels
+
+    def _respond(self, read: Callable[[], Asked[T]]) -> T | Awaitable[T]:
+        """Answer what is read; what is not what the model takes is counted."""
+        try:
+            asked = read()
+        except RequestError:
+            self._measures.refused += 1
+            raise
+        return self._predicted(asked)
 
     def _predicted(self, asked: Asked[T]) -> T | Awaitable[T]:
         self._measures.batch(asked.rows.count)

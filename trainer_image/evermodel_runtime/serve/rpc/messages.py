@@ -126,7 +126,6 @@ def _classes() -> Iterator[tuple[str, Any]]:
 
 
 _BY_NAME = dict(_classes())
-InferParameter = _BY_NAME["InferParameter"]
 ModelInferRequest = _BY_NAME["ModelInferRequest"]
 ModelInferResponse = _BY_NAME["ModelInferResponse"]
 ModelMetadataResponse = _BY_NAME["ModelMetadataResponse"]

@@ -1,12 +1,11 @@
 """Messages of inference as requests that the model's other callers send, and answers as messages."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evermodel_runtime.serve.binary import TYPES, encoded, read_elements
+from evermodel_runtime.serve.binary import TYPES, encoded, read_elements, read_text
 from evermodel_runtime.serve.inference import Asked, Inference
 from evermodel_runtime.serve.model import Prediction
 from evermodel_runtime.serve.protocol import (
@@ -75,7 +74,8 @@ def _typed(tensor: Any) -> Tensor:
     if datatype in _FLOATS:
         return BinaryTensor(name, shape, datatype, np.array(values, TYPES[datatype]))
     if datatype is Datatype.BYTES:
-        return BinaryTensor(name, shape, datatype, _texts(name, values))
+        texts = [read_text(name, place, value) for place, value in enumerate(values)]
+        return BinaryTensor(name, shape, datatype, texts)
     return InferInput(name, shape, datatype, list(values))
 
 
@@ -96,16 +96,6 @@ def _datatype(tensor: Any) -> Datatype:
         raise RequestError(
             f"input {tensor.name!r} has datatype {tensor.datatype[:20]!r}; send one of {', '.join(Datatype)}"
         ) from error
-
-
-def _texts(name: str, values: Iterable[bytes]) -> list[str]:
-    texts: list[str] = []
-    for value in values:
-        try:
-            texts.append(value.decode())
-        except UnicodeDecodeError as error:
-            raise RequestError(f"element {len(texts)} of input {name!r} is no UTF-8: {error}") from error
-    return texts
 
 
 class Forms:
