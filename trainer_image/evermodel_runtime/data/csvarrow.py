@@ -20,7 +20,11 @@ from evermodel_runtime.data.table import TEXT
 
 MISSING = frozenset({"", "na", "n/a", "nan", "-nan", "null", "none", "?", "#n/a", "#na", "<na>"})
 """How a missing number is spelled, in lower case: with a # by spreadsheets, in angle brackets by data frames."""
-_SPELLED = [spelling for word in sorted(MISSING) for spelling in {word, word.upper(), word.capitalize()}] + ["NaN"]
+_SPELLED = [
+    spelling
+    for word in sorted(MISSING - {"-nan"})  # a number to pyarrow, and looked for it would make each minus sign dear
+    for spelling in {word, word.upper(), word.capitalize()}
+] + ["NaN"]
 SAMPLE = 1 << 16
 """Bytes from which the columns' types are guessed; a wrong guess costs a second reading, nothing else."""
 PIECE = 1 << 21
@@ -194,14 +198,14 @@ def trimmed(column: Any) -> Any:
     """Take the spaces after a delimiter away from text, as numbers have them taken away by themselves."""
     if column.type != TEXT:
         return column
-    return pa.chunked_array([_trimmed_chunk(chunk) for chunk in column.chunks], TEXT).unify_dictionaries()
-
-
-def _trimmed_chunk(chunk: Any) -> Any:
-    if not _has_spaced(chunk.dictionary):
-        return chunk
-    unique = pa.array([word.lstrip(" ") for word in chunk.dictionary.to_pylist()]).dictionary_encode()
-    return pa.DictionaryArray.from_arrays(unique.indices.take(chunk.indices), unique.dictionary)
+    column = column.unify_dictionaries()
+    if not column.num_chunks or not _has_spaced(column.chunk(0).dictionary):
+        return column
+    unique = pa.array([word.lstrip(" ") for word in column.chunk(0).dictionary.to_pylist()]).dictionary_encode()
+    chunks = [
+        pa.DictionaryArray.from_arrays(unique.indices.take(chunk.indices), unique.dictionary) for chunk in column.chunks
+    ]
+    return pa.chunked_array(chunks, TEXT)
 
 
 def _has_spaced(words: Any) -> bool:

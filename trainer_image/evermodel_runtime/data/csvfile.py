@@ -16,7 +16,7 @@ from evermodel_runtime.data.csvarrow import (
     read_columns,
     trimmed,
 )
-from evermodel_runtime.data.csvtext import SOMETHING, CsvText, counted, read_text, row_lines
+from evermodel_runtime.data.csvtext import SOMETHING, CsvText, read_text, row_lines
 from evermodel_runtime.data.extent import CODE_BYTES, SHORT_WORD, Extent
 from evermodel_runtime.data.failure import NoRowsError, data_error, listed
 from evermodel_runtime.data.memory import Memory
@@ -68,7 +68,7 @@ def read_csv(
     start = _offset(text.content, header_line)
     if SOMETHING.search(text.content, start) is None:
         raise _no_rows(name, header)
-    quoted = text.has_quotes and text.content.find(text.quote.encode(), start) >= 0
+    quoted = text.survey.quotes > 0 and text.content.find(text.quote.encode(), start) >= 0
     body = Body(text, start, header, quoted)
     try:
         types = guessed_types(body, texts)
@@ -83,7 +83,7 @@ def read_csv(
 
 def _of_texts(text: CsvText, wanted: list[str]) -> Extent:
     """Estimate how much the columns are where all are text, of which as many are different as can be so short."""
-    rows, letters = counted(text.content, "\n") + 1, len(text.content)
+    rows, letters = text.survey.line_feeds + 1, len(text.content)
     cells = rows * len(wanted)
     return Extent(rows=rows, cells=CODE_BYTES * cells, words=min(cells, letters // SHORT_WORD), letters=letters)
 

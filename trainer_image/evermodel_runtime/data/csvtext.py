@@ -23,7 +23,7 @@ DELIMITERS = (",", ";", "\t", "|")
 FIELD_LIMIT = 1 << 20
 BLOCK = 1 << 22
 """Bytes that one thread looks at, or that are decoded at once."""
-COUNTED = 1 << 18
+COUNTED = 1 << 19
 """Bytes that are compared at once: what they give stays in the processor's cache."""
 SOMETHING = re.compile(rb"\S")
 MARKS = (
@@ -33,6 +33,7 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 NUL = b"\0"
+FEED = ord("\n")
 LAST_OF_ASCII = 0x7F
 HALF = 0.4
 """Share of NUL bytes in the beginning from which it is text of two bytes for each character."""
@@ -42,20 +43,52 @@ Bytes = np.ndarray[tuple[int], np.dtype[np.uint8]]
 
 
 @dataclass(frozen=True, slots=True)
+class Survey:
+    """What one look at all bytes of a text tells: each look takes as long as memory takes to hand them over."""
+
+    lowest: int
+    highest: int
+    line_feeds: int
+    quotes: int
+
+    @classmethod
+    def of(cls, content: bytes, quote: str) -> Survey:
+        """Look at all bytes, with all processors."""
+
+        def look(piece: Bytes) -> Survey:
+            return cls._together([cls._of_block(block, ord(quote)) for block in _blocks(piece, COUNTED)])
+
+        return cls._together(in_threads(look, list(_blocks(_as_array(content), BLOCK))))
+
+    @classmethod
+    def _of_block(cls, block: Bytes, quote: int) -> Survey:
+        # bytes.count takes ten times as long where what it counts is frequent
+        feeds, quotes = np.count_nonzero(block == FEED), np.count_nonzero(block == quote)
+        return cls(int(block.min()), int(block.max()), int(feeds), int(quotes))
+
+    @classmethod
+    def _together(cls, surveys: Sequence[Survey]) -> Survey:
+        return cls(
+            lowest=min((each.lowest for each in surveys), default=1),
+            highest=max((each.highest for each in surveys), default=1),
+            line_feeds=sum(each.line_feeds for each in surveys),
+            quotes=sum(each.quotes for each in surveys),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class CsvText:
     """UTF-8 text with line feeds, and how its values are told apart."""
 
     content: bytes
     delimiter: str
     quote: str
-    has_quotes: bool
+    survey: Survey
 
     @property
     def needs_care(self) -> bool:
         """Whether it has what pyarrow would read otherwise than people mean: odd quotes, or spaces before quotes."""
-        if not self.has_quotes:
-            return False
-        return counted(self.content, self.quote) % 2 == 1 or self._has_spaced_quotes()
+        return self.survey.quotes % 2 == 1 or (self.survey.quotes > 0 and self._has_spaced_quotes())
 
     def _has_spaced_quotes(self) -> bool:
         spaced = (self.delimiter + " " + self.quote).encode()
@@ -68,30 +101,10 @@ class CsvText:
         return csv.reader(text, delimiter=self.delimiter, quotechar=self.quote, skipinitialspace=True, strict=True)
 
 
-def counted(content: bytes, character: str) -> int:
-    """Return how often an ASCII character occurs: where it is frequent, ``bytes.count`` takes ten times as long."""
-
-    def count(piece: Bytes) -> int:
-        return sum(int(np.count_nonzero(block == ord(character))) for block in _blocks(piece, COUNTED))
-
-    return sum(in_threads(count, list(_blocks(_as_array(content), BLOCK))))
-
-
 def _has_pair(content: bytes, first: str, second: str) -> bool:
     """Whether one ASCII character follows another, which ``in`` tells slowly where they are frequent."""
     blocks = _blocks(_as_array(content), COUNTED, overlap=1)
     return any(bool(((block[:-1] == ord(first)) & (block[1:] == ord(second))).any()) for block in blocks)
-
-
-def _extremes(content: bytes) -> tuple[int, int]:
-    """Return the lowest and the highest byte."""
-
-    def extremes(piece: Bytes) -> tuple[int, int]:
-        found = [(int(block.min()), int(block.max())) for block in _blocks(piece, COUNTED)]
-        return min(low for low, _ in found), max(high for _, high in found)
-
-    found = in_threads(extremes, list(_blocks(_as_array(content), BLOCK)))
-    return min((low for low, _ in found), default=1), max((high for _, high in found), default=1)
 
 
 def _as_array(content: bytes) -> Bytes:
@@ -105,24 +118,27 @@ def _blocks(content: Bytes, size: int, overlap: int = 0) -> Iterator[Bytes]:
 
 def read_text(content: bytes, name: str, declared: DataFormat, memory: Memory | None = None) -> CsvText:
     """Find or take over encoding, line ends, quote and delimiter."""
-    text = _as_utf8(content, name, declared.encoding, memory)
+    quote = declared.quote or '"'
+    text, survey = _as_utf8(content, name, declared.encoding, quote, memory)
     if SOMETHING.search(text) is None:
         raise NoRowsError(f"{name} is empty. A header row and at least one row per class are needed.")
-    if b"\n" not in text and b"\r" in text:
+    if not survey.line_feeds and b"\r" in text:
         text = text.replace(b"\r", b"\n")
-    quote = declared.quote or '"'
-    return CsvText(text, declared.delimiter or _delimiter(text, quote), quote, quote.encode() in text)
+        survey = Survey.of(text, quote)
+    return CsvText(text, declared.delimiter or _delimiter(text, quote), quote, survey)
 
 
-def _as_utf8(content: bytes, name: str, declared: str | None, memory: Memory | None) -> bytes:
+def _as_utf8(
+    content: bytes, name: str, declared: str | None, quote: str, memory: Memory | None
+) -> tuple[bytes, Survey]:
     encoding = declared or next((known for mark, known in MARKS if content.startswith(mark)), None)
     text = content.removeprefix(codecs.BOM_UTF8) if encoding is None else _recoded(content, name, encoding, memory)
-    lowest, highest = _extremes(text)
-    if encoding is None and highest > LAST_OF_ASCII:
+    survey = Survey.of(text, quote)
+    if encoding is None and survey.highest > LAST_OF_ASCII:
         _check_utf8(text, name)
-    if lowest == 0:
+    if survey.lowest == 0:
         raise _with_nul(text, name)
-    return text
+    return text, survey
 
 
 def _with_nul(text: bytes, name: str) -> Exception:
@@ -195,7 +211,7 @@ def _delimiter(text: bytes, quote: str) -> str:
 def row_lines(text: CsvText, header_line: int, rows: int) -> Sequence[int] | None:
     """Return the line on which each row ends, or None where that cannot be told cheaply."""
     open_end = not text.content.endswith(b"\n")
-    if counted(text.content, "\n") + open_end == header_line + rows:
+    if text.survey.line_feeds + open_end == header_line + rows:
         return range(header_line + 1, header_line + rows + 1)
     ended = text.content + b"\n" if open_end else text.content
     ends = _record_ends(ended, ord(text.quote))
@@ -209,8 +225,8 @@ def _record_ends(content: bytes, quote: int) -> np.ndarray[tuple[int], np.dtype[
     for start in range(0, len(content), BLOCK):
         block = np.frombuffer(content, np.uint8, min(BLOCK, len(content) - start), start)
         quoted = (np.cumsum(block == quote) + inside) % 2
-        feeds = np.flatnonzero(block == ord("\n"))
-        printed = np.concatenate(([0], np.cumsum((block != ord("\n")) & (block != ord("\r")))))
+        feeds = np.flatnonzero(block == FEED)
+        printed = np.concatenate(([0], np.cumsum((block != FEED) & (block != ord("\r")))))
         on_line = np.diff(printed[feeds], prepend=-carried)
         found.append(line + 1 + np.flatnonzero((quoted[feeds] == 0) & (on_line != 0)))
         line += len(feeds)
