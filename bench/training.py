@@ -42,7 +42,9 @@ NAME = "big.csv"
 NUMBERS = tuple(f"x{place}" for place in range(12))
 COLOURS = ("red", "green", "dark blue")
 SEED = 0
-TURNS = 3
+TURNS = 9
+"""Of the two readers that take a third of a second, which another process on the machine could double."""
+TURNS_OF_CSV = 3
 ROUND = 6
 PANDAS = "pandas>=3,<4"
 ESTIMATOR = "LogisticRegression"
@@ -215,8 +217,11 @@ def measure(megabytes: int) -> Figures:
             "csv": lambda: alone(READ_BY_CSV, str(file)),
             "pandas": lambda: alone(READ_BY_PANDAS, str(file), python=reader),
         }
-        turns = [{name: read() for name, read in readers.items()} for _ in range(TURNS)]
-        best = {name: min(turn[name]["took"] for turn in turns) for name in readers}
+        turns = [
+            {name: read() for name, read in readers.items() if name != "csv" or turn < TURNS_OF_CSV}
+            for turn in range(TURNS)
+        ]
+        best = {name: min(turn[name]["took"] for turn in turns if name in turn) for name in readers}
         fit = min(alone(FIT, str(file), json.dumps(PARAMETERS))["took"] for _ in range(2))
         imported = alone(IMPORT)
         hub = Hub(folder / "hub")

@@ -29,7 +29,7 @@ SAMPLE = 1 << 16
 """Bytes from which the columns' types are guessed; a wrong guess costs a second reading, nothing else."""
 PIECE = 1 << 21
 """Bytes that one thread reads at a time: the same on every machine, as chunks of columns follow from it."""
-BLOCK = 1 << 18
+BLOCK = 1 << 19
 """Bytes that are parsed at once: these and what is made of them stay in the processor's cache."""
 LONG_BLOCK = 1 << 20
 """The same, where a row is longer than ``BLOCK``; those that are longer still are read, or refused, with care."""
