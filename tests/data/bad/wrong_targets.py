@@ -56,6 +56,14 @@ WRONG_TARGETS: tuple[BadData, ...] = (
         **IDS,
     ),
     invalid(
+        "labels are codes with leading zeros",
+        column("class", lambda p: ("007", "07", "8")[p % 3]),
+        "'007' in row 1 (line 2) and '07' in row 2 (line 3)",
+        "count as one class",
+        "put a letter before each",
+        **IDS,
+    ),
+    invalid(
         "a label is infinite",
         column("class", lambda p: "inf" if p == 11 else p % 2),
         "'class'",

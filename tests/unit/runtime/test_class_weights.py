@@ -71,6 +71,21 @@ def test_weights_that_do_not_fit_the_classes_are_told(weights: dict[str, float],
     assert "spec.training.parameters.class_weight" in failure.value.message
 
 
+@pytest.mark.parametrize("estimator", ["LogisticRegression", "RandomForestClassifier", "DecisionTreeClassifier"])
+@pytest.mark.parametrize("weights", [[1.0, 2.0], [{"0": 1.0}], 3, "heavy"], ids=str)
+def test_what_is_no_weights_at_all_is_told_with_what_to_write(estimator: str, weights: Any) -> None:
+    run = make_train_run(estimator=estimator, parameters={"class_weight": weights})
+
+    with pytest.raises(JobError) as failure:
+        train(run, surroundings(MemoryHub(datasets={"flowers.csv": RARE})))
+
+    assert failure.value.reason is FailureReason.SPEC_INVALID
+    assert failure.value.message == (
+        f"spec.training.parameters.class_weight: {weights!r} gives {estimator} no weights of classes. Write balanced, "
+        "or a weight for each class by its name, such as {rose: 1, tulip: 2.5}."
+    )
+
+
 def member(name: str, estimator: str) -> Member:
     return Member(name=name, estimator=estimator, parameters={"class_weight": {"rare": 1000.0, "usual": 1.0}})
 

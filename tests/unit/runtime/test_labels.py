@@ -1,9 +1,12 @@
 """Classes have one type and one spelling, in the file, in labels sent later, and in the model's answers."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from evermodel.contract import Scalar
 from evermodel_runtime.data.csvfile import read_csv
+from evermodel_runtime.data.failure import JobError
 from evermodel_runtime.data.labels import Target, read_target
 
 
@@ -44,3 +47,35 @@ def test_labels_are_typed(cells: tuple[str, ...], labels: list[Scalar]) -> None:
 )
 def test_a_label_sent_later_gets_the_type_of_the_file(cells: tuple[str, ...], sent: str, label: Scalar | None) -> None:
     assert target_of(*cells).parse([sent]) == [label]
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        pytest.param(
+            ("rose", "007", "07"),
+            None,
+            id="codes beside words are texts, each a class",
+        ),
+        pytest.param(
+            ("8", "007", "07"),
+            r"'007' in row 2 \(line 3\) and '07' in row 3 \(line 4\), .* as numbers both are 7\. .* such as 'c007'",
+            id="leading zeros of codes",
+        ),
+        pytest.param(("8", "7", "07"), "'7' in row 2 .* and '07' in row 3", id="a number and a code"),
+        pytest.param(("8", "7", "7.0"), None, id="a whole number and a float of it are one class"),
+        pytest.param(("8", "007"), None, id="one spelling with zeros"),
+        pytest.param(("0.5", "0.50", "1"), None, id="fractions with and without a zero at the end"),
+        pytest.param(
+            ("99999999999999999998", "1", "99999999999999999999"),
+            r"'99999999999999999998' in row 1 .* and '99999999999999999999' in row 3 .* beyond 64 bits are rounded",
+            id="different numbers beyond int64",
+        ),
+        pytest.param(("007", "07"), "as numbers both are 7", id="nothing but two spellings of one number"),
+    ],
+)
+def test_labels_that_would_be_one_class_though_they_may_name_two_are_told(
+    cells: tuple[str, ...], words: str | None
+) -> None:
+    with nullcontext() if words is None else pytest.raises(JobError, match=words):
+        target_of(*cells)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ BOOLEANS = frozenset({"true", "false"})
 YES_OR_NO = BOOLEANS | {"yes", "no", "y", "n", "on", "off", "1", "0", "1.0", "0.0"}
 MOST_FRACTIONS = 20
 """Different labels with fractions up to which they may be classes, such as shoe sizes."""
+PADDED = re.compile(r"[+-]?0\d")
+"""A number with leading zeros, which are dropped as it is read: rather a code."""
 MIN_CLASSES = 2
 MOST_CLASSES = 0.5
 """Classes per row above which the target is surely not a class."""
@@ -121,6 +124,7 @@ def _read_classes(file: Table, name: str) -> Target:
     used = np.flatnonzero(np.bincount(codes))
     _check_spellings(file, name, codes, [words[code] for code in used], words)
     labels = _typed([words[code] for code in used])
+    _check_merged(file, name, codes, dict(zip(used.tolist(), labels.tolist(), strict=True)), words)
     target = Target(labels[np.searchsorted(used, codes)])
     classes = np.unique(labels)
     if len(classes) < MIN_CLASSES:
@@ -163,6 +167,35 @@ def _check_spellings(file: Table, name: str, codes: Places, used: list[str], wor
             f"{fractions[0]} in {file.place(row)}: a quantity, no class. To predict a number, set spec.task to "
             "Regression; else name the column that holds the classes in spec.data.target."
         )
+
+
+def _check_merged(file: Table, name: str, codes: Places, classes: Mapping[int, Scalar], words: list[str]) -> None:
+    """Refuse labels that would count as one class though they may well name two: by leading zeros, or by rounding."""
+    first: dict[Scalar, int] = {}
+    for code, label in classes.items():
+        one, other = words[first.setdefault(label, code)], words[code]
+        if one == other or not _is_number(one):
+            continue
+        if PADDED.match(one) or PADDED.match(other):
+            why = f"as numbers both are {label}. If they name one class, write it in one way"
+        elif one.lstrip("+-").isdecimal() and other.lstrip("+-").isdecimal() and int(one) != int(other):
+            why = "numbers beyond 64 bits are rounded. Write shorter numbers"
+        else:
+            continue  # 3 and 3.0 are one number
+        rows = [file.place(int(np.flatnonzero(codes == place)[0])) for place in (first[label], code)]
+        raise data_error(
+            f"{file.name}: the target {name!r} holds {one!r} in {rows[0]} and {other!r} in {rows[1]}, which would "
+            f"count as one class: {why}; if they are codes of several classes, put a letter before each, such as "
+            f"{'c' + one!r}."
+        )
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def as_texts(labels: Iterable[Scalar]) -> np.ndarray[tuple[int], np.dtype[np.object_]]:

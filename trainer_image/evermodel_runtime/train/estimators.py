@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from evermodel.contract import Task
-from evermodel_runtime.data.failure import did_you_mean, spec_error
+from evermodel_runtime.data.failure import JobError, did_you_mean, spec_error
 
 CLASSIFIERS = {
     "AdaBoostClassifier": "sklearn.ensemble",
@@ -124,6 +124,7 @@ TREES = frozenset(
 
 PRECOMPUTED = "precomputed"
 """A metric or kernel of estimators that look at pairs of rows."""
+CLASS_WEIGHT = "class_weight"
 
 
 def make_estimator(
@@ -176,13 +177,24 @@ def check_parameters(made: Any, parameters: Mapping[str, Any], field: str, names
         try:
             made._validate_params()  # noqa: SLF001 - the checks of fit, before the data is read
         except ValueError as error:
+            if parameter == CLASS_WEIGHT:
+                raise _no_class_weights(made, value, field) from error
             advice = " JSON has no such values: leave it out." if _of_python(str(error)) else ""
             raise spec_error(f"{field}.{parameter}: {error}{advice}") from error
+        if parameter == CLASS_WEIGHT and isinstance(value, list):  # of several targets, which trees can have
+            raise _no_class_weights(made, value, field)
         if value == PRECOMPUTED:
             raise spec_error(
                 f"{field}.{parameter}: {PRECOMPUTED} wants distances between rows in place of the rows. Choose another."
             )
     return made
+
+
+def _no_class_weights(made: Any, value: Any, field: str) -> JobError:
+    return spec_error(
+        f"{field}.{CLASS_WEIGHT}: {value!r} gives {type(made).__name__} no weights of classes. Write balanced, or a "
+        "weight for each class by its name, such as {rose: 1, tulip: 2.5}."
+    )
 
 
 def _of_python(said: str) -> bool:
