@@ -17,6 +17,7 @@ MINIMAL: Mapping[str, Any] = {
 }
 TREE: Mapping[str, Any] = {"name": "tree", "estimator": "DecisionTreeClassifier"}
 BAYES: Mapping[str, Any] = {"name": "bayes", "estimator": "GaussianNB"}
+NEAR: Mapping[str, Any] = {"name": "near", "estimator": "KNeighborsClassifier"}
 OLD: Mapping[str, Any] = {"name": "old", "version": "Champion"}
 MODEL = {"uri": "hub://one", "sha256": "0" * 64}
 CONTINUE = {"from": "Champion", "mode": "Continue"}
@@ -1055,6 +1056,53 @@ MISTAKES = (
         },
         at="spec.retraining.data.halfLife",
         says="the estimator counts all rows alike: leave it out, and bound them by maxAge",
+    ),
+    Mistake(
+        what="weights for a member that takes none",
+        spec={
+            "training": {"ensemble": {"type": "Voting", "members": [TREE, NEAR]}},
+            "retraining.data": {"includeFeedback": True, "halfLife": "168h"},
+        },
+        at="spec.retraining.data.halfLife",
+        says="a part of training.ensemble counts all rows alike",
+    ),
+    Mistake(
+        what="weights for a member that was trained before",
+        spec={
+            "training": {"ensemble": {"type": "Voting", "members": [TREE, OLD]}},
+            "retraining.data": {"includeFeedback": True, "halfLife": "168h"},
+        },
+        at="spec.retraining.data.halfLife",
+        says="a part of training.ensemble counts all rows alike",
+    ),
+    Mistake(
+        what="weights for a member with steps of its own",
+        spec={
+            "training": {
+                "ensemble": {
+                    "type": "Stacking",
+                    "members": [TREE, {**BAYES, "preprocessing": [{"transformer": "StandardScaler"}]}],
+                }
+            },
+            "retraining.data": {"includeFeedback": True, "halfLife": "168h"},
+        },
+        at="spec.retraining.data.halfLife",
+        says="a part of training.ensemble counts all rows alike",
+    ),
+    Mistake(
+        what="weights for a final estimator that takes none",
+        spec={
+            "training": {
+                "ensemble": {
+                    "type": "Stacking",
+                    "members": [TREE, BAYES],
+                    "finalEstimator": {"estimator": "KNeighborsClassifier"},
+                }
+            },
+            "retraining.data": {"includeFeedback": True, "halfLife": "168h"},
+        },
+        at="spec.retraining.data.halfLife",
+        says="a part of training.ensemble counts all rows alike",
     ),
     Mistake(
         what="weights for a container",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.admission_cases import MISTAKES, Mistake, Value, model, version
+from tests.integration.admission_cases import BAYES, MISTAKES, NEAR, TREE, Mistake, Value, model, version
 from tests.integration.cluster import Cluster
 from tests.unit.api.schemas import filled
 
@@ -113,6 +113,26 @@ def test_refuses(cluster: Cluster, mistake: Mistake) -> None:
         pytest.param(
             {"retraining.data": {"includeFeedback": True, "maxAge": "720h", "maxShare": 1, "halfLife": "168h"}},
             id="records by age and share",
+        ),
+        pytest.param(
+            {
+                "training": {"ensemble": {"type": "Bagging", "members": [NEAR]}},
+                "retraining.data": {"includeFeedback": True, "halfLife": "168h"},
+            },
+            id="weights by age for a bagging, whatever its member is",
+        ),
+        pytest.param(
+            {
+                "training": {
+                    "ensemble": {
+                        "type": "Stacking",
+                        "members": [TREE, BAYES],
+                        "finalEstimator": {"estimator": "GaussianNB"},
+                    }
+                },
+                "retraining.data": {"includeFeedback": True, "halfLife": "168h"},
+            },
+            id="weights by age for members that take them",
         ),
         pytest.param({"data.train.uri": "pvc://my-data/sales/year=2026/part..0.csv"}, id="a file of a claim"),
         pytest.param({"data.train.uri": "pvc://data/"}, id="a whole claim"),

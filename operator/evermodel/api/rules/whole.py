@@ -83,6 +83,24 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
             field_path=".retraining.data.halfLife",
         ),
         Rule(
+            # A Bagging draws rows by their weights, whatever its member is.
+            rule=(
+                "!has(self.retraining.data.halfLife) || !has(self.training.ensemble)"
+                " || self.training.ensemble.type == 'Bagging'"
+                " || (self.training.ensemble.members.all(one, has(one.estimator)"
+                f" && !(one.estimator in {list(WITHOUT_WEIGHTS)})"
+                " && (!has(one.preprocessing) || one.preprocessing.size() == 0))"
+                " && (!has(self.training.ensemble.finalEstimator)"
+                f" || !(self.training.ensemble.finalEstimator.estimator in {list(WITHOUT_WEIGHTS)})))"
+            ),
+            message=(
+                "a part of training.ensemble counts all rows alike: an earlier version, a member with preprocessing of "
+                "its own, or an estimator that takes no sample_weight. Leave halfLife out, and bound the records by "
+                "maxAge, or choose another member"
+            ),
+            field_path=".retraining.data.halfLife",
+        ),
+        Rule(
             rule=(
                 "!has(self.retraining.triggers) || !('Data' in self.retraining.triggers) || "
                 "self.retraining.data.includeFeedback || "
