@@ -85,7 +85,7 @@ images: ## Build the base image and the project's images
 	@$(CLUSTER) images
 
 samples: venv ## Write the files that some of manifests/samples want uploaded first to build/samples
-	@$(BIN)/python -m tests.samples.networks
+	@$(BIN)/python -m tests.samples.uploads
 
 lock: venv ## Renew the lock files from pyproject.toml (UPGRADE=--upgrade: all to their newest)
 	@$(BIN)/python -m pip install --quiet uv

@@ -30,7 +30,7 @@ from tests.e2e.figures import Figure
 from tests.e2e.hub import Hub
 from tests.e2e.installation import Installation
 from tests.e2e.namespaces import Namespace
-from tests.samples import networks
+from tests.samples import uploads
 
 from evermodel.contract import Manifest, Metric, ModelFormat
 from evermodel.kube.client import Object
@@ -70,7 +70,7 @@ class Sample:
     def files(self) -> dict[str, bytes]:
         """What it wants uploaded to the hub first."""
         text = self.path.read_text(encoding="utf-8")
-        return {name: content for name, content in networks.files().items() if f"hub://{name}" in text}
+        return {name: content for name, content in uploads.files().items() if f"hub://{name}" in text}
 
     @property
     def needs_warehouse(self) -> bool:

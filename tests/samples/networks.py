@@ -1,14 +1,12 @@
-"""The files that samples want uploaded first: `make samples` writes them, and prints the digests that samples declare.
+"""The network that some samples start from, in the files that they want uploaded first.
 
-A network that has learnt the first 1,000 digits, as a skops archive and as ONNX. Its weights are text, digits.json, of
+It has learnt the first 1,000 digits, and is there as a skops archive and as ONNX. Its weights are text, digits.json, of
 two decimals, since no two kinds of processors fit the same ones; nothing is learnt here, so that the files are the same
 bytes everywhere. The samples' own rows come after those that it has learnt.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
 from pathlib import Path
 from typing import Any, Final
@@ -19,18 +17,15 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import LabelBinarizer, MinMaxScaler
 
-from evermodel.api.generated import CHECKOUT
 from evermodel.contract import Column, ColumnKind
 from evermodel_runtime.artifacts.skops_archive import dump_pipeline
 from evermodel_runtime.train.export import export
 
 WEIGHTS: Final = Path(__file__).with_name("digits.json")
-FOLDER: Final = Path("build/samples")
 DARKEST: Final = 16
 """Of a pixel; 0 is the brightest."""
 
 
-@functools.cache
 def files() -> dict[str, bytes]:
     """Return the content of each file by its name."""
     network = _network(json.loads(WEIGHTS.read_text("utf-8")))
@@ -71,15 +66,3 @@ def _perceptron(weights: list[NDArray[np.float64]], biases: list[NDArray[np.floa
     for name, value in fitted.items():
         setattr(perceptron, name, value)
     return perceptron
-
-
-def write(folder: Path) -> None:
-    """Write the files and print their digests, as sha256sum does."""
-    (CHECKOUT / folder).mkdir(parents=True, exist_ok=True)
-    for name, content in files().items():
-        (CHECKOUT / folder / name).write_bytes(content)
-        print(f"{hashlib.sha256(content).hexdigest()}  {folder / name}")  # noqa: T201 - to be copied from
-
-
-if __name__ == "__main__":
-    write(FOLDER)

@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from tests.samples.networks import files
+from tests.samples.uploads import files
 from tests.samples.warehouse import claimed, served
 from tests.unit.api.schemas import unknown_fields
 from tests.unit.core.made import make_observed, make_version
@@ -196,10 +196,13 @@ def test_texts_and_dates_are_learnt_from_well_enough(name: str, chance: float, t
         pytest.param("web-server", "Grid, 4 trials over 3 Stratified folds", id="parcels of a web server"),
         pytest.param("imported", "hub://digits.onnx is taken over", id="a network that is taken over"),
         pytest.param("grown", "grows from an archive", id="a network that grows"),
+        pytest.param("arrow", "read 500 rows of 4 features", id="pumps in an Arrow file"),
+        pytest.param("zstd", "read 600 rows of 3 features", id="bookings in CSV by zstd"),
+        pytest.param("holdout", "76 rows held out, 102 to learn from", id="a wider holdout"),
         pytest.param("transfer", "takes the features of an archive", id="a network under a new head"),
     ],
 )
-def test_a_sample_that_needs_files_learns_well_enough_from_those_that_tests_put_there(
+def test_a_sample_learns_well_enough_from_bundled_rows_and_files_that_tests_put_there(
     name: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spec = model_of(CHECKOUT / "manifests" / "samples" / f"{name}.yaml")
