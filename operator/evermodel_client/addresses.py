@@ -18,6 +18,7 @@ class Addresses:
     model: str
     predict: str
     feedback: str
+    records: str
 
     @classmethod
     def of(cls, url: str, model: str) -> Addresses:
@@ -27,4 +28,9 @@ class Addresses:
             model=f"{base}/v1/models/{name}",
             predict=f"{base}/v1/models/{name}:predict",
             feedback=f"{base}/v2/models/{name}/feedback",
+            records=f"{base}/v2/models/{name}/records",
         )
+
+    def record(self, record_id: str) -> str:
+        """Return the URL of what was captured of one prediction."""
+        return f"{self.records}/{quote(record_id, safe='')}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +19,7 @@ from evermodel_client.messages import (
     Request,
     feedback_requests,
     predict_requests,
+    read_erased,
     read_predictions,
     read_results,
 )
@@ -68,11 +70,18 @@ class AsyncClient:
         except httpx.TransportError:
             return False
 
-    async def predict(self, rows: Table) -> list[Prediction]:
+    async def predict(self, rows: Table, ids: Sequence[str] | None = None) -> list[Prediction]:
         """Predict rows: lists in column order, dicts by column name, an array, or a DataFrame.
 
         Many rows are sent in several requests. One whose answer was lost is sent again: it is then predicted twice,
         and one of the predictions never gets a label.
+
+        Parameters
+        ----------
+        rows : table
+            What to predict.
+        ids : sequence of str, optional
+            What you call the rows, to send labels for; where the model accepts such ids.
 
         Raises
         ------
@@ -81,11 +90,13 @@ class AsyncClient:
         UnavailableError
             When nobody answered within the bounds of ``retry``.
         """
-        answers = [await self._post(self._addresses.predict, request) for request in predict_requests(rows_of(rows))]
+        answers = [
+            await self._sent(self._addresses.predict, request) for request in predict_requests(rows_of(rows), ids)
+        ]
         return [prediction for answer in answers for prediction in read_predictions(answer)]
 
     async def feedback(self, labels: Labels) -> Feedback:
-        """Tell the true labels by the ids of their predictions; they are on disk when this returns.
+        """Tell the true labels by the ids of their predictions, or your own; they are on disk when this returns.
 
         A label counts once, however often it is sent: after an error all of them may be sent again.
 
@@ -96,14 +107,36 @@ class AsyncClient:
         UnavailableError
             When nobody answered within the bounds of ``retry``.
         """
-        answers = [await self._post(self._addresses.feedback, request) for request in feedback_requests(labels)]
+        answers = [await self._sent(self._addresses.feedback, request) for request in feedback_requests(labels)]
         return Feedback(results=tuple(result for answer in answers for result in read_results(answer)))
 
-    async def _post(self, url: str, request: Request) -> bytes:
+    async def erase(self, record_id: str) -> int:
+        """Erase what was captured of a prediction: it is in no file of the hub when this returns. Again does no harm.
+
+        Parameters
+        ----------
+        record_id : str
+            The prediction's id, or your own where the model accepts such ids.
+
+        Returns
+        -------
+        int
+            Rows that were stored: 0 also where one is on its way, which is not stored then.
+
+        Raises
+        ------
+        RefusedError
+            When no prediction of the model can have this id (status 404).
+        UnavailableError
+            When nobody answered within the bounds of ``retry``.
+        """
+        return read_erased(await self._sent(self._addresses.record(record_id), Request(b"", 0), "DELETE"))
+
+    async def _sent(self, url: str, request: Request, method: str = "POST") -> bytes:
         attempts = Attempts(retry=self._retry, first_row=request.first, clock=time.monotonic, chance=random.random)
         while True:
             try:
-                response = await self._http.post(url, content=request.body, headers=JSON)
+                response = await self._http.request(method, url, content=request.body, headers=JSON)
             except httpx.TransportError as error:
                 pause = attempts.lost(error)
             else:

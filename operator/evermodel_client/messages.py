@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from evermodel.contract import FeedbackResponse, LabelResult, LabelStatus, PredictResponse, Scalar
+from evermodel.contract import Erased, FeedbackResponse, LabelResult, LabelStatus, PredictResponse, Scalar
 from evermodel_client.errors import ClientError
 from evermodel_client.rows import Array, Row, encode
 
@@ -63,20 +63,28 @@ class Request:
     """Place of its first row among all rows: the server counts those of each request from 0."""
 
 
-def predict_requests(rows: Sequence[Row]) -> list[Request]:
-    """Return the requests for some rows."""
-    return _requests("instances", rows)
+def predict_requests(rows: Sequence[Row], ids: Sequence[str] | None) -> list[Request]:
+    """Return the requests for some rows, and what the caller calls them."""
+    if ids is None:
+        return _requests({"instances": rows})
+    if len(ids) != len(rows):
+        raise ValueError(f"there are {len(ids):,} ids for {len(rows):,} rows: give one for each")
+    return _requests({"instances": rows, "ids": ids})
 
 
 def feedback_requests(labels: Labels) -> list[Request]:
     """Return the requests for some labels."""
     pairs = labels.items() if isinstance(labels, Mapping) else labels
-    return _requests("labels", [{"id": prediction, "label": label} for prediction, label in pairs])
+    return _requests({"labels": [{"id": prediction, "label": label} for prediction, label in pairs]})
 
 
-def _requests(field: str, rows: Sequence[Any]) -> list[Request]:
-    starts = range(0, len(rows), ROWS_AT_ONCE)
-    return [Request(encode({field: rows[first : first + ROWS_AT_ONCE]}), first) for first in starts]
+def _requests(fields: Mapping[str, Sequence[Any]]) -> list[Request]:
+    """Cut lists of one length into those of several requests."""
+    starts = range(0, max(map(len, fields.values())), ROWS_AT_ONCE)
+    return [
+        Request(encode({name: values[first : first + ROWS_AT_ONCE] for name, values in fields.items()}), first)
+        for first in starts
+    ]
 
 
 def read_predictions(content: bytes) -> list[Prediction]:
@@ -97,6 +105,11 @@ def read_predictions(content: bytes) -> list[Prediction]:
 def read_results(content: bytes) -> tuple[LabelResult, ...]:
     """Read the answer to one request with labels."""
     return _decoded(content, FeedbackResponse).results
+
+
+def read_erased(content: bytes) -> int:
+    """Read how many rows were erased."""
+    return _decoded(content, Erased).rows
 
 
 def _decoded(content: bytes, kind: type[T]) -> T:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import httpx
@@ -15,8 +15,10 @@ import pytest
 import requests
 from tests.contract.job_processes import MODEL, START_SECONDS, Hub, free_port
 from tests.contract.serving_pods import VERSION, Pod, ready_pod
+from tests.contract.test_capture import captured, until_captured
 from tests.unit.serve.made_models import mixed, numeric
 
+from evermodel.contract import CallerIds, CaptureRules
 from evermodel_client import (
     AsyncClient,
     Client,
@@ -47,11 +49,14 @@ class Waiting:
     async def ready(self) -> bool:
         return await asyncio.to_thread(self._client.ready)
 
-    async def predict(self, rows: Any) -> list[Prediction]:
-        return await asyncio.to_thread(self._client.predict, rows)
+    async def predict(self, rows: Any, ids: Sequence[str] | None = None) -> list[Prediction]:
+        return await asyncio.to_thread(self._client.predict, rows, ids)
 
     async def feedback(self, labels: Any) -> Feedback:
         return await asyncio.to_thread(self._client.feedback, labels)
+
+    async def erase(self, record_id: str) -> int:
+        return await asyncio.to_thread(self._client.erase, record_id)
 
 
 Kind = type[Waiting] | type[AsyncClient]
@@ -111,6 +116,45 @@ async def test_labels_are_answered_row_by_row_and_count_once(kind: Kind, pod: Po
     assert [result.status for result in again.results] == [LabelStatus.DUPLICATE, LabelStatus.FORGED]
     assert again.recorded == 1
     assert [result.id for result in again.refused] == [first.id[:-4] + "AAAA"]
+
+
+@both
+async def test_a_row_is_erased_once_and_an_id_of_none_is_refused(kind: Kind, hub: Hub) -> None:
+    with ready_pod(hub, numeric(), capture=True) as pod:
+        async with kind(pod.url, MODEL) as model:
+            first, _ = await model.predict(ROWS)
+            await asyncio.to_thread(until_captured, hub, 2)
+            erased = [await model.erase(first.id), await model.erase(first.id)]
+            with pytest.raises(RefusedError, match="no prediction of this model has the id") as refused:
+                await model.erase("order-4711")
+
+    assert (erased, refused.value.status) == ([1, 0], 404)
+    assert len(captured(hub).captures) == 1
+
+
+@both
+async def test_where_they_are_accepted_ones_own_ids_do_for_labels_and_erasing(kind: Kind, hub: Hub) -> None:
+    with ready_pod(hub, numeric(), rules=CaptureRules(caller_ids=CallerIds.ACCEPT)) as pod:
+        async with kind(pod.url, MODEL) as model:
+            ids = ["order-4711/ä", "order?#12"]
+            await model.predict(ROWS, ids)
+            await asyncio.to_thread(until_captured, hub, 2)
+            told = await model.feedback(dict.fromkeys(ids, 1))
+            erased = [await model.erase(one) for one in (*ids, ids[0])]
+
+    assert (told.recorded, erased) == (2, [1, 1, 0])
+
+
+@both
+async def test_erasing_waits_for_a_hub_that_starts_again(kind: Kind, hub: Hub, pod: Pod) -> None:
+    async with kind(pod.url, MODEL, retry=PATIENT) as model:
+        (answer, _) = await model.predict(ROWS)
+        hub.stop()
+        sent = asyncio.create_task(model.erase(answer.id))
+        await until_answered(pod, "record", 503)
+        await asyncio.to_thread(hub.start)
+
+        assert await sent == 0
 
 
 @both

@@ -1019,6 +1019,18 @@ MISTAKES = (
         says="so that records can neither be learnt from nor scored",
     ),
     Mistake(
+        what="callers' own ids of a sample",
+        spec={"monitoring.capture": {"callerIds": "Accept", "sample": 0.5}},
+        at="spec.monitoring.capture.sample",
+        says="must be 1 where callerIds is Accept: by a caller's own id only a captured row is found",
+    ),
+    Mistake(
+        what="callers' own ids by another word",
+        spec={"monitoring.capture": {"callerIds": "Allow"}},
+        at="spec.monitoring.capture.callerIds",
+        says='supported values: "Ignore", "Accept"',
+    ),
+    Mistake(
         what="an age in days",
         spec={"retraining.data": {"includeFeedback": True, "maxAge": "30d"}},
         at="spec.retraining.data.maxAge",

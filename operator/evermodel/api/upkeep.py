@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from evermodel.api.fields import CRON, ColumnName, Duration, Resource
-from evermodel.contract import Strategy
+from evermodel.contract import CallerIds, Strategy
 
 
 class Offline(Resource, frozen=True, kw_only=True):
@@ -83,6 +83,15 @@ class CaptureRules(Resource, frozen=True, kw_only=True):
         Duration, Meta(description="How long after its prediction a row is kept, such as 720h, which are 30 days.")
     ] = "720h"
     max_records: Annotated[int, Meta(ge=100, le=200_000, description="Rows kept; the oldest go first.")] = 200_000
+    caller_ids: Annotated[
+        CallerIds,
+        Meta(
+            description=(
+                "Accept: labels, and erasing, by ids that callers gave their rows, too. Such ids can be guessed: "
+                "whoever reaches the model's URL and knows one can label and erase. Ignore: by issued ids alone."
+            )
+        ),
+    ] = CallerIds.IGNORE
 
 
 class Monitoring(Resource, frozen=True, kw_only=True):

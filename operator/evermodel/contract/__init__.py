@@ -105,6 +105,8 @@ from evermodel.contract.runs import (
     WarmStartMode,
 )
 from evermodel.contract.serving import (
+    LONGEST_CALLER_ID,
+    CallerIds,
     Capture,
     CaptureRules,
     Erased,
@@ -129,6 +131,7 @@ __all__ = [
     "HUB_KEY_ENV",
     "INPUT_ENV",
     "INPUT_MOUNT",
+    "LONGEST_CALLER_ID",
     "METRICS_ENV",
     "METRICS_MOUNT",
     "OUTPUT_ENV",
@@ -146,6 +149,7 @@ __all__ = [
     "Average",
     "BinCounts",
     "Bins",
+    "CallerIds",
     "Capture",
     "CaptureRules",
     "CapturedRow",

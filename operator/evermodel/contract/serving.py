@@ -11,6 +11,17 @@ from evermodel.contract.drift import BinCounts
 from evermodel.contract.message import Message, Scalar
 
 
+class CallerIds(StrEnum):
+    """Whether callers may send labels by ids of their own."""
+
+    IGNORE = "Ignore"
+    ACCEPT = "Accept"
+
+
+LONGEST_CALLER_ID = 256
+"""Characters."""
+
+
 class CaptureRules(Message, frozen=True, kw_only=True):
     """What a pod captures of its requests, and how long the hub keeps it."""
 
@@ -24,6 +35,8 @@ class CaptureRules(Message, frozen=True, kw_only=True):
     """Seconds after its prediction for which a row is kept; None: as long as there is room."""
     max_records: int | None = None
     """Rows kept; None: as many as the hub keeps of any model."""
+    caller_ids: CallerIds | UnsetType = UNSET
+    """Left out by images that know no such ids: beside them, what other pods of the model say holds."""
 
     @property
     def withheld(self) -> tuple[str, ...]:
@@ -51,7 +64,7 @@ class ServeConfig(Message, frozen=True, kw_only=True):
         """What is captured; None: nothing."""
         if self.capture_rules is not UNSET:
             return self.capture_rules
-        return CaptureRules() if self.capture else None
+        return CaptureRules(caller_ids=CallerIds.IGNORE) if self.capture else None
 
 
 class PredictRequest(Struct, frozen=True):
@@ -61,6 +74,8 @@ class PredictRequest(Struct, frozen=True):
     """
 
     instances: list[list[Any] | dict[str, Any]]
+    ids: list[str] | None = None
+    """The caller's own, one for each instance, to send labels for; where they are accepted."""
 
 
 class PredictResponse(Struct, frozen=True, omit_defaults=True):
@@ -98,6 +113,8 @@ class LabelStatus(StrEnum):
     FOREIGN = "Foreign"
     EXPIRED = "Expired"
     INVALID = "Invalid"
+    UNKNOWN = "Unknown"
+    AMBIGUOUS = "Ambiguous"
 
 
 class LabelResult(Message, frozen=True, kw_only=True):
@@ -115,7 +132,7 @@ class FeedbackResponse(Message, frozen=True, kw_only=True):
     accepted: int
 
 
-class Capture(Message, frozen=True, kw_only=True):
+class Capture(Message, frozen=True, kw_only=True, omit_defaults=True):
     """The raw features of one prediction, in the order of the manifest's columns: by these they are read later.
 
     Values of columns that the rules drop are null, and text where they hash.
@@ -123,6 +140,8 @@ class Capture(Message, frozen=True, kw_only=True):
 
     id: str
     row: tuple[Scalar | None, ...]
+    caller: str | None = None
+    """What the caller called the row, where labels by such ids are accepted."""
 
 
 class Heartbeat(Message, frozen=True, kw_only=True):

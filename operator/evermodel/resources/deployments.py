@@ -124,4 +124,5 @@ def _capture_rules(model: ModelView) -> CaptureRules | UnsetType:
         hash=declared.hash,
         max_age=parse_duration(declared.max_age).total_seconds(),
         max_records=declared.max_records,
+        caller_ids=declared.caller_ids,
     )

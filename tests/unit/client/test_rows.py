@@ -82,7 +82,7 @@ def test_a_value_that_no_model_takes_is_named() -> None:
 
 
 def test_many_rows_are_several_requests_that_know_where_they_begin() -> None:
-    requests = predict_requests([[0]] * (2 * ROWS_AT_ONCE + 1))
+    requests = predict_requests([[0]] * (2 * ROWS_AT_ONCE + 1), None)
 
     assert [request.first for request in requests] == [0, ROWS_AT_ONCE, 2 * ROWS_AT_ONCE]
     assert requests[2].body == b'{"instances":[[0]]}'

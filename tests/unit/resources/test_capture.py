@@ -13,6 +13,7 @@ from evermodel.api.modeldeployment import CaptureRules, Monitoring, Offline, Ret
 from evermodel.contract import SERVE_ENV, ServeConfig
 from evermodel.resources import BUILDERS
 
+IGNORE = contract.CallerIds.IGNORE
 FEEDBACK = Retraining(data=RetrainingData(include_feedback=True))
 
 
@@ -34,26 +35,31 @@ def monitoring(**rules: Any) -> Monitoring:
     ("changes", "captured"),
     [
         pytest.param({}, None, id="nothing by itself"),
-        pytest.param({"retraining": FEEDBACK}, contract.CaptureRules(), id="everything to learn from"),
+        pytest.param({"retraining": FEEDBACK}, contract.CaptureRules(caller_ids=IGNORE), id="everything to learn from"),
         pytest.param(
             {"monitoring": Monitoring(offline=Offline(schedule="0 4 * * *"))},
-            contract.CaptureRules(),
+            contract.CaptureRules(caller_ids=IGNORE),
             id="everything to score by the clock",
         ),
         pytest.param(
             {"monitoring": monitoring()},
-            contract.CaptureRules(max_age=30 * 24 * 3600.0, max_records=200_000),
+            contract.CaptureRules(max_age=30 * 24 * 3600.0, max_records=200_000, caller_ids=IGNORE),
             id="rules alone are enough",
         ),
         pytest.param(
             {"retraining": FEEDBACK, "monitoring": monitoring(sample=0.1, max_age="1h30m", max_records=500)},
-            contract.CaptureRules(sample=0.1, max_age=5400.0, max_records=500),
+            contract.CaptureRules(sample=0.1, max_age=5400.0, max_records=500, caller_ids=IGNORE),
             id="how many and how long",
         ),
         pytest.param(
             {"monitoring": monitoring(drop=("a",), hash=("b", "c"), max_age="1h")},
-            contract.CaptureRules(drop=("a",), hash=("b", "c"), max_age=3600.0, max_records=200_000),
+            contract.CaptureRules(drop=("a",), hash=("b", "c"), max_age=3600.0, max_records=200_000, caller_ids=IGNORE),
             id="what is withheld",
+        ),
+        pytest.param(
+            {"monitoring": monitoring(caller_ids=contract.CallerIds.ACCEPT)},
+            contract.CaptureRules(max_age=30 * 24 * 3600.0, max_records=200_000, caller_ids=contract.CallerIds.ACCEPT),
+            id="ids of callers",
         ),
     ],
 )

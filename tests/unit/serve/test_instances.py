@@ -141,7 +141,8 @@ async def test_bytes_of_tensors_belong_elsewhere() -> None:
 
 
 def read(instances: Any) -> Rows:
-    return read_instances(SCHEMA, instances if isinstance(instances, bytes) else msgspec.json.encode(instances))
+    body = instances if isinstance(instances, bytes) else msgspec.json.encode(instances)
+    return read_instances(SCHEMA, body)[0]
 
 
 def row(**changes: Any) -> dict[str, Any]:

@@ -4,13 +4,15 @@ import asyncio
 from typing import Any
 
 import jsonschema_rs
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET, UnsetType
 from tests.unit.serve.http_calls import Bench, call, make_bench, tensor
 from tests.unit.serve.made_models import mixed, numeric, serve_config
 
-from evermodel.contract import Column, ColumnKind
+from evermodel.contract import CallerIds, CaptureRules, Column, ColumnKind
 from evermodel_runtime.serve.openapi import OPERATIONS, document
 from evermodel_runtime.serve.rows import Schema
 
@@ -53,6 +55,25 @@ async def test_what_may_be_sent_again_later_says_when() -> None:
         "507",
     ]
     assert "headers" not in paths["/v2/health/ready"]["get"]["responses"]["503"]  # a probe asks when it likes
+
+
+@pytest.mark.parametrize(
+    ("rules", "described"),
+    [
+        (CaptureRules(caller_ids=CallerIds.ACCEPT), True),
+        (CaptureRules(caller_ids=CallerIds.IGNORE), False),
+        (UNSET, False),
+    ],
+    ids=["accepted", "ignored", "without capture"],
+)
+def test_ids_of_callers_are_described_where_they_are_taken(rules: CaptureRules | UnsetType, described: bool) -> None:  # noqa: FBT001 - a case
+    config = msgspec.structs.replace(serve_config(numeric()), capture_rules=rules)
+    fields = document(config, {"/p": "predict"}, None)["components"]["schemas"]["PredictRequest"]["properties"]
+
+    assert ("ids" in fields) == described
+    if described:
+        assert not jsonschema_rs.is_valid(fields["ids"], ["x" * 257])
+        assert jsonschema_rs.is_valid(fields["ids"], ["x" * 256])
 
 
 async def test_instances_have_the_models_columns() -> None:

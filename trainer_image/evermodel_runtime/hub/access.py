@@ -32,6 +32,10 @@ class Access:
         """Return what verifies the prediction ids of a model."""
         return self._signer(model)
 
+    def caller_key(self, model: str, caller: str) -> bytes:
+        """Return what an id of a caller is kept as."""
+        return hmac.digest(self._token(model, Role.SERVER), b"id of a caller\0" + caller.encode(), "sha256")[:16]
+
     def check(self, authorization: str | None, model: str, roles: tuple[Role, ...]) -> None:
         """Let a request pass that has a token of one of the roles for the model; the operator's may do everything.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from evermodel_runtime.hub.ledger import chunks
 from evermodel_runtime.hub.operations import Transaction
@@ -30,31 +31,65 @@ class EraseRow:
     def carry_out(self, transaction: Transaction) -> int:
         """Delete and remember."""
         model = transaction.model_id(self.model)
-        erased = transaction.connection.execute(
-            "DELETE FROM captures WHERE model = ? AND key = ?", (model, self.key)
-        ).rowcount
-        if model in transaction.captures_held:
-            transaction.captures_held[model] -= erased
-        transaction.connection.execute(
-            "INSERT INTO erased (model, key, at) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at",
-            (model, self.key, self.at),
-        )
-        transaction.empty_log = True
-        return erased
+        _remember(transaction, model, self.key, self.at)
+        return _delete(transaction, model, "key", self.key)
 
 
-def erased_before(connection: sqlite3.Connection, model: int, keys: Sequence[str]) -> set[str]:
-    """Return those of some predictions whose rows may not be kept."""
+@dataclass(frozen=True, slots=True)
+class EraseCallersRows:
+    """Operation: delete what has an id of a caller, and remember that no such row of before may come.
+
+    The result is how many rows there were.
+    """
+
+    model: str
+    at: float
+    caller: bytes
+
+    def carry_out(self, transaction: Transaction) -> int:
+        """Delete and remember."""
+        model = transaction.model_id(self.model)
+        _remember(transaction, model, caller_tombstone(self.caller), self.at)
+        return _delete(transaction, model, "caller", self.caller)
+
+
+def caller_tombstone(caller: bytes) -> str:
+    """Return what an erased id of a caller is remembered as; keys of predictions have no colon."""
+    return f"caller:{caller.hex()}"
+
+
+def _remember(transaction: Transaction, model: int, key: str, at: float) -> None:
+    transaction.connection.execute(
+        "INSERT INTO erased (model, key, at) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at",
+        (model, key, at),
+    )
+
+
+def _delete(transaction: Transaction, model: int, column: Literal["key", "caller"], value: str | bytes) -> int:
+    erased = transaction.connection.execute(
+        f"DELETE FROM captures WHERE model = ? AND {column} = ?",  # noqa: S608 - one of two names
+        (model, value),
+    ).rowcount
+    if model in transaction.captures_held:
+        transaction.captures_held[model] -= erased
+    transaction.empty_log = True
+    return erased
+
+
+def erased_before(
+    connection: sqlite3.Connection, model: int, keys: Sequence[str], callers: Sequence[bytes | None]
+) -> dict[str, float]:
+    """Return when those of some predictions and callers' ids were erased whose rows may not be kept."""
     if connection.execute("SELECT 1 FROM erased WHERE model = ? LIMIT 1", (model,)).fetchone() is None:
-        return set()
-    found: set[str] = set()
-    for chunk in chunks(keys):
+        return {}
+    found: dict[str, float] = {}
+    for chunk in chunks([*keys, *(caller_tombstone(caller) for caller in callers if caller is not None)]):
         places = ", ".join("?" * len(chunk))
         rows = connection.execute(
-            f"SELECT key FROM erased WHERE model = ? AND key IN ({places})",  # noqa: S608 - placeholders only
+            f"SELECT key, at FROM erased WHERE model = ? AND key IN ({places})",  # noqa: S608 - placeholders only
             (model, *chunk),
         )
-        found.update(key for (key,) in rows)
+        found.update(rows)
     return found
 
 

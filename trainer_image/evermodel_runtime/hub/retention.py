@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from msgspec import UNSET
+
 from evermodel.contract import CaptureRules
 from evermodel_runtime.hub.blobs import BlobStore
 from evermodel_runtime.hub.erasing import forget_erased
@@ -26,10 +28,11 @@ logger = logging.getLogger(__name__)
 def keep_rules(transaction: Transaction, model: int, rules: CaptureRules) -> None:
     """Remember what a pod says about its captures."""
     transaction.connection.execute(
-        "INSERT INTO capture_rules (model, max_age, max_records) VALUES (?, ?, ?) ON CONFLICT DO UPDATE "
-        "SET max_age = excluded.max_age, max_records = excluded.max_records "
-        "WHERE (max_age, max_records) IS NOT (excluded.max_age, excluded.max_records)",
-        (model, rules.max_age, rules.max_records),
+        "INSERT INTO capture_rules (model, max_age, max_records, caller_ids) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
+        "SET max_age = excluded.max_age, max_records = excluded.max_records, "
+        "caller_ids = coalesce(excluded.caller_ids, caller_ids) WHERE (max_age, max_records, caller_ids) "
+        "IS NOT (excluded.max_age, excluded.max_records, coalesce(excluded.caller_ids, caller_ids))",
+        (model, rules.max_age, rules.max_records, None if rules.caller_ids is UNSET else rules.caller_ids.value),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from evermodel_runtime.hub.settings import Synchronous
 from evermodel_runtime.hub.volume import DATABASE, VolumeError
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 BUCKET_SECONDS = 10
 """Predictions and labels are counted by the time of the prediction, in buckets of this length."""
 _WAL_PAGES = 1000
@@ -118,7 +118,15 @@ REPLACED = """
 -- What a dataset's name or a run's report named until another one took its place.
 CREATE TABLE replaced (sha256 TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
 """
-STEPS = (TABLES, TRIALS, METRICS, DRIFT, CAPTURE_RULES, ERASED, REPLACED)
+CALLERS = """
+-- caller is a keyed hash of what the caller called the row, so that no file ever holds such an id; issued is the row's
+-- own, which says what was predicted. caller_ids of a model is NULL until a pod says something of it.
+ALTER TABLE captures ADD COLUMN caller BLOB;
+ALTER TABLE captures ADD COLUMN issued TEXT;
+CREATE INDEX captures_by_caller ON captures (model, caller) WHERE caller IS NOT NULL;
+ALTER TABLE capture_rules ADD COLUMN caller_ids TEXT;
+"""
+STEPS = (TABLES, TRIALS, METRICS, DRIFT, CAPTURE_RULES, ERASED, REPLACED, CALLERS)
 """What makes each schema of the one before it: a volume of an earlier hub is brought up to date."""
 
 

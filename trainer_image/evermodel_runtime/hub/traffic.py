@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evermodel.contract import CaptureRules
-from evermodel_runtime.hub.erasing import erased_before
+from evermodel_runtime.hub.erasing import caller_tombstone, erased_before
 from evermodel_runtime.hub.ledger import chunks, insert_rows
 from evermodel_runtime.hub.operations import Transaction
 from evermodel_runtime.hub.retention import captures_held, drop_oldest, keep_rules
@@ -19,7 +20,7 @@ TRAFFIC_KEPT = 400 * DAY
 """Seconds for which predictions are known by the time at which they were made."""
 
 
-_COLUMNS = "model, key, predicted_at, row, version, withheld"
+_COLUMNS = "model, key, predicted_at, row, version, withheld, caller, issued"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,10 @@ class NewCapture:
     predicted_at: float
     row: bytes
     """JSON array."""
+    caller: bytes | None = None
+    """Keyed hash of what the caller called the row."""
+    issued: str | None = None
+    """The id of the prediction, where there is a caller's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +117,18 @@ class CountHeartbeat:
 
     def _capture(self, transaction: Transaction, model: int) -> int:
         connection = transaction.connection
-        erased = erased_before(connection, model, [capture.key for capture in self.captures])
+        erased = erased_before(
+            connection, model, [capture.key for capture in self.captures], [capture.caller for capture in self.captures]
+        )
         captures_held(transaction, model)  # those that are new are added to it
         withheld = json.dumps(self.rules.withheld) if self.rules is not None and self.rules.withheld else None
         rows = [
-            (model, capture.key, capture.predicted_at, capture.row, capture.version, withheld)
+            (
+                *(model, capture.key, capture.predicted_at, capture.row, capture.version, withheld),
+                *(capture.caller, capture.issued),
+            )
             for capture in self.captures
-            if capture.key not in erased
+            if not _is_erased(capture, erased)
         ]
         written = insert_rows(connection, f"INSERT OR IGNORE INTO captures ({_COLUMNS}) VALUES", rows)
         transaction.captures_held[model] += written
@@ -131,3 +141,10 @@ class CountHeartbeat:
                 (model, *(row[1] for row in chunk)),
             )
         return written
+
+
+def _is_erased(capture: NewCapture, erased: Mapping[str, float]) -> bool:
+    """Tell whether a row may not be kept: a caller's id may be of later rows as well, which nobody had erased."""
+    if capture.key in erased:
+        return True
+    return capture.caller is not None and capture.predicted_at <= erased.get(caller_tombstone(capture.caller), 0.0)

@@ -83,7 +83,7 @@ class CaptureBuffer:
         self.allowance = Allowance()
         self.withholding: Withholding | None = None
         """Set before the first row comes where the rules withhold anything."""
-        self._waiting: deque[tuple[str, Sequence[Scalar | None], int]] = deque()
+        self._waiting: deque[tuple[str, str | None, Sequence[Scalar | None], int]] = deque()
         self._max_rows = max_rows
         self._max_bytes = max_bytes
         self._bytes = 0
@@ -94,7 +94,7 @@ class CaptureBuffer:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def keep(self, ids: Sequence[str], rows: Rows, now: float) -> None:
+    def keep(self, ids: Sequence[str], rows: Rows, now: float, callers: Sequence[str] | None = None) -> None:
         """Keep the rows of one request, or those of them that there is room for.
 
         Parameters
@@ -105,13 +105,17 @@ class CaptureBuffer:
             What was received.
         now : float
             Seconds on a clock that never goes back.
+        callers : sequence of str, optional
+            What the caller calls the rows.
         """
         sampled = self._sampled(rows.count)
         places = [sampled[place] for place in self.allowance.chosen(len(sampled), now)]
         if not places:
             return
         for place, row in zip(places, rows.as_received(places), strict=True):
-            self.add(ids[place], self._kept(rows, row), sum(len(column[place]) for column in rows.texts))
+            caller = None if callers is None else callers[place]
+            texts = sum(len(column[place]) for column in rows.texts) + len(caller or "")
+            self.add(ids[place], self._kept(rows, row), texts, caller)
 
     def _sampled(self, rows: int) -> Sequence[int]:
         """Return which rows the rules want, each by itself, so that large requests are worth what small ones are."""
@@ -124,10 +128,12 @@ class CaptureBuffer:
         # An array takes a quarter of the memory.
         return row if rows.texts else array("d", row)  # type: ignore[type-var]  # without texts all are numbers
 
-    def add(self, prediction_id: str, row: Sequence[Scalar | None], text_bytes: int = 0) -> None:
+    def add(
+        self, prediction_id: str, row: Sequence[Scalar | None], text_bytes: int = 0, caller: str | None = None
+    ) -> None:
         """Keep one row; ``text_bytes`` is the length of its texts."""
         size = _CELL_BYTES * len(row) + text_bytes
-        self._waiting.append((prediction_id, row, size))
+        self._waiting.append((prediction_id, caller, row, size))
         self._bytes += size
         while self._waiting and (len(self._waiting) > self._max_rows or self._bytes > self._max_bytes):
             self._remove_oldest()
@@ -137,8 +143,8 @@ class CaptureBuffer:
         """Return up to ``rows`` of the oldest captures; they stay here until ``acknowledge``."""
         count = min(rows, len(self._waiting))
         captures = tuple(
-            Capture(id=prediction_id, row=tuple(row))
-            for prediction_id, row, _ in (self._waiting[index] for index in range(count))
+            Capture(id=prediction_id, row=tuple(row), caller=caller)
+            for prediction_id, caller, row, _ in (self._waiting[index] for index in range(count))
         )
         return Batch(captures, self._removed + count)
 
@@ -154,6 +160,6 @@ class CaptureBuffer:
         self.dropped += self._removed - before
 
     def _remove_oldest(self) -> None:
-        _, _, size = self._waiting.popleft()
+        _, _, _, size = self._waiting.popleft()
         self._bytes -= size
         self._removed += 1

@@ -12,6 +12,7 @@ from evermodel.contract import PredictResponse, Scalar, ServeConfig, label_text
 from evermodel_runtime.serve.answers import Answer, binary_answer, json_answer
 from evermodel_runtime.serve.binary import SIZE, encoded, split, with_binary
 from evermodel_runtime.serve.binning import BinCounter
+from evermodel_runtime.serve.callers import caller_ids
 from evermodel_runtime.serve.captures import CaptureBuffer
 from evermodel_runtime.serve.ids import PredictionIds
 from evermodel_runtime.serve.instances import read_instances
@@ -55,6 +56,8 @@ class Asked(msgspec.Struct, Generic[T], frozen=True, gc=False):
     started: float
     form: "Form[T]"
     """Puts the answer, with the rows' ids, into the form that the request came in."""
+    callers: Sequence[str] | None = None
+    """What the caller calls the rows, where that is to be kept."""
 
 
 Form = Callable[[Asked[T], list[str], Prediction], T]
@@ -104,9 +107,13 @@ class Inference:
     def answer_plainly(self, body: bytes) -> Answer | Awaitable[Answer]:
         """Answer one request of plain JSON."""
         started = time.perf_counter()
-        return self._respond(
-            lambda: Asked(None, self._all_outputs, read_instances(self.model.schema, body), started, self._plain)
-        )
+
+        def asked() -> Asked[Answer]:
+            rows, ids = read_instances(self.model.schema, body)
+            callers = caller_ids(self._captures, None, ids, rows.count)
+            return Asked(None, self._all_outputs, rows, started, self._plain, callers)
+
+        return self._respond(asked)
 
     def answer_as(self, form: Form[T], read: Callable[[], tuple[InferRequest, Sequence[Tensor]]]) -> T | Awaitable[T]:
         """Answer one request that comes otherwise than as JSON.
@@ -123,7 +130,7 @@ class Inference:
         def asked() -> Asked[T]:
             request, inputs = read()
             rows = read_rows(self.model.schema, inputs)
-            return Asked(request.id, self._wanted(request), rows, started, form)
+            return self._asked(request, rows, started, form)
 
         return self._respond(asked)
 
@@ -156,17 +163,21 @@ class Inference:
             matrix = read_matrix(self.model.schema, body)
             if matrix is not None:
                 asked, rows = matrix
-                return Asked(asked.id, self._wanted(asked), rows, started, self._tensors)
+                return self._asked(asked, rows, started, self._tensors)
         head, content = (body, None) if header_length is None else split(body, header_length)
         request = decode_request(head)
-        outputs = self._wanted(request)
         inputs = request.inputs if content is None else with_binary(request.inputs, content)
-        return Asked(request.id, outputs, read_rows(self.model.schema, inputs), started, self._tensors)
+        return self._asked(request, read_rows(self.model.schema, inputs), started, self._tensors)
+
+    def _asked(self, request: InferRequest | MatrixRequest, rows: Rows, started: float, form: Form[T]) -> Asked[T]:
+        ids = None if request.parameters is None else request.parameters.get("ids")
+        callers = caller_ids(self._captures, request.id, ids, rows.count)
+        return Asked(request.id, self._wanted(request), rows, started, form, callers)
 
     def _answered(self, asked: Asked[T], prediction: Prediction) -> T:
         ids = self._ids.issue(prediction.signed, self._clock())
         if self._captures is not None:
-            self._captures.keep(ids, asked.rows, asked.started)
+            self._captures.keep(ids, asked.rows, asked.started, asked.callers)
         if self.bins is not None:
             self.bins.add(asked.rows, prediction.signed)
         answer = asked.form(asked, ids, prediction)

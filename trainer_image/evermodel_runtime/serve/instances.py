@@ -20,21 +20,22 @@ _EXAMPLE = '{"instances": [[…], …]} or {"instances": [{"column": …}, …]}
 _decoder = msgspec.json.Decoder(PredictRequest)
 
 
-def read_instances(schema: Schema, body: bytes) -> Rows:
-    """Read the body of a plain request and check every value."""
+def read_instances(schema: Schema, body: bytes) -> tuple[Rows, list[str] | None]:
+    """Read the body of a plain request and check every value; the second is what the caller calls the rows."""
     try:
-        instances = _decoder.decode(body).instances
+        request = _decoder.decode(body)
     except msgspec.ValidationError as error:
         raise RequestError(f"the body has no instances like {_EXAMPLE}: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(malformed(body, error)) from error
+    instances = request.instances
     if not instances:
         raise RequestError("the request has no instances: send at least one")
     if len(instances) > MAX_ROWS:
         raise RequestError(
             f"the request has {len(instances):,} instances; it may have {MAX_ROWS:,}: send several requests", 413
         )
-    return _rows(schema, [_in_order(schema, place, row) for place, row in enumerate(instances)])
+    return _rows(schema, [_in_order(schema, place, row) for place, row in enumerate(instances)]), request.ids
 
 
 def _in_order(schema: Schema, place: int, row: list[Any] | dict[str, Any]) -> Sequence[Any]:

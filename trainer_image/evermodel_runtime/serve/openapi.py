@@ -10,6 +10,8 @@ import numpy as np
 
 import evermodel
 from evermodel.contract import (
+    LONGEST_CALLER_ID,
+    CallerIds,
     ColumnKind,
     Erased,
     FeedbackRequest,
@@ -51,7 +53,12 @@ _RECORD_ID: Mapping[str, Any] = {
     "in": "path",
     "required": True,
     "schema": {"type": "string", "minLength": 1},
-    "description": "The id of the prediction.",
+    "description": "The id of the prediction, or the caller's own where the model takes such ids.",
+}
+_IDS: Mapping[str, Any] = {
+    "type": ["array", "null"],
+    "items": {"type": "string", "minLength": 1, "maxLength": LONGEST_CALLER_ID},
+    "description": "What you call the instances, one id for each: labels and erasing by these ids are taken, too.",
 }
 _REFUSALS: Mapping[int, str] = {
     400: "The request is wrong; the message says what and where.",
@@ -149,7 +156,7 @@ def document(config: ServeConfig, routes: Mapping[str, str], schema: Schema | No
             "description": "A prediction has an id for each row; send the true label to that id when it is known.",
         },
         "paths": paths,
-        "components": {"schemas": _schemas(schema)},
+        "components": {"schemas": _schemas(config, schema)},
     }
 
 
@@ -198,10 +205,15 @@ def _ref(kind: type[msgspec.Struct]) -> dict[str, str]:
     return {"$ref": _REF.format(name=kind.__name__)}
 
 
-def _schemas(schema: Schema | None) -> dict[str, Any]:
+def _schemas(config: ServeConfig, schema: Schema | None) -> dict[str, Any]:
     _, components = msgspec.json.schema_components(set(_messages()), ref_template=_REF)
-    instances = components["PredictRequest"]["properties"]["instances"]
+    fields = components["PredictRequest"]["properties"]
+    instances = fields["instances"]
     instances |= {"minItems": 1, "maxItems": MAX_ROWS}
+    if config.captured is not None and config.captured.caller_ids is CallerIds.ACCEPT:
+        fields["ids"] = _IDS
+    else:
+        del fields["ids"]
     if schema is not None:
         instances["items"] = _instance(schema)
     return components

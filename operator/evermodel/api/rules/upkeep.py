@@ -34,6 +34,11 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
             message="has a column that is in drop as well: a value that is left out has no hash",
             field_path=".hash",
         ),
+        Rule(
+            rule="self.callerIds != 'Accept' || self.sample == 1.0",
+            message="must be 1 where callerIds is Accept: by a caller's own id only a captured row is found",
+            field_path=".sample",
+        ),
     ),
     Retraining: (
         Rule(

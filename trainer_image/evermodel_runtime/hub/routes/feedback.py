@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
 
 from evermodel.contract import (
+    LONGEST_CALLER_ID,
     Capture,
     FeedbackRequest,
     FeedbackResponse,
@@ -20,6 +22,7 @@ from evermodel.contract import (
     label_text,
 )
 from evermodel_runtime.hub.bins import LARGEST, AddBins
+from evermodel_runtime.hub.callers import read_issued
 from evermodel_runtime.hub.core import Hub
 from evermodel_runtime.hub.http import HttpError, Request, Response, decode
 from evermodel_runtime.hub.ledger import AcceptLabels, NewLabel
@@ -51,6 +54,15 @@ _REFUSALS = {
     ),
 }
 
+_AMBIGUOUS = (
+    "predictions that differ in row, version or answer have this id: send the label by the id that the prediction's "
+    "answer gave, and give each row an id of its own"
+)
+_UNKNOWN = (
+    "no captured prediction has this id: rows take some seconds to come, so send the label again; they go by "
+    "monitoring.capture.maxAge and maxRecords, and the answer's own id holds for longer"
+)
+
 
 async def post_feedback(hub: Hub, request: Request) -> Response:
     """Take labels; the answer comes when those accepted are on disk."""
@@ -63,6 +75,7 @@ async def post_feedback(hub: Hub, request: Request) -> Response:
         if start:
             await asyncio.sleep(0)
         checked.extend(_check(hub, signer, row, now) for row in rows[start : start + _AT_ONCE])
+    await _find_callers(hub, model, rows, checked, now)
     labels = tuple(row for row in checked if isinstance(row, NewLabel))
     first = iter(await hub.writer.submit(AcceptLabels(model, now, labels)) if labels else ())
     results = tuple(
@@ -73,6 +86,32 @@ async def post_feedback(hub: Hub, request: Request) -> Response:
     hub.metrics.count_labels(model, tally)
     answer = FeedbackResponse(results=results, accepted=tally[LabelStatus.ACCEPTED])
     return Response(msgspec.json.encode(answer))
+
+
+async def _find_callers(
+    hub: Hub, model: str, rows: Sequence[FeedbackRow], checked: list[NewLabel | LabelResult], now: float
+) -> None:
+    """Read the ids that were not issued as what callers call their rows, where the model takes these."""
+    keys = {
+        place: hub.access.caller_key(model, rows[place].id)
+        for place, row in enumerate(checked)
+        if isinstance(row, LabelResult) and row.status is LabelStatus.FORGED and len(row.id) <= LONGEST_CALLER_ID
+    }
+    if not keys:
+        return
+    signer = hub.access.signer(model)
+    found = await hub.reader.ask(lambda connection: read_issued(connection, model, [*set(keys.values())], signer))
+    if found is None:
+        return
+    for place, key in keys.items():
+        row, issued = rows[place], found[key]
+        if len(issued) == 1:
+            label = _check(hub, signer, FeedbackRow(id=issued[0], label=row.label), now)
+            checked[place] = label if isinstance(label, NewLabel) else msgspec.structs.replace(label, id=row.id)
+        elif issued:
+            checked[place] = LabelResult(id=row.id, status=LabelStatus.AMBIGUOUS, message=_AMBIGUOUS)
+        else:
+            checked[place] = LabelResult(id=row.id, status=LabelStatus.UNKNOWN, message=_UNKNOWN)
 
 
 def _check(hub: Hub, signer: Signer, row: FeedbackRow, now: float) -> NewLabel | LabelResult:
@@ -124,8 +163,7 @@ async def post_heartbeat(hub: Hub, request: Request) -> Response:
     """Count what a pod did since its last heartbeat, and keep its captures."""
     model = request.arguments[0]
     heartbeat = decode(_HEARTBEAT, await request.body(hub.settings.max_body_bytes))
-    signer = hub.access.signer(model)
-    captures = [known for capture in heartbeat.captures if (known := _known(signer, capture)) is not None]
+    captures = [known for capture in heartbeat.captures if (known := _known(hub, model, capture)) is not None]
     operation = CountHeartbeat(
         model=model,
         at=hub.clock(),
@@ -148,11 +186,15 @@ async def post_heartbeat(hub: Hub, request: Request) -> Response:
     return Response(msgspec.json.encode(HeartbeatReply(stored=len(captures))))
 
 
-def _known(signer: Signer, capture: Capture) -> NewCapture | None:
-    issued = signer.verify(capture.id)
+def _known(hub: Hub, model: str, capture: Capture) -> NewCapture | None:
+    issued = hub.access.signer(model).verify(capture.id)
     if not isinstance(issued, Issued):
         return None
-    return NewCapture(issued.key, issued.version, issued.at, msgspec.json.encode(capture.row))
+    row = msgspec.json.encode(capture.row)
+    if capture.caller is None:
+        return NewCapture(issued.key, issued.version, issued.at, row)
+    caller = hub.access.caller_key(model, capture.caller)
+    return NewCapture(issued.key, issued.version, issued.at, row, caller, capture.id)
 
 
 def _bins(hub: Hub, model: str, heartbeat: Heartbeat) -> AddBins | None:

@@ -42,6 +42,8 @@ def read_message(message: Any) -> tuple[InferRequest, list[Tensor]]:
     request = InferRequest(
         inputs=[],
         id=message.id or None,
+        # a parameter holds no list
+        parameters={"ids": message.parameters["ids"].string_param.split(",")} if "ids" in message.parameters else None,
         outputs=[RequestedOutput(output.name) for output in message.outputs] or None,
     )
     return request, _raw(message) if message.raw_input_contents else [_typed(each) for each in message.inputs]
