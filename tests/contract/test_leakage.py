@@ -26,6 +26,7 @@ from evermodel.contract import (
     FreshRange,
     LearningCurve,
     Member,
+    OnlineUpdate,
     PreprocessingStep,
     Search,
     SearchAlgorithm,
@@ -326,6 +327,51 @@ def test_a_warm_start_learns_on_from_rows_to_learn_alone(hub: Hub, jobs: Jobs) -
     assert second.started_from == first.manifest
     assert counted.class_count_.sum() == len(rows.to_learn)
     assert counted.theta_.max() < 2
+
+
+def test_an_online_update_learns_no_held_out_row_and_no_record_twice(hub: Hub, jobs: Jobs) -> None:
+    rows = by_id()
+    hub.serve(*NUMBERS)
+    start = {"estimator": "GaussianNB", "parameters": {}, "preprocessing": (), "keeps_pipeline": True}
+    old = [[1.0 + number / 64, 0.25] for number in range(30)]
+    copies = [[float(row["height"]), float(row["width"])] for row in rows.held_out]
+    new = [[1.5 + number / 64, 0.75] for number in range(25)]
+    assert hub.label(old, ["rose"] * 30) == 30
+    first = trained(hub, jobs, rows.source, **start, feedback_through=30)
+    asked = [*copies, *new]
+    assert hub.label(asked, ["rose"] * len(asked)) == len(asked)
+    online = OnlineUpdate(base=first.manifest, after=30)
+    through = 30 + len(asked)
+
+    second = trained(hub, jobs, rows.source, **start, version=2, online=online, feedback_through=through)
+
+    before, counted = pipeline_of(hub, first)[-1], pipeline_of(hub, second)[-1]
+    assert before.class_count_.sum() == len(rows.to_learn) + 30
+    assert counted.class_count_.sum() == before.class_count_.sum() + 25
+    assert counted.theta_.max() < 2, "a held-out row, which is marked, was learnt"
+    assert (second.rows, hub.manifest(second.manifest).feedback_through) == (25, through)
+
+
+def test_an_online_update_is_judged_on_rows_that_neither_it_nor_its_base_has_learnt(hub: Hub, jobs: Jobs) -> None:
+    rows = by_id()
+    hub.serve(*NUMBERS)
+    start = {"estimator": "GaussianNB", "parameters": {}, "preprocessing": (), "keeps_pipeline": True}
+    old, new = ([[low + number / 64, 0.25] for number in range(30)] for low in (1.0, 2.0))
+    fresh = [[4.0 + number / 64, 0.5] for number in range(40)]
+    assert hub.label([*old, *new], ["rose"] * 60) == 60
+    first = trained(hub, jobs, rows.source, **start, feedback_through=30)
+    online = OnlineUpdate(base=first.manifest, after=30)
+    second = trained(hub, jobs, rows.source, **start, version=2, online=online, feedback_through=60)
+    assert hub.label([*fresh, *old, *new], ["tulip"] * 100) == 100
+
+    judging = evaluation(hub, second, version=2, champion=first.manifest, fresh=FreshRange(after=60, through=160))
+    judged = jobs.run("evaluate", judging).report
+
+    assert isinstance(judged, EvaluationReport)
+    assert judged.fresh is not None
+    assert judged.fresh.rows == len(fresh)
+    assert judged.reference is not None
+    assert judged.reference.rows == len(rows.held_out)
 
 
 def test_a_container_of_ones_own_finds_no_held_out_row_in_its_folders(hub: Hub, jobs: Jobs, tmp_path: Path) -> None:

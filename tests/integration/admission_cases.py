@@ -1132,6 +1132,66 @@ MISTAKES = (
         says="Ensemble adds members that cannot weigh rows: leave it out, or data.halfLife",
     ),
     Mistake(
+        what="online updates without records",
+        spec={"training": {"estimator": "SGDClassifier"}, "retraining.online": {}},
+        at="spec.retraining.online",
+        says="learns from records of production: set data.includeFeedback to true, or leave it out",
+    ),
+    Mistake(
+        what="online updates of a forest",
+        spec={
+            "training": {"estimator": "RandomForestClassifier"},
+            "retraining": {"data": {"includeFeedback": True}, "online": {}},
+        },
+        at="spec.retraining.online",
+        says="can learn on from where they are: choose one of them in spec.training.estimator, or leave it out",
+    ),
+    Mistake(
+        what="online updates of a container",
+        spec={
+            "training": {"container": {"image": "own:1"}},
+            "retraining": {"data": {"includeFeedback": True}, "online": {}},
+        },
+        at="spec.retraining.online",
+        says="can learn on from where they are",
+    ),
+    Mistake(
+        what="online updates by the age of records",
+        spec={
+            "training": {"estimator": "SGDClassifier"},
+            "retraining": {"data": {"includeFeedback": True, "maxAge": "720h"}, "online": {}},
+        },
+        at="spec.retraining.online",
+        says="takes each new record once, as it is",
+    ),
+    Mistake(
+        what="online updates of a vote",
+        spec={
+            "training": {"estimator": "SGDClassifier"},
+            "retraining": {"strategies": ["Ensemble"], "data": {"includeFeedback": True}, "online": {}},
+        },
+        at="spec.retraining.strategies",
+        says="Ensemble makes a vote, which cannot learn on: leave it out, or online",
+    ),
+    Mistake(
+        what="online updates of no record",
+        spec={
+            "training": {"estimator": "SGDClassifier"},
+            "retraining": {"data": {"includeFeedback": True}, "online": {"minRecords": 0}},
+        },
+        at="spec.retraining.online.minRecords",
+        says="should be greater than or equal to 1",
+    ),
+    Mistake(
+        what="online updates at each moment",
+        spec={
+            "training": {"estimator": "SGDClassifier"},
+            "retraining": {"data": {"includeFeedback": True}, "online": {"minInterval": "0s"}},
+        },
+        at="spec.retraining.online.minInterval",
+        says=TOO_SHORT,
+    ),
+    Mistake(
         what="a trigger twice",
         spec={"retraining.triggers": ["Accuracy", "Accuracy"]},
         at="spec.retraining.triggers[1]",

@@ -134,6 +134,13 @@ def test_refuses(cluster: Cluster, mistake: Mistake) -> None:
             },
             id="weights by age for members that take them",
         ),
+        pytest.param(
+            {
+                "training": {"estimator": "SGDClassifier"},
+                "retraining": {"data": {"includeFeedback": True}, "online": {"minRecords": 20, "minInterval": "15m"}},
+            },
+            id="online updates",
+        ),
         pytest.param({"data.train.uri": "pvc://my-data/sales/year=2026/part..0.csv"}, id="a file of a claim"),
         pytest.param({"data.train.uri": "pvc://data/"}, id="a whole claim"),
         pytest.param(

@@ -98,6 +98,7 @@ class Reason(StrEnum):
     REQUESTED = "Requested"
     ACCURACY_ALARM = "AccuracyAlarm"
     MORE_LABELS = "MoreLabels"
+    ONLINE_UPDATE = "OnlineUpdate"
     SCHEDULED = "Scheduled"
     DATA_CHANGED = "DataChanged"
     # Reconciling and Stalled

@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from evermodel.api.fields import Message, Resource, Text, Time, Token
-from evermodel.api.modeldeployment import Data, ImportedModel, Objective, RetrainingData, Training
+from evermodel.api.modeldeployment import Data, ImportedModel, Objective, Online, RetrainingData, Training
 from evermodel.contract import Strategy, Task
 
 
@@ -38,7 +38,8 @@ class VersionTrigger(Resource, frozen=True, kw_only=True):
     """Why the run began."""
 
     reason: Text
-    """One word: FirstVersion, SpecChanged, Requested, AccuracyAlarm, MoreLabels, Scheduled, DataChanged or Adopted."""
+    """FirstVersion, SpecChanged, Requested, AccuracyAlarm, MoreLabels, OnlineUpdate, Scheduled, DataChanged, Drift or
+    Adopted."""
     message: Message
     """The same in a sentence, with its figures."""
     strategy: Strategy | None = None
@@ -79,6 +80,8 @@ class ModelVersionSpec(Resource, frozen=True, kw_only=True):
     """Ledger number up to which captured labelled records are trained on; absent: none."""
     retraining_data: RetrainingData | None = None
     """Which of these are trained on, and how they are weighed; absent: all, as much as rows of the source."""
+    online: Online | None = None
+    """What an online update was to wait for; absent: the version is not stored so that it can learn on."""
     adopted_manifest: Text | None = None
     """Manifest of a version that was adopted from the hub's lineage instead of trained."""
 
@@ -197,11 +200,11 @@ class ModelVersionStatus(Resource, frozen=True, kw_only=True):
     data_sha256: Text | None = None
     """sha256 of the source that was trained on."""
     rows: int | None = None
-    """Rows fitted on, source and feedback together."""
+    """Rows fitted on, source and feedback together; of an online update the new records alone."""
     feedback_rows: int | None = None
     """Rows of these that came from feedback."""
     window: Text | None = None
-    """all or recent: the data that the inner temporal validation chose."""
+    """all or recent: the data that the inner temporal validation chose; new: new records, of an online update."""
     format: Text | None = None
     """onnx; or skops, the scikit-learn pipeline itself, where ONNX is not possible or answers otherwise."""
     format_reason: Message = ""

@@ -198,6 +198,31 @@ class RetrainingData(Resource, frozen=True, kw_only=True):
         return (self.max_age, self.max_share, self.half_life) != (None, None, None)
 
 
+class Online(Resource, frozen=True, kw_only=True):
+    """Let the version that serves learn on from new labelled records alone, between whole runs."""
+
+    min_records: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description=(
+                "Labelled records that no run has learnt from and that call for an update; half as many again after "
+                "each that gave no better model."
+            ),
+        ),
+    ] = 100
+    min_interval: Annotated[
+        Duration,
+        Meta(
+            description=(
+                "Pause after a run before an update may start; doubles with each that gave no better model, as often "
+                "as maxAttempts."
+            )
+        ),
+    ] = "1h"
+
+
 class Retraining(Resource, frozen=True, kw_only=True):
     """When and how the model is retrained."""
 
@@ -261,3 +286,4 @@ class Retraining(Resource, frozen=True, kw_only=True):
         ),
     ] = ()
     data: RetrainingData = RetrainingData()
+    online: Online | None = None

@@ -129,7 +129,7 @@ class TrainReport(Message, tag_field="kind", tag="trained", frozen=True, kw_only
     rows: int
     """Rows fitted on, source and feedback together."""
     feedback_rows: int
-    window: Annotated[str, Meta(description="all or recent: the data that the inner temporal validation chose")]
+    window: Annotated[str, Meta(description="all or recent: what an inner temporal validation chose; new: new records")]
     validation: float | None
     """Metric of the chosen data on the inner temporal validation rows; None without feedback to validate on."""
     fits: int = 1

@@ -86,6 +86,15 @@ class WarmStart(Message, frozen=True, kw_only=True):
     """Digest that the file at the uri must have."""
 
 
+class OnlineUpdate(Message, frozen=True, kw_only=True):
+    """A model that learns on from the labelled records that came since it learnt, and from nothing else."""
+
+    base: str
+    """sha256 of its manifest."""
+    after: int
+    """Ledger number up to which it, and those that it was made from, have learnt from records."""
+
+
 class SearchAlgorithm(StrEnum):
     """How settings are chosen to be tried."""
 
@@ -239,6 +248,10 @@ class TrainRun(Message, tag_field="kind", tag="train", frozen=True, kw_only=True
     """A model that is taken over instead of trained; None: one is trained."""
     warm_start: WarmStart | None = None
     """Which model the training starts from; None: from nothing."""
+    online: OnlineUpdate | None = None
+    """The model that learns on from new records instead of being fitted; None: one is fitted."""
+    keeps_pipeline: bool = False
+    """Whether the pipeline is stored beside the model, for online updates to start from."""
     known: tuple[Learnt, ...] = ()
     """Where there is nothing that one of these has not learnt from, nothing is trained."""
     seed: int = 0

@@ -32,6 +32,8 @@ FINAL_REASONS = frozenset(
     }
 )
 """Failures that another run with the same data and settings would repeat: a person must change something."""
+BY_LABELS = frozenset({Reason.MORE_LABELS, Reason.ONLINE_UPDATE})
+"""Reasons of runs that labels call for without an alarm; they have pauses of their own."""
 RETRY_PAUSE = timedelta(seconds=30)
 """Pause before the first retry of a run that failed through no fault of its data; it doubles with each."""
 _ENDED_WITHOUT_A_MODEL = frozenset({VersionPhase.REJECTED, VersionPhase.FAILED})
@@ -168,6 +170,11 @@ def was_fitted(observed: Observed, version: VersionView) -> bool:
     return version.spec.model is None and not (adopted and observed.model.spec.model is not None)
 
 
+def learnt_on(version: VersionView) -> bool:
+    """Tell whether a run let a champion learn on from new records: what its source holds by now, it did not learn."""
+    return version.spec.trigger.reason == Reason.ONLINE_UPDATE
+
+
 def next_number(observed: Observed) -> int:
     """Return the number of the next version: never one that was given before, as far as anything remembers."""
     remembered = max((entry.number for entry in observed.lineage or ()), default=0)
@@ -209,14 +216,14 @@ def failed_attempts(observed: Observed, *, alarm_seq: int | None = None, request
     """Return the newest runs in a row that gave no model, all for the same data, alarm and request; oldest first.
 
     A promotion, a changed spec, another request or another alarm begins a new row. Versions that were superseded count
-    neither way. A run that was merely not better counts only after an alarm; one for more labels never counts.
+    neither way. A run that was merely not better counts only after an alarm; one that labels called for never counts.
     """
     row: list[VersionView] = []
     for version in reversed(observed.versions):
         trigger = version.spec.trigger
         if version.status.phase is VersionPhase.SUPERSEDED or version.status.phase in ACTIVE_PHASES:
             continue
-        failed = version.status.phase is VersionPhase.FAILED and trigger.reason != Reason.MORE_LABELS
+        failed = version.status.phase is VersionPhase.FAILED and trigger.reason not in BY_LABELS
         counts = failed or trigger.reason == Reason.ACCURACY_ALARM
         same = (trigger.alarm_seq, trigger.request) == (alarm_seq, request) and is_for(observed, version)
         if not (has_no_model(version) and counts and same):
@@ -267,21 +274,22 @@ def is_started_by(spec: ModelDeploymentSpec, trigger: RetrainingTrigger) -> bool
     return not spec.retraining.triggers or trigger in spec.retraining.triggers
 
 
-def fruitless(observed: Observed, champion: VersionView) -> list[VersionView]:
-    """Return the runs for more labels that gave no better model, since the last champion that was a clear gain.
+def fruitless(observed: Observed, champion: VersionView, reason: Reason) -> list[VersionView]:
+    """Return the runs for a reason of ``BY_LABELS`` that gave no better model, since the last clear gain of a champion.
 
     One that was promoted for a lead that chance makes neither counts nor ends the count: else a world at rest, in which
     equal models follow each other, would see a run each time that minSamples labels have come.
     """
     promoted = [version for version in observed.versions if version.number <= champion.number and is_promoted(version)]
     since = max((version.number for version in promoted if not _led_by_chance(version)), default=0)
-    later = [version for version in observed.versions if version.number > since and has_no_model(version)]
-    return [version for version in later if version.spec.trigger.reason == Reason.MORE_LABELS]
+    later = [version for version in observed.versions if version.number > since]
+    ended = [version for version in later if has_no_model(version) or found_nothing_new(version)]
+    return [version for version in ended if version.spec.trigger.reason == reason]
 
 
 def _led_by_chance(version: VersionView) -> bool:
     fresh = version.status.fresh
-    if version.spec.trigger.reason != Reason.MORE_LABELS or fresh is None or fresh.champion is None:
+    if version.spec.trigger.reason not in BY_LABELS or fresh is None or fresh.champion is None:
         return False
     return not is_clear(fresh)
 

@@ -48,6 +48,9 @@ def training_hash(spec: ModelDeploymentSpec) -> str:
     inputs |= {name: msgspec.to_builtins(part) for name, part in parts.items() if part is not None}
     if (search := training.search) is not None and not _proposes_at_once(search):
         inputs["search"] = {name: one for name, one in msgspec.to_builtins(search).items() if name != "parallelism"}
+    # Where neither of these has the pipeline stored anyway, a version that can learn on has to be made first.
+    if spec.retraining.online is not None and training.epochs is None and training.warm_start is None:
+        inputs["online"] = True
     if spec.task is not Task.CLASSIFICATION:
         inputs["task"] = spec.task
     if (objective := objective_of(spec.objective)) != Measure():

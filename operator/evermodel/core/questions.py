@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 
 from evermodel import pace
-from evermodel.api.conditions import Reason
 from evermodel.api.modelversion import VersionPhase
 from evermodel.contract import Alarm, DriftQuery, Quality, QualityQuery
 from evermodel.core import facts
@@ -69,10 +68,10 @@ def records_counted(observed: Observed) -> int | None:
 def looks_at(version: VersionView) -> Looks:
     """Return the looks at which production records alone judge a version; none where other rows may, too.
 
-    Those of a run for more labels, and of one after an alarm, which is recorded only where records are captured.
+    Those of a run that labels called for, and of one after an alarm, which is recorded only where records are captured.
     """
     trigger = version.spec.trigger
-    return IN_PRODUCTION if trigger.reason == Reason.MORE_LABELS or trigger.alarm_at is not None else ()
+    return IN_PRODUCTION if trigger.reason in facts.BY_LABELS or trigger.alarm_at is not None else ()
 
 
 def records_to_train(observed: Observed, alarm: Alarm) -> tuple[int, int]:

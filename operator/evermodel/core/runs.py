@@ -24,6 +24,7 @@ from evermodel.contract import (
     Learnt,
     Measure,
     OfflineRun,
+    OnlineUpdate,
     PairedScore,
     Slice,
     TrainRun,
@@ -81,6 +82,8 @@ def train_run(observed: Observed, version: VersionView) -> TrainRun:
         warm_start=_warm_start(observed, version),
         search=recipes.search(training),
         strategy=version.spec.trigger.strategy,
+        online=_online(observed, version),
+        keeps_pipeline=version.spec.online is not None,
         known=_known(observed, version),
     )
 
@@ -115,6 +118,7 @@ def _known(observed: Observed, version: VersionView) -> tuple[Learnt, ...]:
         for one in observed.versions
         if one == champion or (one.number > champion.number and facts.is_refused_refit(one))
         if one.spec.training_hash == version.spec.training_hash and facts.was_fitted(observed, one)
+        if not facts.learnt_on(one)
         if one.status.data_sha256 is not None
     )
 
@@ -136,6 +140,14 @@ def _warm_start(observed: Observed, version: VersionView) -> WarmStart | None:
         return WarmStart(mode=declared.mode, uri=declared.source, sha256=declared.sha256)
     champion = facts.champion(observed)
     return WarmStart(mode=declared.mode, champion=None if champion is None else champion.status.manifest)
+
+
+def _online(observed: Observed, version: VersionView) -> OnlineUpdate | None:
+    """Return which model learns on, and up to where it has learnt; None of a whole run, and without a champion."""
+    champion = facts.champion(observed)
+    if not facts.learnt_on(version) or champion is None or champion.status.manifest is None:
+        return None
+    return OnlineUpdate(base=champion.status.manifest, after=champion.spec.feedback_through or 0)
 
 
 def _champion_of_same_columns(observed: Observed, version: VersionView) -> str | None:

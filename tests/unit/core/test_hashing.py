@@ -71,6 +71,9 @@ def test_starts_no_run(changed: ModelDeploymentSpec) -> None:
         ),
         pytest.param(spec(retraining={"data": {"includeFeedback": True, "maxShare": 0.5}}), id="how many there may be"),
         pytest.param(spec(retraining={"data": {"includeFeedback": True, "halfLife": "168h"}}), id="weights by age"),
+        pytest.param(
+            spec(retraining={"data": {"includeFeedback": True}, "online": {}}), id="that it is kept to learn on"
+        ),
         pytest.param(msgspec.structs.replace(spec(), task=Task.REGRESSION), id="the task"),
         pytest.param(
             spec(training={"estimator": None, "container": {"image": "own:1"}}), id="a container instead of it"
@@ -79,6 +82,24 @@ def test_starts_no_run(changed: ModelDeploymentSpec) -> None:
 )
 def test_starts_a_run(changed: ModelDeploymentSpec) -> None:
     assert training_hash(changed) != training_hash(spec())
+
+
+@pytest.mark.parametrize(
+    ("training", "before", "after"),
+    [
+        pytest.param({}, {"minRecords": 10}, {"minRecords": 20, "minInterval": "5m"}, id="what updates wait for"),
+        pytest.param({"epochs": {"max": 10}}, None, {}, id="online, where epochs keep the pipeline"),
+        pytest.param(
+            {"warmStart": {"from": "Champion", "mode": "Continue"}}, None, {}, id="online, where a warm start keeps it"
+        ),
+    ],
+)
+def test_updates_start_no_whole_run(
+    training: Mapping[str, Any], before: Mapping[str, Any] | None, after: Mapping[str, Any]
+) -> None:
+    feedback = {"data": {"includeFeedback": True}}
+    first = spec(training=training, retraining={**feedback, "online": before})
+    assert training_hash(spec(training=training, retraining={**feedback, "online": after})) == training_hash(first)
 
 
 @pytest.mark.parametrize(

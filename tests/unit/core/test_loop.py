@@ -13,10 +13,10 @@ from tests.unit.core.world import Crash, Model, World
 from evermodel.api.conditions import ConditionStatus, ConditionType, Reason
 from evermodel.api.modeldeployment import Phase
 from evermodel.api.modelversion import VersionPhase
-from evermodel.contract import FailureReason, FailureReport
+from evermodel.contract import FailureReason, FailureReport, TrainRun
 from evermodel.core.conditions import find
 
-SPEC = {
+SPEC: dict[str, Any] = {
     "monitoring": {"minSamples": 100},
     "retraining": {"triggers": ["Accuracy"], "cooldown": "1m", "data": {"includeFeedback": True}},
 }
@@ -227,6 +227,44 @@ def test_equal_models_that_follow_each_other_by_chance_do_not_keep_the_runs_comi
     promoted = [version for version in more if version.status.phase in {VersionPhase.CHAMPION, VersionPhase.ARCHIVED}]
     assert len(more) < 30, "18,000 labels are 180 times what the first of them waits for"
     assert len(promoted) >= 5
+
+
+LEARNING_ON: dict[str, Any] = {
+    **SPEC,
+    "retraining": {**SPEC["retraining"], "online": {"minRecords": 60, "minInterval": "1m"}},
+}
+
+
+def learn_on(model: Model, rounds: int) -> World:
+    """Let labels come, and Jobs make such models."""
+    world = World(make_spec(**LEARNING_ON))
+    until_ready(world, undisturbed)
+    for _ in range(rounds):
+        labels(world, undisturbed, 60, 0.97)
+        for job in world.waiting_jobs():
+            world.job_succeeds(job, model)
+        a_version_takes_traffic(world, undisturbed)
+    return world
+
+
+def test_online_updates_that_are_no_better_become_few() -> None:
+    world = learn_on(Model.EQUAL, rounds=120)
+    updates = [event for event in world.events if event.reason is Reason.ONLINE_UPDATE]
+    assert 6 <= len(updates) <= 10, "the pauses grow by a half each: 10 of them are 6,800 labels"
+    assert world.model.status.champion is not None
+    assert world.model.status.champion.version == 1
+
+
+def test_online_updates_that_are_better_follow_each_other_each_from_where_the_last_one_ended() -> None:
+    world = learn_on(Model.FAR_BETTER, rounds=60)
+    told = {job.version: job.run for job in world.jobs.values() if isinstance(job.run, TrainRun) and job.run.online}
+    assert world.model.status.latest_version > 12
+    assert len(told) >= 8
+    for before, number in pairwise(sorted(told)):
+        online = told[number].online
+        assert online is not None
+        assert (number, online.after) == (before + 1, told[before].feedback_through)
+    assert world.model.status.retraining.attempt == 0
 
 
 @pytest.mark.parametrize(

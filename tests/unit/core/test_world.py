@@ -202,6 +202,7 @@ class Loop(RuleBasedStateMachine):
                 {"retraining": BASE["retraining"]},
                 {"retraining": {**BASE["retraining"], "triggers": []}},
                 {"retraining": {"cooldown": "1m"}},
+                {"retraining": {**BASE["retraining"], "online": {"minRecords": 50, "minInterval": "1m"}}},
             ]
         )
     )

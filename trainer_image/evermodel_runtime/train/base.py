@@ -70,7 +70,7 @@ def find_base(warm: WarmStart, surroundings: Surroundings) -> Base:
         When the file is not there, or is not the declared one.
     """
     if warm.champion is not None:
-        return _of_manifest(load_pipeline, warm.champion, read_manifest(surroundings.hub, warm.champion), surroundings)
+        return stored_base(warm.champion, read_manifest(surroundings.hub, warm.champion), surroundings)
     content = fetch_model(warm.uri or "", warm.sha256, surroundings, f"{PLACE}.from")
     digest = hashlib.sha256(content).hexdigest()
     try:
@@ -80,12 +80,24 @@ def find_base(warm: WarmStart, surroundings: Surroundings) -> Base:
     return _of_manifest(load_foreign, digest, manifest, surroundings)  # whoever wrote it may have named any upload
 
 
+def stored_base(digest: str, manifest: Manifest, surroundings: Surroundings) -> Base:
+    """Fetch a model of the hub, given its manifest.
+
+    Raises
+    ------
+    CannotStartError
+        When it has no pipeline that can be loaded here.
+    """
+    return _of_manifest(load_pipeline, digest, manifest, surroundings)
+
+
 def _of_manifest(load: Load, digest: str, manifest: Manifest, surroundings: Surroundings) -> Base:
     archive = manifest.pipeline or manifest.skops
     name = f"version {manifest.version} of {manifest.model}"
     if archive is None:
         raise CannotStartError(
-            f"{name} was stored as ONNX alone, without the pipeline; models with warmStart or epochs are stored with it"
+            f"{name} was stored as ONNX alone, without the pipeline; models with warmStart, epochs or "
+            "retraining.online are stored with it"
         )
     check_library(manifest)
     pipeline = _loaded(load, surroundings.hub.blob(archive), f"the pipeline of {name}")

@@ -93,6 +93,12 @@ def one_pass(seed: int) -> Way:
     return learn
 
 
+def once_over(estimator: Any, rows: Any, labels: Labels, seed: int, *, counted: Labels) -> None:
+    """Let a fitted estimator learn on from rows, each of them once; balanced weights are those of ``counted``."""
+    passes = _Passes(_weighted(estimator, counted), counted, np.random.default_rng(seed))
+    passes.over(_Part(rows, labels))
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     rows: Any

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from evermodel.contract import (
     Column,
@@ -78,6 +79,10 @@ def train(run: TrainRun, surroundings: Surroundings) -> TrainReport:
         from evermodel_runtime.train.importing import import_model  # noqa: PLC0415 - few runs import
 
         return import_model(run, surroundings)
+    if run.online is not None:
+        from evermodel_runtime.train.online import learn_on  # noqa: PLC0415 - with scikit-learn, as below
+
+        return learn_on(run, run.online, surroundings)
     say, hub = surroundings.progress, surroundings.hub
     prepared = prepare(run, surroundings)
     run, part, feedback = prepared.run, prepared.part, prepared.feedback
@@ -258,8 +263,8 @@ class UsableFeedback:
     ----------
     since_change : int or None
         How many of the newest are of the shortfall that an alarm found; None without an alarm.
-    through : int
-        Ledger number of the newest.
+    seqs : array of int
+        Their ledger numbers.
     notes : tuple of str
         Which were left out for their columns, and what the rules of spec.retraining.data made of the others.
     source_weight : float or None
@@ -268,9 +273,14 @@ class UsableFeedback:
 
     data: LabelledRows
     since_change: int | None
-    through: int
+    seqs: NDArray[np.int64]
     notes: tuple[str, ...] = ()
     source_weight: float | None = None
+
+    @property
+    def through(self) -> int:
+        """Ledger number of the newest; 0 where there is none."""
+        return int(self.seqs.max(initial=0))
 
     def beside(self, part: TrainingPart) -> LabelledRows:
         """Return the rows of the source, weighed as they are beside these."""
@@ -313,8 +323,7 @@ def usable_feedback(run: TrainRun, hub: Hub, dataset: Dataset, part: TrainingPar
     usable = [label for index in chosen if (label := labels[index]) is not None]
     data = LabelledRows(feedback.rows[chosen], part.target.array(usable), merging.weights)
     since_change = None if run.changed_after is None else int((feedback.seqs[chosen] > run.changed_after).sum())
-    through = int(feedback.seqs[chosen].max(initial=0))
-    return UsableFeedback(data, since_change, through, tuple(notes), merging.source_weight)
+    return UsableFeedback(data, since_change, feedback.seqs[chosen], tuple(notes), merging.source_weight)
 
 
 def earlier_members(
@@ -450,7 +459,7 @@ def publish(
     asked = held_out if len(held_out) else rows
     bins = put_reference(hub, bins_of_rows(rows), packed.scorer(manifest), asked, say)
     manifest = msgspec.structs.replace(manifest, started_from=started_from, bins=bins)
-    if run.warm_start is not None or run.epochs is not None:
+    if run.warm_start is not None or run.epochs is not None or run.keeps_pipeline:
         manifest = msgspec.structs.replace(manifest, pipeline=_kept(fitted.pipeline, hub, say))
     if fitted.curve is not None:
         curve, events = msgspec.json.encode(fitted.curve), event_file(scalars_of(fitted.curve))

@@ -37,6 +37,8 @@ class Window(StrEnum):
 
     ALL = "all"
     RECENT = "recent"
+    NEW = "new"
+    """Records that a model has not learnt from, which learns on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from evermodel.api.modeldeployment import CaptureRules, DriftRules, Monitoring, Offline, Retraining, RetrainingData
+from evermodel.api.modeldeployment import (
+    CaptureRules,
+    DriftRules,
+    Monitoring,
+    Offline,
+    Online,
+    Retraining,
+    RetrainingData,
+)
 from evermodel.api.rules.rule import AT_LEAST_A_SECOND, BOUNDS, IS_DURATION, IS_SCHEDULE, IS_WINDOW, Rule
 
 FIELD_RULES: Mapping[tuple[type[Struct], str], tuple[Rule, ...]] = {
@@ -19,6 +27,7 @@ FIELD_RULES: Mapping[tuple[type[Struct], str], tuple[Rule, ...]] = {
         Rule(rule="self > 0.0 && self <= 1.0", message="must be above 0 and at most 1", instead_of=BOUNDS),
     ),
     (Retraining, "cooldown"): AT_LEAST_A_SECOND,
+    (Online, "minInterval"): AT_LEAST_A_SECOND,
     (RetrainingData, "maxAge"): AT_LEAST_A_SECOND,
     (RetrainingData, "halfLife"): AT_LEAST_A_SECOND,
     (RetrainingData, "maxShare"): (
@@ -56,6 +65,21 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
         Rule(
             rule="!has(self.data.halfLife) || !has(self.strategies) || !('Ensemble' in self.strategies)",
             message="Ensemble adds members that cannot weigh rows: leave it out, or data.halfLife",
+            field_path=".strategies",
+        ),
+        Rule(
+            rule="!has(self.online) || self.data.includeFeedback",
+            message="learns from records of production: set data.includeFeedback to true, or leave it out",
+            field_path=".online",
+        ),
+        Rule(
+            rule="!has(self.online) || !(has(self.data.maxAge) || has(self.data.maxShare) || has(self.data.halfLife))",
+            message="takes each new record once, as it is: leave data.maxAge, maxShare and halfLife out, or online",
+            field_path=".online",
+        ),
+        Rule(
+            rule="!has(self.online) || !has(self.strategies) || !('Ensemble' in self.strategies)",
+            message="Ensemble makes a vote, which cannot learn on: leave it out, or online",
             field_path=".strategies",
         ),
     ),

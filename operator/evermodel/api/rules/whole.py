@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from evermodel import contract
 from evermodel.api.modeldeployment import REGRESSORS, Metric, ModelDeploymentSpec
-from evermodel.api.rules.estimators import WITHOUT_WEIGHTS
+from evermodel.api.rules.estimators import GOING_ON, WITHOUT_WEIGHTS
 from evermodel.api.rules.rule import Rule
 from evermodel.contract import Task
 
@@ -99,6 +99,17 @@ STRUCT_RULES: Mapping[type[Struct], tuple[Rule, ...]] = {
                 "maxAge, or choose another member"
             ),
             field_path=".retraining.data.halfLife",
+        ),
+        Rule(
+            rule=(
+                "!has(self.retraining.online) || (has(self.training.estimator)"
+                f" && self.training.estimator in {list(GOING_ON)})"
+            ),
+            message=(
+                f"only {', '.join(GOING_ON[:-1])} and {GOING_ON[-1]} can learn on from where they are: choose one of "
+                "them in spec.training.estimator, or leave it out"
+            ),
+            field_path=".retraining.online",
         ),
         Rule(
             rule=(

@@ -90,7 +90,7 @@ def labels_say_when(observed: Observed) -> bool:
 
 
 def _counts(observed: Observed, version: VersionView) -> bool:
-    return version.status.phase not in _LEFT_ALONE and facts.wants(observed, version)
+    return version.status.phase not in _LEFT_ALONE and facts.wants(observed, version) and not facts.learnt_on(version)
 
 
 def _read(version: VersionView) -> str | None:

@@ -33,7 +33,8 @@ def _needed(observed: Observed) -> set[int]:
     last = (facts.newest_run(observed), facts.last_ended(observed))
     needed |= {version.number for version in last if version is not None}
     if champion is not None:
-        needed |= {version.number for version in facts.fruitless(observed, champion)}
+        for reason in facts.BY_LABELS:
+            needed |= {version.number for version in facts.fruitless(observed, champion, reason)}
     predecessor = champion.spec.parent if champion is not None else None
     needed |= members.declared(observed.model.spec.training).keys()
     numbers = (observed.model.spec.version, facts.traffic_of(observed), predecessor)

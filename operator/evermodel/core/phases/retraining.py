@@ -20,7 +20,7 @@ from evermodel.core.hashing import training_hash
 from evermodel.core.ladder import strategy_of
 from evermodel.core.objectives import objective_of
 from evermodel.core.observed import Observed
-from evermodel.core.phases import changed_data, drifting, scheduling
+from evermodel.core.phases import changed_data, drifting, online, scheduling
 from evermodel.core.phases.jobs import SOON
 from evermodel.core.phases.monitoring import alarm_text, assess
 from evermodel.core.phases.superseding import leftover
@@ -129,13 +129,20 @@ def more_labels_came(observed: Observed, now: datetime) -> Trigger | None:
     )
     if spec.retraining.mode is not RetrainingMode.AUTOMATIC or not spec.retraining.data.include_feedback or not wanted:
         return None
-    fruitless = len(facts.fruitless(observed, champion))
+    fruitless = len(facts.fruitless(observed, champion, Reason.MORE_LABELS))
     needed = pace.labels_for_more(fruitless, min_samples=spec.monitoring.min_samples)
     counted, due = records_counted(observed), facts.alarm_may_run_at(observed, attempts=0)
     if counted is None or counted < needed or (due is not None and now < due):
         return None
     message = f"{counted:,} labelled records have come that no version has learnt from; {needed:,} call for a run."
     return Trigger(reason=Reason.MORE_LABELS, message=message, strategy=Strategy.REFIT)
+
+
+def champion_may_learn_on(observed: Observed, now: datetime) -> Trigger | None:
+    """Let the champion learn on from new labelled records where that is asked for."""
+    if not online.begins(observed, now):
+        return None
+    return Trigger(reason=Reason.ONLINE_UPDATE, message=online.describe(observed))
 
 
 def schedule_is_due(observed: Observed, now: datetime) -> Trigger | None:
@@ -170,6 +177,7 @@ TRIGGERS: tuple[Policy, ...] = (
     source_has_new_content,
     columns_drift,
     schedule_is_due,
+    champion_may_learn_on,
 )
 """What may begin a run; their order is the precedence."""
 
@@ -191,7 +199,12 @@ def step(observed: Observed, now: datetime) -> Step:
 def _begin(observed: Observed, now: datetime) -> Step:
     trigger = next((found for policy in TRIGGERS if (found := policy(observed, now)) is not None), None)
     if trigger is None:
-        dues = (retry_due(observed), scheduling.next_time(observed, now), _look_at_the_source(observed, now))
+        dues = (
+            retry_due(observed),
+            scheduling.next_time(observed, now),
+            _look_at_the_source(observed, now),
+            online.waits_until(observed, now),
+        )
         return Step(due=min((due for due in dues if due is not None), default=None))
     if _feedback_is_unknown(observed):
         return Step(due=now + SOON)
@@ -210,16 +223,12 @@ def retry_due(observed: Observed) -> datetime | None:
     newest = facts.newest_run(observed)
     if newest is None or newest.status.phase is not VersionPhase.FAILED or not facts.may_be_cured(newest):
         return None
-    if newest.spec.trigger.reason in _OWN_PAUSES or not facts.is_for(observed, newest):
+    if newest.spec.trigger.reason in {Reason.ACCURACY_ALARM, *facts.BY_LABELS} or not facts.is_for(observed, newest):
         return None
     attempts = facts.current_attempts(observed)
     if len(attempts) >= observed.model.spec.retraining.max_attempts:
         return None
     return facts.retry_at(newest, len(attempts))
-
-
-_OWN_PAUSES = frozenset({Reason.ACCURACY_ALARM, Reason.MORE_LABELS})
-"""Reasons of runs that labels call for again, in their own time."""
 
 
 def _changed(message: str) -> Trigger:
@@ -253,6 +262,7 @@ def _create(observed: Observed, trigger: Trigger) -> CreateVersion:
             source_sha256=observed.source.sha256,
             feedback_through=quality.last_seq if quality is not None else None,
             retraining_data=spec.retraining.data if spec.retraining.data.has_rules else None,
+            online=spec.retraining.online,
         ),
     )
 
@@ -277,7 +287,7 @@ def _with_alarm(observed: Observed, trigger: Trigger) -> VersionTrigger:
     if quality is not None and quality.alarm is not None:
         alarm = quality.alarm
         return msgspec.structs.replace(told, alarm_seq=alarm.seq, alarm_at=alarm.at, changed_after=alarm.changed_after)
-    if champion is not None and trigger.reason is Reason.MORE_LABELS:
+    if champion is not None and trigger.reason in facts.BY_LABELS:
         before = champion.spec.trigger
         return msgspec.structs.replace(
             told, alarm_seq=before.alarm_seq, alarm_at=before.alarm_at, changed_after=before.changed_after

@@ -6,7 +6,6 @@ from datetime import datetime
 
 import msgspec
 
-from evermodel.api.conditions import Reason
 from evermodel.api.modeldeployment import RetrainingMode, RetrainingTrigger
 from evermodel.api.modelversion import ACTIVE_PHASES, VersionPhase
 from evermodel.core import facts
@@ -41,12 +40,12 @@ def is_outdated(observed: Observed, version: VersionView) -> bool:
 
 
 def is_of_the_old_world(observed: Observed, version: VersionView) -> bool:
-    """Tell whether an alarm overtook a run for more labels: another one that learns from the fall takes its place.
+    """Tell whether an alarm overtook a run that labels called for: another that learns from the fall takes its place.
 
     One that passed its gate meanwhile goes on: it is better than the champion that fell.
     """
     spec, quality = observed.model.spec, current_quality(observed)
-    if version.spec.trigger.reason != Reason.MORE_LABELS or version.status.phase is VersionPhase.CANDIDATE:
+    if version.spec.trigger.reason not in facts.BY_LABELS or version.status.phase is VersionPhase.CANDIDATE:
         return False
     if quality is None or quality.alarm is None or (quality.coverage or 0.0) < spec.monitoring.min_coverage:
         return False
