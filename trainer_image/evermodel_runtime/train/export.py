@@ -23,6 +23,7 @@ from evermodel_runtime.data.rows import FeatureRows, Labels, spread_over
 from evermodel_runtime.data.selection import DATE_PARTS, VECTORISERS
 from evermodel_runtime.train import converters
 from evermodel_runtime.train.pipeline import table
+from evermodel_runtime.train.scaling import scale_by_arithmetic
 from evermodel_runtime.train.tied_votes import break_ties_as_fitted
 
 Layout = Literal["matrix", "columns"]
@@ -82,6 +83,7 @@ def export(pipeline: Any, columns: tuple[Column, ...], name: str) -> bytes:
     if not hasattr(pipeline, "predict_proba"):
         del model.graph.output[1:]  # scores of a decision function, which are no probabilities
     break_ties_as_fitted(model)
+    scale_by_arithmetic(model)
     model.opset_import.sort(key=lambda opset: opset.domain)  # the converter takes them from a set
     content: bytes = model.SerializeToString(deterministic=True)
     return content
