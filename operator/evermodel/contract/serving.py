@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -82,7 +83,7 @@ class PredictResponse(Struct, frozen=True, omit_defaults=True):
     """Answer to a PredictRequest; predictions, ids and probabilities have one element for each instance."""
 
     predictions: list[Scalar]
-    prediction_ids: list[str]
+    prediction_ids: Sequence[str]
     """The ids to send labels for."""
     model_name: str
     model_version: str

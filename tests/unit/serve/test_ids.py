@@ -4,6 +4,8 @@ import string
 from base64 import urlsafe_b64decode
 from itertools import product
 
+import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,8 @@ from evermodel_runtime.quality.prediction_id import (
     compact_label,
     spell,
 )
-from evermodel_runtime.serve.ids import MOST_ROWS, NONCES_AT_ONCE, ROWS_OF_EACH, PredictionIds
+from evermodel_runtime.serve.ids import MOST_ROWS, NONCES_AT_ONCE, ROWS_OF_EACH, PredictionIds, RowIds
+from evermodel_runtime.serve.prediction import Classes, ClassPrediction, NumberPrediction, Prediction
 from evermodel_runtime.serve.protocol import MAX_ROWS
 
 TOKEN = "ab" * 32
@@ -26,8 +29,15 @@ AT = 1_785_740_000.123
 SIGNER = Signer(TOKEN, "digits")
 
 
+def answered(predicted: list[str] | list[float]) -> Prediction:
+    if isinstance(predicted[0], float):
+        return NumberPrediction(np.array(predicted))
+    classes = Classes([*dict.fromkeys(predicted), "never answered"])
+    return ClassPrediction(classes, classes.places(np.array(predicted, object)), None)
+
+
 def issue(predicted: list[str] | list[float]) -> list[str]:
-    return PredictionIds(SIGNER, 3).issue(predicted, AT)
+    return list(PredictionIds(SIGNER, 3).issue(answered(predicted), AT))
 
 
 def read(prediction_id: str) -> Issued:
@@ -86,6 +96,19 @@ def test_ids_of_the_largest_request_are_all_different_and_fit_in_a_url() -> None
     assert [read(ids[place]).predicted for place in (0, 1, 4_999, 9_998, 9_999)] == ["yes", "no", "no", "yes", "no"]
 
 
+def test_an_id_is_the_same_read_alone_as_part_of_the_list_and_as_json() -> None:
+    ids = PredictionIds(SIGNER, 3).issue(answered(["yes", "no"] * 20), AT)
+    each = list(ids)
+
+    assert isinstance(ids, RowIds)
+    assert (len(ids), len(each)) == (40, 40)
+    assert [ids[place] for place in range(40)] == each
+    assert (ids[-1], ids[3:5]) == (each[-1], each[3:5])
+    assert msgspec.json.decode(ids.as_json()) == each
+    with pytest.raises(IndexError):
+        ids[40]
+
+
 def test_equal_requests_have_different_ids() -> None:
     ids = {each for _ in range(3) for each in issue(["a"] * ROWS_OF_EACH)}
     alone = {each for _ in range(2 * NONCES_AT_ONCE) for each in issue(["a"])}
@@ -104,7 +127,10 @@ def test_any_changed_character_is_noticed() -> None:
 def test_another_key_is_forged_and_another_model_foreign() -> None:
     for_others = [PredictionIds(signer, 3) for signer in (Signer("cd" * 32, "digits"), Signer(TOKEN, "letters"))]
 
-    assert [SIGNER.verify(ids.issue(["7"] * 20, AT)[5]) for ids in for_others] == [Refusal.FORGED, Refusal.FOREIGN]
+    assert [SIGNER.verify(ids.issue(answered(["7"] * 20), AT)[5]) for ids in for_others] == [
+        Refusal.FORGED,
+        Refusal.FOREIGN,
+    ]
 
 
 def test_no_signature_fits_another_row_or_class() -> None:

@@ -9,7 +9,8 @@ from tests.unit.serve.made_models import Made, by_skops, mixed, numeric, serve_c
 
 from evermodel_runtime.data.rows import Inputs
 from evermodel_runtime.serve.artifact import NotLoadedError, load
-from evermodel_runtime.serve.model import ModelLoadError, Prediction
+from evermodel_runtime.serve.model import ModelLoadError
+from evermodel_runtime.serve.prediction import Prediction
 
 NUMBERS = {"inputs": [tensor("X", [0, 5, 1, 7, 2, 1], [2, 3])]}
 

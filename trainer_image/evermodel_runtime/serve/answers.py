@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from evermodel_runtime.serve.ids import RowIds
 from evermodel_runtime.serve.protocol import ErrorResponse
 
 JSON = b"application/json"
@@ -13,7 +14,15 @@ HEADER_LENGTH = b"inference-header-content-length"
 """Header that says how many bytes of a body are JSON; the bytes of tensors follow."""
 LONGEST_MESSAGE = 480
 """Characters of an error: names in it come from the caller."""
-_encode = msgspec.json.Encoder().encode
+
+
+def _as_json(value: object) -> msgspec.Raw:
+    if isinstance(value, RowIds):
+        return value.as_json()
+    raise NotImplementedError(f"{type(value).__name__} is no part of an answer")
+
+
+_encode = msgspec.json.Encoder(enc_hook=_as_json).encode
 
 
 class Answer(msgspec.Struct, frozen=True):

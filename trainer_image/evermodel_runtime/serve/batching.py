@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 from evermodel.contract import ModelFormat, ServeConfig
 from evermodel_runtime.serve.ids import PredictionIds
 from evermodel_runtime.serve.inference import Asked, Inference
-from evermodel_runtime.serve.model import ModelRunError, Prediction, ServedModel
+from evermodel_runtime.serve.model import ModelRunError, ServedModel
+from evermodel_runtime.serve.prediction import Prediction
 from evermodel_runtime.serve.rows import joined
 
 T = TypeVar("T")

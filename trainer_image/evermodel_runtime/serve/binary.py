@@ -105,4 +105,4 @@ def encoded(datatype: Datatype, elements: Sequence[Any] | NDArray[Any]) -> bytes
     if datatype is Datatype.BYTES:
         texts = [text.encode() for text in elements]
         return b"".join(len(text).to_bytes(LENGTH_BYTES, "little") + text for text in texts)
-    return np.array(elements, TYPES[datatype]).tobytes()
+    return np.asarray(elements, TYPES[datatype]).tobytes()

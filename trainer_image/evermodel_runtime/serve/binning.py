@@ -32,9 +32,14 @@ class BinCounter:
         self._texts: list[list[list[str]]] = []
         self._predicted: list[Sequence[Any]] = []
 
+    @property
+    def full(self) -> bool:
+        """Whether no more rows are looked at in the next pause."""
+        return self._held >= self._most
+
     def add(self, rows: Rows, predicted: Sequence[Any]) -> None:
         """Keep the rows of one request, and what was answered, until the next pause."""
-        if self._held >= self._most:
+        if self.full:
             return
         if rows.count > self._most:
             self._add_some(rows, predicted)

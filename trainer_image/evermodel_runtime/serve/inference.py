@@ -21,10 +21,10 @@ from evermodel_runtime.serve.measures import Measures
 from evermodel_runtime.serve.model import (
     ModelMismatchError,
     ModelRunError,
-    Prediction,
     RowsNotAnsweredError,
     ServedModel,
 )
+from evermodel_runtime.serve.prediction import Prediction
 from evermodel_runtime.serve.protocol import (
     Datatype,
     InferOutput,
@@ -60,7 +60,7 @@ class Asked(msgspec.Struct, Generic[T], frozen=True, gc=False):
     """What the caller calls the rows, where that is to be kept."""
 
 
-Form = Callable[[Asked[T], list[str], Prediction], T]
+Form = Callable[[Asked[T], Sequence[str], Prediction], T]
 
 
 class Inference:
@@ -134,12 +134,11 @@ class Inference:
 
         return self._respond(asked)
 
-    def elements(self, name: str, prediction: Prediction) -> tuple[Datatype, tuple[int, ...], list[Any] | NDArray[Any]]:
+    def elements(self, name: str, prediction: Prediction) -> tuple[Datatype, tuple[int, ...], list[str] | NDArray[Any]]:
         """Return type, shape and elements of an output, flat."""
         if name == PROBABILITIES and prediction.probabilities is not None:
             return Datatype.FP64, prediction.probabilities.shape, prediction.probabilities.ravel()
-        labels = self._labels(prediction)
-        return self.model.label_type, (len(labels),), labels
+        return self.model.label_type, (prediction.rows,), prediction.elements
 
     def _respond(self, read: Callable[[], Asked[T]]) -> T | Awaitable[T]:
         """Answer what is read; what is not what the model takes is counted."""
@@ -175,16 +174,16 @@ class Inference:
         return Asked(request.id, self._wanted(request), rows, started, form, callers)
 
     def _answered(self, asked: Asked[T], prediction: Prediction) -> T:
-        ids = self._ids.issue(prediction.signed, self._clock())
+        ids = self._ids.issue(prediction, self._clock())
         if self._captures is not None:
             self._captures.keep(ids, asked.rows, asked.started, asked.callers)
-        if self.bins is not None:
+        if self.bins is not None and not self.bins.full:
             self.bins.add(asked.rows, prediction.signed)
         answer = asked.form(asked, ids, prediction)
         self._measures.inference(asked.rows.count, time.perf_counter() - asked.started)
         return answer
 
-    def _tensors(self, asked: Asked[Answer], ids: list[str], prediction: Prediction) -> Answer:
+    def _tensors(self, asked: Asked[Answer], ids: Sequence[str], prediction: Prediction) -> Answer:
         content: list[bytes] = []
         response = InferResponse(
             model_name=self.name,
@@ -197,7 +196,7 @@ class Inference:
         )
         return binary_answer(response, content) if content else json_answer(response)
 
-    def _plain(self, _asked: Asked[Answer], ids: list[str], prediction: Prediction) -> Answer:
+    def _plain(self, _asked: Asked[Answer], ids: Sequence[str], prediction: Prediction) -> Answer:
         response = PredictResponse(
             predictions=self._labels(prediction),
             prediction_ids=ids,

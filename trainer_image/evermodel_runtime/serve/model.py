@@ -1,17 +1,22 @@
 """One verified model in memory: from checked rows to labels and probabilities, or to numbers."""
 
-from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
-import msgspec
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from evermodel.contract import Manifest, ModelFormat, Scalar, Task, label_text
+from evermodel.contract import Manifest, ModelFormat, Task
 from evermodel_runtime.artifacts.scorer import ModelFileError, RowsRefusedError, Scorer, first_line, load_scorer
 from evermodel_runtime.data.rows import Inputs, Labels
+from evermodel_runtime.serve.prediction import (
+    Classes,
+    ClassPrediction,
+    NumberPrediction,
+    Prediction,
+    UnknownClassError,
+)
 from evermodel_runtime.serve.protocol import Datatype
 from evermodel_runtime.serve.rows import Schema, inputs_of
 
@@ -51,22 +56,6 @@ class ModelMismatchError(ModelRunError):
     """The model is not what its manifest says: no rows will do."""
 
 
-class Prediction(msgspec.Struct, frozen=True, gc=False):
-    """Answers for the rows of one request."""
-
-    labels: list[Scalar]
-    """As the training data has them."""
-    signed: list[str] | list[float]
-    """What prediction ids carry: the same as ``label_text`` spells them, or a regressor's numbers."""
-    probabilities: NDArray[np.float32] | None
-    """Shape (rows, classes), in the order of the manifest's classes."""
-
-    def between(self, start: int, stop: int) -> "Prediction":
-        """Return the answers for a stretch of the rows."""
-        probabilities = None if self.probabilities is None else self.probabilities[start:stop]
-        return Prediction(self.labels[start:stop], self.signed[start:stop], probabilities)
-
-
 class ServedModel:
     """A scorer behind the protocol: checked rows in, labels as the training data has them out."""
 
@@ -75,13 +64,11 @@ class ServedModel:
         self.schema = Schema.of(self.manifest.columns)
         self.platform = PLATFORMS[self.manifest.format]
         self.predicts_numbers = self.manifest.task is Task.REGRESSION
-        self.label_type = Datatype.FP64 if self.predicts_numbers else _label_type(self.manifest.classes)
+        self.classes = Classes(self.manifest.classes)
+        """None of a regressor."""
+        self.label_type = Datatype.FP64 if self.predicts_numbers else self.classes.datatype
         self.has_probabilities = scorer.has_probabilities
         self._scorer = scorer
-        self._labels = {label: label for label in self.manifest.classes}
-        """By what a model may answer for them: 1 where the class is true."""
-        self._texts = {label: label_text(label) for label in self.manifest.classes}
-        self._by_text = {text: label for label, text in self._texts.items()}
 
     def predict(self, inputs: Inputs) -> Prediction:
         """Answer checked rows."""
@@ -99,12 +86,10 @@ class ServedModel:
             return _numbers(labels)
         if probabilities is not None and not isfinite(np.vdot(probabilities, probabilities)):
             raise _not_finite(probabilities)
-        answers = labels.tolist()
         try:
-            classes = [self._labels[answer] for answer in answers]
-        except KeyError:
-            classes = [self._spelled_otherwise(answer) for answer in answers]
-        return Prediction(classes, [self._texts[label] for label in classes], probabilities)
+            return ClassPrediction(self.classes, self.classes.places(labels), probabilities)
+        except UnknownClassError as error:
+            raise ModelMismatchError(str(error)) from error
 
     def warm_up(self) -> None:
         """Answer one made-up row, so that no caller pays for the first, and a model that cannot answer is found.
@@ -123,13 +108,6 @@ class ServedModel:
             if not self.schema.texts:
                 raise
 
-    def _spelled_otherwise(self, answer: Any) -> Scalar:
-        """Return the class of an answer that a model gives as text, or as another kind of number."""
-        label = self._by_text.get(label_text(answer))
-        if label is None:
-            raise ModelMismatchError(f"the model answered {answer!r}, which is none of its classes")
-        return label
-
 
 def load_model(content: bytes, manifest: Manifest) -> ServedModel:
     """Build the model of an artifact. Takes a moment for large models: not for the event loop."""
@@ -139,25 +117,15 @@ def load_model(content: bytes, manifest: Manifest) -> ServedModel:
         raise ModelLoadError(f"the {FILES[manifest.format]} cannot be loaded: {first_line(error)}") from error
 
 
-def _numbers(answers: Labels) -> Prediction:
+def _numbers(answers: Labels) -> NumberPrediction:
     """Return a regressor's answers; JSON has no infinity, and neither has a label that could be compared with it."""
     numbers = answers.astype(np.float64)
     if not np.isfinite(numbers).all():
         raise _not_finite(numbers)
-    values: list[float] = numbers.tolist()
-    return Prediction(list(values), values, None)
+    return NumberPrediction(numbers)
 
 
 def _not_finite(answers: NDArray[Any]) -> RowsNotAnsweredError:
     """Name the first row whose numbers were too large for the model's arithmetic."""
     row = int(np.argwhere(~np.isfinite(answers))[0][0])
     return RowsNotAnsweredError(f"its answer to row {row} is no finite number")
-
-
-def _label_type(classes: Sequence[Scalar]) -> Datatype:
-    kinds = {type(label) for label in classes}
-    if kinds == {bool}:
-        return Datatype.BOOL
-    if kinds == {int}:
-        return Datatype.INT64
-    return Datatype.FP64 if kinds and kinds <= {int, float} else Datatype.BYTES

@@ -1,5 +1,6 @@
 """The messages of the Open Inference Protocol v2 (REST)."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -103,7 +104,7 @@ class InferOutput(msgspec.Struct, frozen=True, omit_defaults=True):
 class ResponseParameters(msgspec.Struct, frozen=True):
     """What Evermodel adds to the protocol's answer."""
 
-    prediction_ids: list[str]
+    prediction_ids: Sequence[str]
     """One for each row: the id to send a label for."""
 
 

@@ -53,12 +53,15 @@ class Schema:
         )
 
 
+Numbers = NDArray[np.float32] | NDArray[np.float64]
+
+
 class Rows(msgspec.Struct, frozen=True, gc=False):
     """Checked features of the rows of one request."""
 
     schema: Schema
     count: int
-    received: list[float] | NDArray[np.float64]
+    received: list[float] | Numbers
     """The numbers as they came, NaN where null was, of shape (rows, number columns) or flat; no list with text."""
     numbers32: NDArray[np.float32]
     """As the model takes them, of shape (rows, number columns)."""
@@ -180,10 +183,10 @@ def _by_name(schema: Schema, inputs: Sequence[Tensor]) -> dict[str, Tensor]:
     return by_name
 
 
-def finite_rows(schema: Schema, numbers: NDArray[np.float64], texts: list[list[str]]) -> Rows:
+def finite_rows(schema: Schema, numbers: Numbers, texts: list[list[str]]) -> Rows:
     """Return the rows as the model takes them, if it can take each number."""
     with np.errstate(over="ignore"):
-        numbers32 = numbers.astype(np.float32)
+        numbers32 = numbers.astype(np.float32, copy=False)
     if isfinite(np.vdot(numbers32, numbers32)):  # in a hundredth of the time of looking at each
         return Rows(schema, len(numbers), numbers, numbers32, texts)
     infinite = ~np.isfinite(numbers32)
@@ -196,13 +199,14 @@ def finite_rows(schema: Schema, numbers: NDArray[np.float64], texts: list[list[s
     return Rows(schema, len(numbers), numbers, numbers32, texts)
 
 
-def _numbers(tensor: Tensor, columns: tuple[str, ...], nullable: frozenset[str]) -> NDArray[np.float64]:
+def _numbers(tensor: Tensor, columns: tuple[str, ...], nullable: frozenset[str]) -> Numbers:
     if tensor.datatype is Datatype.BYTES:
         what = f"column {columns[0]!r} is a number" if len(columns) == 1 else "the columns are numbers"
         raise RequestError(f"input {tensor.name!r} has datatype BYTES, but {what}: send FP64, INT64 or BOOL")
     values = _flat(tensor, len(columns))
     if isinstance(values, np.ndarray):
-        return _checked(tensor, values.astype(np.float64), columns, nullable)
+        numbers = values if values.dtype == np.float32 else values.astype(np.float64)
+        return _checked(tensor, numbers, columns, nullable)
     allowed = _BOOL_TYPES if tensor.datatype is Datatype.BOOL else _NUMBER_TYPES
     _check_types(tensor, values, allowed, columns, nullable)
     try:
@@ -214,9 +218,7 @@ def _numbers(tensor: Tensor, columns: tuple[str, ...], nullable: frozenset[str])
     return array
 
 
-def _checked(
-    tensor: Tensor, array: NDArray[np.float64], columns: tuple[str, ...], nullable: frozenset[str]
-) -> NDArray[np.float64]:
+def _checked(tensor: Tensor, array: Numbers, columns: tuple[str, ...], nullable: frozenset[str]) -> Numbers:
     """Take NaN for a missing value, where there may be one: bytes have no null."""
     if isfinite(np.vdot(array, array)):
         return array

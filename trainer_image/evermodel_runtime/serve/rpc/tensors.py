@@ -1,5 +1,6 @@
 """Messages of inference as requests that the model's other callers send, and answers as messages."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ from numpy.typing import NDArray
 
 from evermodel_runtime.serve.binary import TYPES, encoded, read_elements, read_text
 from evermodel_runtime.serve.inference import Asked, Inference
-from evermodel_runtime.serve.model import Prediction
+from evermodel_runtime.serve.prediction import Prediction
 from evermodel_runtime.serve.protocol import (
     BinaryTensor,
     Datatype,
@@ -106,7 +107,7 @@ class Forms:
     def __init__(self, inference: Inference) -> None:
         self._inference = inference
 
-    def raw(self, asked: Asked[bytes], ids: list[str], prediction: Prediction) -> bytes:
+    def raw(self, asked: Asked[bytes], ids: Sequence[str], prediction: Prediction) -> bytes:
         """Return a ModelInferResponse whose elements are bytes."""
         message = self._message(asked, ids)
         for name in asked.outputs:
@@ -115,7 +116,7 @@ class Forms:
             message.raw_output_contents.append(encoded(datatype, elements))
         return serialized(message)
 
-    def typed(self, asked: Asked[bytes], ids: list[str], prediction: Prediction) -> bytes:
+    def typed(self, asked: Asked[bytes], ids: Sequence[str], prediction: Prediction) -> bytes:
         """Return a ModelInferResponse with a field for each type."""
         message = self._message(asked, ids)
         for name in asked.outputs:
@@ -124,7 +125,7 @@ class Forms:
             getattr(output.contents, CONTENTS[datatype]).extend(_plain(datatype, elements))
         return serialized(message)
 
-    def _message(self, asked: Asked[bytes], ids: list[str]) -> Any:
+    def _message(self, asked: Asked[bytes], ids: Sequence[str]) -> Any:
         message = ModelInferResponse(
             model_name=self._inference.name, model_version=self._inference.version, id=asked.id or ids[0]
         )
