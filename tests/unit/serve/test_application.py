@@ -111,7 +111,7 @@ async def test_a_draining_pod_answers_and_asks_to_close() -> None:
     bench = make_bench(numeric())
     assert "connection" not in (await bench.infer(ROW)).headers
 
-    bench.readiness.draining = True
+    bench.readiness.drain()
 
     reply = await bench.infer(ROW)
     assert (reply.status, reply.headers["connection"]) == (200, "close")

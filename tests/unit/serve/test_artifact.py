@@ -116,8 +116,6 @@ async def test_a_version_without_reference_bins_has_no_drift() -> None:
 class Reasons(Readiness):
     """Remembers every reason."""
 
-    __slots__ = ("told",)
-
     def __init__(self) -> None:
         self.told: list[str] = []
         super().__init__()

@@ -57,7 +57,7 @@ class DrainingServer(WebServer):
         )
         if self._readiness.reason is not None:
             self.should_exit = True  # it never was ready: no Service sends anything here
-        self._readiness.draining = True
+        self._readiness.drain()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish what is in flight, and end."""

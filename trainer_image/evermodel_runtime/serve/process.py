@@ -60,11 +60,12 @@ class ServingPod:
         log.info("stopped", extra={"predictions": self._measures.predictions})
 
     async def _listen_for_grpc(self, port: int) -> Beside:
-        from evermodel_runtime.serve.rpc.server import RpcServer  # noqa: PLC0415 - memory that others need not pay
+        from evermodel_runtime.serve.rpc.health import Health  # noqa: PLC0415 - memory that others need not pay
+        from evermodel_runtime.serve.rpc.server import RpcServer  # noqa: PLC0415
         from evermodel_runtime.serve.rpc.service import Service  # noqa: PLC0415
 
         service = Service(self._settings.config, self._readiness, self._measures, lambda: self._app.inference)
-        server = RpcServer(service, self._settings.host, port)
+        server = RpcServer((service, Health(self._readiness)), self._settings.host, port)
         await server.start()
         return server
 

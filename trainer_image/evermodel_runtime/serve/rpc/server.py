@@ -1,13 +1,13 @@
 """The gRPC server of a serving pod, on the event loop that answers REST."""
 
 import logging
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import grpc.aio
 
 from evermodel_runtime.serve.draining import IN_FLIGHT_SECONDS, SETTLE_SECONDS
 from evermodel_runtime.serve.protocol import MAX_BODY_BYTES
-from evermodel_runtime.serve.rpc.service import Service
 
 CONNECTION_SECONDS = 5.0
 """How long a connection is used, give or take a tenth. Then its caller opens another one, and loses no call by that: of
@@ -21,21 +21,29 @@ _OPTIONS = (
 log = logging.getLogger(__name__)
 
 
+class Answering(Protocol):
+    """A service of gRPC."""
+
+    def handlers(self) -> Any:
+        """Return its methods as a gRPC server takes them."""
+        ...
+
+
 class RpcServer:
     """Listens from ``start`` to ``stop``."""
 
     settle_seconds = SETTLE_SECONDS + 1.2 * CONNECTION_SECONDS
     """After which no caller has a connection left, of those that could come."""
 
-    def __init__(self, service: Service, host: str, port: int) -> None:
+    def __init__(self, services: Sequence[Answering], host: str, port: int) -> None:
         self._address = f"{host}:{port}"
-        self._service = service
+        self._services = services
         self._server: Any = None
 
     async def start(self) -> None:
         """Listen; what needs the model is refused until it is there."""
         self._server = grpc.aio.server(options=_OPTIONS)
-        self._server.add_generic_rpc_handlers((self._service.handlers(),))
+        self._server.add_generic_rpc_handlers(tuple(service.handlers() for service in self._services))
         self._server.add_insecure_port(self._address)
         await self._server.start()
         log.info("listening for gRPC", extra={"address": self._address})
