@@ -1,10 +1,11 @@
-"""Load by wrk on loopback, from a core of its own."""
+"""Load by wrk, or by a client of gRPC, on loopback and from a core of its own."""
 
 from __future__ import annotations
 
 import json
 import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from statistics import median
 
-from bench.serving.servers import CLIENT_CORE, Server, binary_request, request
+from bench.serving.servers import CLIENT_CORE, MODEL, Server, binary_request, request
 
 UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
@@ -22,6 +23,7 @@ class Encoding(Enum):
 
     JSON = "JSON"
     BINARY = "bytes after the JSON"
+    RPC = "messages of gRPC"
 
 
 CONTENT_TYPES = {Encoding.JSON: "application/json", Encoding.BINARY: "application/octet-stream"}
@@ -47,6 +49,8 @@ class Shape:
 
 def run(server: Server, shape: Shape, seconds: int) -> Load:
     """Send the same request over and over for some seconds; a single answer that is not 200 ends the benchmark."""
+    if shape.encoding is Encoding.RPC:
+        return _calls(server, shape, seconds)
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "request.lua"
         script.write_text(_script(shape, Path(folder) / "body"), encoding="utf-8")
@@ -57,6 +61,13 @@ def run(server: Server, shape: Shape, seconds: int) -> Load:
     if "Non-2xx" in shown or "Socket errors" in shown:
         raise SystemExit(f"{server.name} did not answer every request:\n{shown}")
     return Load(float(_found(shown, r"Requests/sec:\s+([\d.]+)")), _ms(shown, "50%"), _ms(shown, "99%"))
+
+
+def _calls(server: Server, shape: Shape, seconds: int) -> Load:
+    client = [sys.executable, str(Path(__file__).with_name("calls.py"))]
+    what = [f"127.0.0.1:{server.port}", MODEL, str(shape.connections), str(seconds)]
+    shown = subprocess.run(["taskset", "-c", CLIENT_CORE, *client, *what], check=True, stdout=subprocess.PIPE).stdout
+    return Load(**json.loads(shown))
 
 
 def _script(shape: Shape, file: Path) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -29,6 +30,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "operator"), str(ROOT / "trainer_image")]
 
 from bench.serving.load import Encoding, Load, Shape, middle, run
 from bench.serving.servers import Server, Site
+from tests.contract.job_processes import free_port
 
 FOREST = "RandomForestClassifier"
 LOGISTIC = "LogisticRegression"
@@ -37,6 +39,7 @@ NOT_EXPORTED: tuple[str, dict[str, object]] = ("KNeighborsClassifier", {"metric"
 ONE, MANY = Shape(connections=1), Shape(connections=16)
 THOUSAND_ROWS = Shape(connections=1, rows=1000)
 THOUSAND_ROWS_IN_BYTES = Shape(connections=1, rows=1000, encoding=Encoding.BINARY)
+ONE_CALL, MANY_CALLS = (Shape(connections=each, encoding=Encoding.RPC) for each in (1, 16))
 COLD_STARTS = 5
 
 
@@ -140,6 +143,16 @@ def logistic(site: Site, bench: Bench) -> dict[str, float]:
     }
 
 
+def calls(site: Site, bench: Bench) -> dict[str, float]:
+    """Tell what a pod answers by gRPC. The client is Python too, and takes more time than the pod."""
+    trained = site.train(LOGISTIC, {})
+    with site.evermodel(trained, grpc_port=(port := free_port())) as ours:
+        by_grpc = dataclasses.replace(ours, name="Evermodel, gRPC", port=port)
+        many = bench.measure("logistic, 16 calls at once", [(by_grpc, MANY_CALLS)])[0]
+        one = bench.measure("logistic, 1 call at a time", [(by_grpc, ONE_CALL)])[0]
+    return {"grpc_c16_per_second": per_second(many), "grpc_c1_p50_ms": p50(one)}
+
+
 def forest(site: Site, bench: Bench) -> dict[str, float]:
     """Compare a forest of a hundred trees."""
     trained = site.train(FOREST, {"n_estimators": 100, "random_state": 0})
@@ -187,7 +200,7 @@ def main() -> int:
     print(f"{'':<34} {'':<22} {'requests/s':>9} {'range':>17} {'p50 ms':>9} {'p99 ms':>9} {'RSS MB':>7}")
     figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder, Site(Path(folder), cache()) as site:
-        for part in (logistic, forest, fallback):
+        for part in (logistic, calls, forest, fallback):
             figures |= part(site, bench)
         figures |= cold_starts(site)
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end, {time.perf_counter() - began:.0f} s")

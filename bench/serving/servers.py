@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import msgspec
 import numpy as np
+from msgspec import UNSET, UnsetType
 from tests.contract.job_processes import KEY, SOURCES, Hub, Jobs, environment, free_port
 
 from evermodel.contract import SERVE_ENV, TOKEN_ENV, DataSource, Manifest, ServeConfig, TrainReport, TrainRun
@@ -119,11 +120,17 @@ class Site:
         return file
 
     @contextlib.contextmanager
-    def evermodel(self, trained: Trained) -> Iterator[Server]:
+    def evermodel(self, trained: Trained, *, grpc_port: int | UnsetType = UNSET) -> Iterator[Server]:
         """Serve as a pod does: ids, metrics, heartbeats and captured rows."""
         port = free_port()
         config = ServeConfig(
-            namespace="bench", model=MODEL, version=1, hub_url=self.hub.url, manifest=trained.digest, capture=True
+            namespace="bench",
+            model=MODEL,
+            version=1,
+            hub_url=self.hub.url,
+            manifest=trained.digest,
+            capture=True,
+            grpc_port=grpc_port,
         )
         environ = {
             SERVE_ENV: msgspec.json.encode(config).decode(),
