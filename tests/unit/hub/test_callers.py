@@ -12,6 +12,7 @@ from tests.unit.hub.test_captures import values
 from tests.unit.hub.test_erasing import erase, holds
 
 from evermodel.contract import CallerIds, Capture, CaptureRules, LabelResult, LabelStatus
+from evermodel_runtime.hub.callers import MOST_REPEATS
 from evermodel_runtime.hub.schema import CALLERS, STEPS
 from evermodel_runtime.hub.volume import DATABASE
 
@@ -67,6 +68,8 @@ async def test_one_prediction_has_one_label_by_whatever_id(hub: HubClient) -> No
         pytest.param([(1, 1), (1, 1)], LabelStatus.ACCEPTED, id="the same row asked again"),
         pytest.param([(1, 1), (2, 1)], LabelStatus.AMBIGUOUS, id="two rows"),
         pytest.param([(1, 1), (1, 2)], LabelStatus.AMBIGUOUS, id="two versions"),
+        pytest.param([(1, 1)] * MOST_REPEATS, LabelStatus.ACCEPTED, id="as often as anybody may"),
+        pytest.param([(1, 1)] * (MOST_REPEATS + 1), LabelStatus.AMBIGUOUS, id="an id of all requests"),
         pytest.param([], LabelStatus.UNKNOWN, id="no row"),
     ],
 )

@@ -6,10 +6,14 @@ from typing import Any
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.serve.http_calls import make_bench
+from tests.unit.serve.http_calls import make_bench, tensor
 from tests.unit.serve.made_models import mixed, numeric
 
-BENCHES = [make_bench(numeric()), make_bench(mixed())]
+from evermodel.contract import CallerIds, CaptureRules
+
+BENCHES = [make_bench(numeric()), make_bench(mixed()), make_bench(numeric())]
+BENCHES[2].captures.rules = CaptureRules(caller_ids=CallerIds.ACCEPT)
+ROW = tensor("X", [0.5, 0.5, 1], [1, 3])
 DATATYPES = ["BOOL", "INT8", "INT64", "UINT8", "UINT64", "FP32", "FP64", "BYTES", "FP16", "BF16"]
 
 scalars = st.one_of(
@@ -46,10 +50,11 @@ plausible_tensors = st.integers(1, 4).flatmap(
         }
     )
 )
+with_any_ids = values.map(lambda ids: {"inputs": [ROW], "parameters": {"ids": ids}})
 
 
 @settings(max_examples=300, deadline=None)
-@given(body=st.one_of(near_requests, plausible_tensors.map(lambda tensor: {"inputs": [tensor]}), values))
+@given(body=st.one_of(near_requests, plausible_tensors.map(lambda one: {"inputs": [one]}), with_any_ids, values))
 def test_any_json_is_answered_or_refused(body: Any) -> None:
     check(msgspec.json.encode(body))
 

@@ -9,6 +9,9 @@ from evermodel.contract import CallerIds
 from evermodel_runtime.hub.reading import model_id
 from evermodel_runtime.quality.prediction_id import Signer
 
+MOST_REPEATS = 1_000
+"""Equal rows with one id that are a request sent again; more have an id of all requests, and take long to read."""
+
 
 def takes_caller_ids(connection: sqlite3.Connection, name: str) -> bool:
     """Tell whether a model's rows may be named by ids of callers, as its newest pods said."""
@@ -22,7 +25,7 @@ def read_issued(
 ) -> dict[bytes, list[str]] | None:
     """Answer the issued ids of the predictions with each id of a caller; None where the model takes no such ids.
 
-    Predictions that differ are two at most. Of equal ones the first alone is told: the caller asked again.
+    They are two at most. Of equal ones the first alone is told: the caller asked again, though not without end.
     """
     if not takes_caller_ids(connection, name):
         return None
@@ -36,11 +39,11 @@ def _different(connection: sqlite3.Connection, model: int, caller: bytes, signer
         "WHERE model = ? AND caller = ? ORDER BY n",
         (model, caller),
     )
-    first: dict[tuple[int, bytes, object], str] = {}
-    for version, row, withheld, issued in rows:
+    first: dict[tuple[int, bytes, object, int], str] = {}
+    for place, (version, row, withheld, issued) in enumerate(rows):
         # what is withheld may be all that two rows differ by; what was predicted says so where it matters to a label
         predicted = None if withheld is None else getattr(signer.verify(issued), "predicted", None)
-        first.setdefault((version, row, predicted), issued)
-        if len(first) > 1:  # an id of all requests has as many rows as there are
+        first.setdefault((version, row, predicted, place // MOST_REPEATS), issued)
+        if len(first) > 1:
             break
     return list(first.values())
