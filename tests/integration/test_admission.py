@@ -15,6 +15,8 @@ from tests.unit.api.schemas import filled
 
 from evermodel.api import API_VERSION, crd
 from evermodel.api.generated import CHECKOUT
+from evermodel.api.modeldeployment import REGRESSORS, Estimator
+from evermodel.api.rules.estimators import GOING_ON, GROWING, IN_EPOCHS, WITHOUT_WEIGHTS
 
 pytestmark = pytest.mark.cluster
 SAMPLES = sorted((CHECKOUT / "manifests" / "samples").glob("*.yaml"))
@@ -199,6 +201,56 @@ def test_takes(cluster: Cluster, changes: Mapping[str, Value]) -> None:
 
 def test_takes_a_name_of_40_characters(cluster: Cluster) -> None:
     cluster.kubectl("create", "--dry-run=server", "-f", "-", given=model("m" * 40))
+
+
+@pytest.mark.parametrize(
+    ("changes", "at", "taken"),
+    [
+        pytest.param({"training.epochs": {"max": 3}}, "spec.training.epochs", set(IN_EPOCHS), id="epochs"),
+        pytest.param(
+            {"training.warmStart": {"from": "Champion", "mode": "Continue"}},
+            "spec.training.warmStart.mode",
+            set(GOING_ON),
+            id="going on",
+        ),
+        pytest.param(
+            {"training.warmStart": {"from": "Champion", "mode": "Grow"}},
+            "spec.training.warmStart.mode",
+            set(GROWING),
+            id="growing",
+        ),
+        pytest.param(
+            {"retraining.data": {"includeFeedback": True, "halfLife": "168h"}},
+            "spec.retraining.data.halfLife",
+            {estimator.value for estimator in Estimator} - set(WITHOUT_WEIGHTS),
+            id="weights by age",
+        ),
+    ],
+)
+def test_takes_what_an_estimator_can_do_and_refuses_the_others_by_the_field(
+    cluster: Cluster, changes: Mapping[str, Value], at: str, taken: set[str]
+) -> None:
+    """``tests/unit/runtime/test_estimator_features.py`` has the Job do what is taken here, for each estimator."""
+    names = {estimator.value.lower(): estimator for estimator in Estimator}
+    models = [model(name, {**_declaring(estimator), **changes}) for name, estimator in names.items()]
+    listed = {"apiVersion": "v1", "kind": "List", "items": models}
+
+    answer = cluster.try_kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", given=listed)
+
+    refused = {name for name in names if f'"{name}" is invalid: {at}: ' in answer.stderr}
+    created = {name for name in names if f"/{name} created" in answer.stdout}
+    assert created == {name.lower() for name in taken}
+    assert refused == set(names) - created
+
+
+def _declaring(estimator: Estimator) -> dict[str, Value]:
+    if estimator not in REGRESSORS:
+        return {"training.estimator": estimator.value}
+    return {
+        "training.estimator": estimator.value,
+        "task": "Regression",
+        "objective": {"metric": "rmse", "threshold": 9},
+    }
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)

@@ -181,6 +181,11 @@ def check_parameters(made: Any, parameters: Mapping[str, Any], field: str, names
                 raise _no_class_weights(made, value, field) from error
             advice = " JSON has no such values: leave it out." if _of_python(str(error)) else ""
             raise spec_error(f"{field}.{parameter}: {error}{advice}") from error
+        if parameter == CLASS_WEIGHT and value is not None and type(made).__name__ == "NuSVC":
+            raise spec_error(
+                f"{field}.{parameter}: NuSVC takes it, and answers as without: libsvm weighs classes in SVC alone. "
+                "Leave it out, or choose SVC."
+            )
         if parameter == CLASS_WEIGHT and isinstance(value, list):  # of several targets, which trees can have
             raise _no_class_weights(made, value, field)
         if value == PRECOMPUTED:
