@@ -94,6 +94,8 @@ def _run(observed: Observed, now: datetime, build: Builders) -> Step:
         return NOTHING
     if superseding.is_outdated(observed, version):
         return superseding.supersede(version, now, superseding.why_outdated(observed, version))
+    if retraining.overtakes(observed, version, now):
+        return superseding.supersede(version, now, superseding.PUT_OFF)
     return _advance(observed, version, now, build)
 
 

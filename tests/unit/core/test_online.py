@@ -76,7 +76,7 @@ _WITHOUT_A_MODEL = {VersionPhase.REJECTED, VersionPhase.FAILED}
 
 def look(*versions: VersionView, spec: Any = SPEC, counted: int = 60, **change: Any) -> Observed:
     """Return a champion that serves, and labelled records that no run has learnt from."""
-    parts = {name: change.pop(name) for name in ("source", "jobs") if name in change}
+    parts = {name: change.pop(name) for name in ("source", "jobs", "retrain_request") if name in change}
     quality = make_quality(**{"records": 3000, "records_counted": counted, "last_seq": 1400, **change})
     observed = make_observed(*(versions or (champion(),)), spec=spec, quality=quality, **parts)
     return replace(observed, quality_query=quality_query(observed))
@@ -97,7 +97,9 @@ IMPORTED = champion(run={"model": make_spec(model={"uri": "hub://old", "sha256":
         pytest.param(look(champion(spec=PLAIN), spec=PLAIN), False, id="not where it is not declared"),
         pytest.param(look(spec=declared(mode="Observe")), False, id="not in mode Observe"),
         pytest.param(look(spec=declared(mode="Manual")), False, id="not in mode Manual"),
-        pytest.param(look(alarm=ALARM, counted=0), False, id="not while an alarm stands: what fell is learnt anew"),
+        pytest.param(
+            look(spec=declared(triggers=["Schedule"]), alarm=ALARM, counted=900), False, id="not while an alarm stands"
+        ),
         pytest.param(look(spec=declared(online={"minInterval": "7h"})), False, id="not within minInterval"),
         pytest.param(look(spec=declared(online={"minInterval": "5h"})), False, id="minRecords has a default"),
         pytest.param(look(spec=declared(online={"minInterval": "5h"}), counted=100), True, id="of 100"),
@@ -151,10 +153,12 @@ def test_an_update_after_an_alarm_was_answered_keeps_what_is_known_of_it() -> No
 
 
 def test_until_the_pause_is_over_it_waits_and_no_longer() -> None:
-    observed = look(spec=declared(online={"minRecords": 60, "minInterval": "7h"}))
-    due = online.waits_until(observed, NOW)
-    assert due == NOW + timedelta(hours=1)
+    spec = declared(online={"minRecords": 60, "minInterval": "7h"})
+    seldom = msgspec.structs.replace(spec.monitoring, interval="6h")
+    observed = look(spec=msgspec.structs.replace(spec, monitoring=seldom))
+    due = NOW + timedelta(hours=1)
     assert actions_of(observed, CreateVersion) == []
+    assert planned(observed).requeue_after == timedelta(hours=1)
     assert [one.spec.trigger.reason for one in actions_of(observed, CreateVersion, due)] == ["OnlineUpdate"]
 
 
@@ -223,6 +227,48 @@ def test_an_alarm_overtakes_it() -> None:
     [write] = actions_of(look(champion(), waiting, alarm=ALARM), WriteVersionStatus)
     assert write.status.phase is VersionPhase.SUPERSEDED
     assert "accuracy fell" in write.status.message
+
+
+NIGHTLY = declared(schedule="0 9 * * *", triggers=["Schedule"])
+WATCHED = make_spec(
+    data={"train": {"uri": "hub://rows.csv"}},
+    training=SGD,
+    retraining={"data": {"includeFeedback": True}, "online": {}},
+)
+
+
+def waiting(spec: Any, phase: VersionPhase = VersionPhase.AWAITING_LABELS, **change: Any) -> Observed:
+    made = {"spec": spec, "run": {"feedback_through": 1100, "parent": 1}, "data_sha256": "data-1"}
+    return look(champion(spec=spec), make_version(2, phase, trigger=UPDATE, **made), spec=spec, **change)
+
+
+@pytest.mark.parametrize(
+    ("observed", "reason"),
+    [
+        pytest.param(waiting(NIGHTLY), "Scheduled", id="the clock"),
+        pytest.param(waiting(WATCHED, source=SourceView(sha256="data-2")), "DataChanged", id="new content"),
+        pytest.param(waiting(SPEC, retrain_request="now"), "Requested", id="a request"),
+    ],
+)
+def test_a_whole_run_that_is_due_takes_the_place_of_one_that_waits_for_labels(observed: Observed, reason: str) -> None:
+    [write] = actions_of(observed, WriteVersionStatus)
+    assert (write.status.phase, write.name) == (VersionPhase.SUPERSEDED, "digits-v2")
+    assert "A whole run became due" in write.status.message
+
+    superseded = replace(observed.versions[1], status=write.status)
+    after = replace(observed, versions=(observed.versions[0], superseded))
+    assert reasons(replace(after, quality_query=quality_query(after))) == [reason]
+
+
+@pytest.mark.parametrize(
+    "observed",
+    [
+        pytest.param(waiting(SPEC, counted=0), id="where nothing is due"),
+        pytest.param(waiting(NIGHTLY, VersionPhase.EVALUATING), id="nor one that is judged by now"),
+    ],
+)
+def test_otherwise_it_goes_on(observed: Observed) -> None:
+    assert VersionPhase.SUPERSEDED not in [one.status.phase for one in actions_of(observed, WriteVersionStatus)]
 
 
 def test_one_that_failed_is_not_repeated_by_itself() -> None:

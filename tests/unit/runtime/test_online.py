@@ -170,7 +170,9 @@ def test_records_of_one_class_alone_can_be_learnt_from() -> None:
 
     report = updated(hub, base, **SGD)
 
-    assert pipeline_of(hub, report).classes_.tolist() == ["rose", "tulip"]
+    learnt = pipeline_of(hub, report)
+    assert learnt.classes_.tolist() == ["rose", "tulip"]
+    assert learnt[-1].class_weight.keys() == {"rose", "tulip"}, "balanced by the source, which has both"
 
 
 def test_weights_class_by_class_stay_where_a_class_is_not_among_the_records() -> None:

@@ -19,7 +19,7 @@ from evermodel.core.durations import parse_duration
 from evermodel.core.hashing import training_hash
 from evermodel.core.ladder import strategy_of
 from evermodel.core.objectives import objective_of
-from evermodel.core.observed import Observed
+from evermodel.core.observed import Observed, VersionView
 from evermodel.core.phases import changed_data, drifting, online, scheduling
 from evermodel.core.phases.jobs import SOON
 from evermodel.core.phases.monitoring import alarm_text, assess
@@ -180,6 +180,16 @@ TRIGGERS: tuple[Policy, ...] = (
     champion_may_learn_on,
 )
 """What may begin a run; their order is the precedence."""
+
+
+_NOT_PUT_OFF: tuple[Policy, ...] = (a_person_asked, source_has_new_content, schedule_is_due)
+"""What wants a whole run at its own time, however long an online update waits for labels."""
+
+
+def overtakes(observed: Observed, version: VersionView, now: datetime) -> bool:
+    """Tell whether a whole run takes the place of an online update that waits for labels to be judged on."""
+    waits = version.status.phase is VersionPhase.AWAITING_LABELS and facts.learnt_on(version)
+    return waits and any(policy(observed, now) is not None for policy in _NOT_PUT_OFF)
 
 
 def step(observed: Observed, now: datetime) -> Step:

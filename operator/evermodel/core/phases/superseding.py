@@ -18,6 +18,7 @@ from evermodel.core.timestamps import rfc3339
 
 SPEC_CHANGED = "The spec was changed while this version was being made."
 OVERTAKEN = "The accuracy fell while this version was being made: one that learns from the fall takes its place."
+PUT_OFF = "A whole run became due while this update waited for labels: it takes its place."
 _UNENDED = frozenset({JobState.PENDING, JobState.RUNNING})
 
 
