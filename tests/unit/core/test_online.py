@@ -193,6 +193,16 @@ def test_what_a_rejected_one_learnt_is_learnt_again_by_the_next_for_the_champion
     assert run.online == OnlineUpdate(base=champion().status.manifest or "", after=1000)
 
 
+def test_a_champion_that_the_hub_remembered_learns_on_from_where_it_was() -> None:
+    adopted = VersionTrigger(reason="Adopted", message="It is in the hub.")
+    taken_over = champion(
+        trigger=adopted, run={"adopted_manifest": "manifest-1", "feedback_through": 700, "online": None}
+    )
+    assert reasons(look(taken_over)) == ["OnlineUpdate"]
+    run = training(IN_TRAINING, taken_over)
+    assert run.online == OnlineUpdate(base="manifest-1", after=700)
+
+
 def test_a_whole_run_fits_anew_and_keeps_its_pipeline() -> None:
     whole = make_version(2, VersionPhase.TRAINING, spec=SPEC, run={"online": SPEC.retraining.online})
     run = training(whole, champion())

@@ -298,6 +298,33 @@ def test_it_is_judged_on_later_records_and_on_no_row_that_it_learnt_from() -> No
     assert judged.fresh.rows == 30
 
 
+def in_a_world_turned_by(angle: float, count: int, seed: int) -> tuple[list[list[float]], list[str]]:
+    random = np.random.default_rng(seed)
+    rows = random.normal(size=(count, 2))
+    score = rows @ [np.cos(angle), np.sin(angle)] + 0.3 * random.normal(size=count)
+    return rows.round(4).tolist(), np.where(score > 0, "rose", "tulip").tolist()
+
+
+def test_updates_follow_a_world_that_turns() -> None:
+    rows, kinds = in_a_world_turned_by(0, 2000, seed=0)
+    table = [{"height": row[0], "width": row[1], "kind": kind} for row, kind in zip(rows, kinds, strict=True)]
+    hub = hub_with(table)
+    hub.labelled = ()
+    base = newest = first(hub, **SGD)
+    for turn in range(1, 6):  # by 11 degrees each
+        hub.labelled += as_records(*in_a_world_turned_by(0.2 * turn, 200, seed=turn), first_seq=200 * turn - 199)
+        newest = updated(hub, newest, after=200 * (turn - 1), through=200 * turn, version=turn + 1, **SGD)
+    hub.labelled += as_records(*in_a_world_turned_by(1.0, 1000, seed=9), first_seq=1001)
+    fresh = FreshRange(after=1000, through=2000)
+    run = make_evaluate_run(newest.manifest, newest.data_sha256, champion=base.manifest, fresh=fresh, version=6)
+
+    judged = evaluate(run, surroundings(hub)).fresh
+
+    assert judged is not None
+    assert judged.champion is not None
+    assert judged.candidate > judged.champion + 0.1
+
+
 def test_what_a_version_learnt_before_it_does_not_keep_it_from_others() -> None:
     """A second update starts from the first: its rows to be left out of held-out sets are those of all before it."""
     hub = hub_with()
