@@ -175,6 +175,18 @@ def learnt_on(version: VersionView) -> bool:
     return version.spec.trigger.reason == Reason.ONLINE_UPDATE
 
 
+def readers(observed: Observed) -> list[VersionView]:
+    """Return the versions whose runs read the source to learn from it, oldest first."""
+    runs = [version for version in observed.versions if version.status.phase is not VersionPhase.SUPERSEDED]
+    return [version for version in runs if version.status.data_sha256 is not None and not learnt_on(version)]
+
+
+def source_learnt(observed: Observed, version: VersionView) -> str | None:
+    """Return the digest of the source that a version learnt from; of one that learnt on, that of the last whole run."""
+    fitted = [one for one in readers(observed) if is_promoted(one) and one.number <= version.number]
+    return fitted[-1].status.data_sha256 if learnt_on(version) and fitted else version.status.data_sha256
+
+
 def next_number(observed: Observed) -> int:
     """Return the number of the next version: never one that was given before, as far as anything remembers."""
     remembered = max((entry.number for entry in observed.lineage or ()), default=0)

@@ -14,9 +14,11 @@ from tests.unit.core.made import (
     ALARM,
     NOW,
     actions_of,
+    make_deployment,
     make_job,
     make_observed,
     make_quality,
+    make_service,
     make_spec,
     make_version,
     planned,
@@ -25,7 +27,7 @@ from tests.unit.core.made import (
 from evermodel.api.conditions import Reason
 from evermodel.api.modelversion import SetScore, VersionFailure, VersionPhase, VersionTrigger
 from evermodel.contract import OnlineUpdate, Task, TrainReport, TrainRun
-from evermodel.core.actions import CreateJob, CreateVersion, DeleteVersion, WriteVersionStatus
+from evermodel.core.actions import CreateJob, CreateVersion, DeleteVersion, RecordLineage, WriteVersionStatus
 from evermodel.core.observed import JobState, Observed, SourceView, VersionView
 from evermodel.core.phases import online
 from evermodel.core.questions import looks_at, quality_query
@@ -248,7 +250,7 @@ WATCHED = make_spec(
 
 
 def waiting(spec: Any, phase: VersionPhase = VersionPhase.AWAITING_LABELS, **change: Any) -> Observed:
-    made = {"spec": spec, "run": {"feedback_through": 1100, "parent": 1}, "data_sha256": "data-1"}
+    made: dict[str, Any] = {"spec": spec, "run": {"feedback_through": 1100, "parent": 1}, "data_sha256": "data-1"}
     return look(champion(spec=spec), make_version(2, phase, trigger=UPDATE, **made), spec=spec, **change)
 
 
@@ -296,6 +298,26 @@ def test_what_a_source_holds_is_new_though_an_update_has_read_it() -> None:
     promoted = make_version(2, spec=spec, trigger=UPDATE, data_sha256="data-2")
     observed = look(first, promoted, spec=spec, counted=0, version=2, source=SourceView(sha256="data-2"))
     assert reasons(observed) == ["DataChanged"]
+
+
+def test_what_was_read_of_a_source_is_known_after_any_number_of_updates() -> None:
+    spec = msgspec.structs.replace(WATCHED, revision_history_limit=1)
+    made: dict[str, Any] = {"spec": spec, "data_sha256": "data-2"}
+    updates = [make_version(number, VersionPhase.ARCHIVED, trigger=UPDATE, **made) for number in range(2, 6)]
+    first = make_version(1, VersionPhase.ARCHIVED, spec=spec, data_sha256="data-1")
+    newest = make_version(6, trigger=UPDATE, **made)
+    observed = look(first, *updates, newest, spec=spec, counted=0, version=6, source=SourceView(sha256="data-2"))
+    kept = {action.name for action in actions_of(observed, DeleteVersion)}
+    assert kept == {"digits-v2", "digits-v3", "digits-v4"}, "version 1 read the source, and version 5 served before"
+
+
+def test_the_hub_remembers_the_source_that_the_last_whole_run_learnt() -> None:
+    candidate = update(2, VersionPhase.CANDIDATE, data_sha256="data-2")
+    observed = look(champion(data_sha256="data-1"), candidate)
+    deployed = {one.number: make_deployment(observed.model, one) for one in observed.versions}
+    served = replace(observed, deployments=deployed, service=make_service(observed.model, 2))
+    [recorded] = actions_of(served, RecordLineage)
+    assert (recorded.entry.number, recorded.entry.data_sha256) == (2, "data-1")
 
 
 def test_a_scheduled_run_fits_anew_though_an_update_has_seen_all_there_is() -> None:

@@ -35,6 +35,8 @@ def _needed(observed: Observed) -> set[int]:
     if champion is not None:
         for reason in facts.BY_LABELS:
             needed |= {version.number for version in facts.fruitless(observed, champion, reason)}
+    readers = facts.readers(observed)
+    needed |= {row[-1].number for row in (readers, [one for one in readers if facts.is_promoted(one)]) if row}
     predecessor = champion.spec.parent if champion is not None else None
     needed |= members.declared(observed.model.spec.training).keys()
     numbers = (observed.model.spec.version, facts.traffic_of(observed), predecessor)

@@ -98,7 +98,7 @@ def promote(observed: Observed, build: Builders, now: datetime) -> Step:
     actions: list[Action] = []
     if champion is None or wanted.number != champion.number:
         status = msgspec.structs.replace(wanted.status, phase=VersionPhase.CHAMPION, promoted_at=rfc3339(now))
-        actions += [RecordLineage(entry=_entry(wanted, status, now)), jobs.write(wanted, status)]
+        actions += [RecordLineage(entry=_entry(observed, wanted, status, now)), jobs.write(wanted, status)]
     for version in observed.versions:
         if version.status.phase is VersionPhase.CHAMPION and version.number != wanted.number:
             archived = msgspec.structs.replace(version.status, phase=VersionPhase.ARCHIVED)
@@ -161,7 +161,7 @@ def _point(observed: Observed, number: int, build: Builders) -> list[Action]:
     return [ApplyService(version=number, manifest=manifest)]
 
 
-def _entry(version: VersionView, status: ModelVersionStatus, now: datetime) -> LineageEntry:
+def _entry(observed: Observed, version: VersionView, status: ModelVersionStatus, now: datetime) -> LineageEntry:
     return LineageEntry(
         number=version.number,
         training_hash=version.spec.training_hash,
@@ -169,7 +169,7 @@ def _entry(version: VersionView, status: ModelVersionStatus, now: datetime) -> L
         holdout=status.holdout or 0.0,
         holdout_set="fresh" if status.holdout_set == "fresh" else "reference",
         promoted_at=now.timestamp(),
-        data_sha256=status.data_sha256 or "",
+        data_sha256=facts.source_learnt(observed, version) or "",
         feedback_through=version.spec.feedback_through,
         parent=version.spec.parent,
     )
