@@ -30,7 +30,7 @@ RECALL, PRECISION, F1 = (
 
 
 def row(seq: int, label: str, predicted: str | None) -> Labelled:
-    return Labelled(seq, label == predicted, label, predicted)
+    return seq, label == predicted, label, predicted
 
 
 ROWS = [

@@ -94,22 +94,20 @@ class Detectors:
 
 def rows_after(connection: sqlite3.Connection, model: int, version: int, seq: int) -> Iterator[Labelled]:
     """Return stored labels of a version after a ledger number, in ledger order."""
-    found = connection.execute(
+    return connection.execute(
         "SELECT seq, correct, label, predicted FROM labels WHERE model = ? AND version = ? AND seq > ? ORDER BY seq",
         (model, version, seq),
     )
-    return map(Labelled._make, found)
 
 
 def rows_before(connection: sqlite3.Connection, model: int, version: int, seq: int) -> Iterator[Labelled]:
     """Return stored labels of a version up to a ledger number, the newest first."""
-    found = connection.execute(
+    return connection.execute(
         # The + keeps SQLite from an index by version, which it would have to sort.
         "SELECT seq, correct, label, predicted FROM labels WHERE model = ? AND +version = ? AND seq <= ? "
         "ORDER BY seq DESC",
         (model, version, seq),
     )
-    return map(Labelled._make, found)
 
 
 def stored_detector(

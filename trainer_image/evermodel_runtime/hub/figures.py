@@ -108,7 +108,7 @@ def _value(connection: sqlite3.Connection, model: int, version: int, crossing: C
     if measure.metric not in OF_ERRORS:
         return value_of(measure, 1 - crossing.wrong / crossing.samples)
     rows = islice(rows_before(connection, model, version, crossing.seq), min(crossing.samples, LONGEST_SHORTFALL))
-    errors = [error_of(measure.metric, row.label, row.predicted) for row in rows]
+    errors = [error_of(measure.metric, label, predicted) for _, _, label, predicted in rows]
     known = [error for error in errors if error is not None]
     return _in_units(measure.metric, sum(known) / len(known))
 

