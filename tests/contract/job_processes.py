@@ -50,6 +50,8 @@ class Hub:
     """One hub process and what its callers say to it."""
 
     folder: Path
+    within: tuple[str, ...] = ()
+    """Command that the process is started by, where it is to see something else than the machine."""
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
     predictions: int = 0
@@ -67,7 +69,7 @@ class Hub:
             "EVERMODEL_HUB_HOST": "127.0.0.1",
             "EVERMODEL_HUB_PORT": str(self.port),
         }
-        self.process = start_process(["hub"], environ)
+        self.process = start_process(["hub"], environ, self.within)
         session = requests.Session()
         retries = requests.adapters.HTTPAdapter(max_retries=until_up())
         session.mount(self.url, retries)
@@ -76,6 +78,12 @@ class Hub:
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
+            self.process.wait(START_SECONDS)
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        if self.process is not None:
+            self.process.kill()
             self.process.wait(START_SECONDS)
 
     def client(self, role: Role = Role.TRAINER) -> HubClient:
@@ -212,8 +220,10 @@ def environment() -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "PYTHONPATH": SOURCES}
 
 
-def start_process(arguments: list[str], environ: Mapping[str, str], **options: Any) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "evermodel_runtime", *arguments]
+def start_process(
+    arguments: list[str], environ: Mapping[str, str], within: Sequence[str] = (), /, **options: Any
+) -> subprocess.Popen[bytes]:
+    command = [*within, sys.executable, "-m", "evermodel_runtime", *arguments]
     return subprocess.Popen(command, env={**environment(), **environ}, **options)
 
 

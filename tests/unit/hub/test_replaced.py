@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import sqlite3
 import time
@@ -23,7 +24,12 @@ from evermodel.contract import (
     TrainReport,
 )
 from evermodel.tokens import ANY_MODEL, Role
+from evermodel_runtime.hub.retention import Retention
+from evermodel_runtime.hub.schema import open_for_writing
+from evermodel_runtime.hub.settings import Synchronous
+from evermodel_runtime.hub.store import HubStore
 from evermodel_runtime.hub.volume import DATABASE
+from evermodel_runtime.hub.writer import DiskFull, Writer
 
 DAY = 24 * 3600.0
 FIRST, SECOND = b"age,label\n1,no\n", b"age,label\n2,yes\n"
@@ -91,6 +97,41 @@ async def test_the_earlier_content_of_a_dataset_goes_a_day_later(now: HubClient)
     assert not await is_there(now, DIGEST)
     assert await is_there(now, newest)
     assert b"evermodel_hub_blobs_removed_total 1.0" in (await now.request("GET", "/metrics", role=None)).body
+
+
+class NoRoom(Writer):
+    """The writer of a full volume: not even a deletion can be written."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(lambda: HubStore(open_for_writing(folder, Synchronous.OFF)), waiting_limit=1)
+        self.asked = asyncio.Event()
+
+    def submit(self, operation: object) -> asyncio.Future[object]:
+        self.asked.set()
+        raise DiskFull(operation)
+
+
+async def test_a_full_volume_still_loses_what_was_replaced(
+    now: HubClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await upload(now, "people.csv", FIRST)
+    await upload(now, "people.csv", SECOND)
+    now.clock.now += DAY + 60
+    full = NoRoom(tmp_path)
+    retention = Retention(
+        writer=full,
+        reader=now.hub.reader,
+        blobs=now.hub.blobs,
+        clock=now.clock,
+        metrics=now.hub.metrics,
+        captures_kept=1,
+    )
+    running = asyncio.create_task(retention.run())
+    await asyncio.wait_for(full.asked.wait(), 30)
+    running.cancel()
+    assert not await is_there(now, DIGEST)
+    assert "outdated rows stay" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 async def named_by_another_name(hub: HubClient) -> None:

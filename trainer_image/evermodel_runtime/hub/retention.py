@@ -16,7 +16,7 @@ from evermodel_runtime.hub.metrics import Metrics
 from evermodel_runtime.hub.operations import Transaction
 from evermodel_runtime.hub.reading import Reader
 from evermodel_runtime.hub.replaced import KEPT_SECONDS, Replaced, find_replaced
-from evermodel_runtime.hub.writer import Stopped, Writer
+from evermodel_runtime.hub.writer import DiskFull, Stopped, Writer
 
 ROWS_AT_ONCE = 1000
 """Rows deleted in one transaction at most: labels wait for it, a few milliseconds."""
@@ -169,10 +169,12 @@ class Retention:
         """Delete every few seconds until cancelled."""
         while True:
             try:
+                await self.remove_replaced()  # first: of a full volume, only files can be deleted without any room
                 await self.sweep()
-                await self.remove_replaced()
             except Stopped:
                 return
+            except DiskFull:
+                logger.warning("the volume is full: outdated rows stay until it has room")
             except Exception:  # the task's outermost frame: it goes on
                 logger.exception("what is outdated could not be deleted")
             await asyncio.sleep(SECONDS_BETWEEN)

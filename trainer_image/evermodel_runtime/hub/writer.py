@@ -17,6 +17,10 @@ GROUP_LIMIT = 4096
 """Operations in one transaction at most, so that no caller waits for an endless one."""
 
 
+_NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
+"""The second where it is the index of the write-ahead log that cannot grow."""
+
+
 class Store(Protocol):
     """What the writer commits to. Called from the writer's thread alone."""
 
@@ -123,8 +127,14 @@ class Writer:
         while (group := self._next_group()) is not None:
             if group:
                 self._answer(self._commit(store, group))
-        store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        store.connection.close()
+        self._close(store.connection)
+
+    def _close(self, connection: sqlite3.Connection) -> None:
+        try:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.OperationalError as error:  # what was committed is in the log, which the next start reads
+            logger.warning("the write-ahead log stays as it is: %s", error)
+        connection.close()
 
     def _next_group(self) -> list[_Ticket] | None:
         """Wait for one operation and take all that wait behind it; None when the writer is to stop."""
@@ -184,4 +194,4 @@ class Writer:
 
 
 def _is_full(error: Exception) -> bool:
-    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_FULL
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode in _NO_ROOM
