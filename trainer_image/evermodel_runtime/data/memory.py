@@ -127,6 +127,33 @@ class Memory:
                 f"{_enough(needed)}Gi.",
             )
 
+    def check_pairs(self, rows: int, matrices: float, what: str) -> None:
+        """Refuse matrices of all rows by all rows that do not fit, before they are made.
+
+        Parameters
+        ----------
+        rows : int
+            How many there are.
+        matrices : float
+            How many such matrices of float64 there are at once.
+        what : str
+            The field, and what compares the rows.
+
+        Raises
+        ------
+        JobError
+            OutOfMemory, with the size and the limit.
+        """
+        size = int(matrices * NUMBER_BYTES * rows**2)
+        needed = self.taken + size
+        if needed > self.limit:
+            raise JobError(
+                FailureReason.OUT_OF_MEMORY,
+                f"{what} compares each of {rows:,} rows with each other one, which takes about {_spelled(size)}, but "
+                f"{self.whose} is {_spelled(self.limit)}. Train on fewer rows, take an estimator whose memory grows "
+                f"with the rows alone, or set spec.training.template.resources.limits.memory to {_enough(needed)}Gi.",
+            )
+
     def _check(self, needed: int, what: str) -> None:
         if needed <= self.limit:
             return

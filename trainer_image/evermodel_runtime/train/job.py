@@ -372,17 +372,20 @@ def choose(run: TrainRun, recipe: Recipe, source: LabelledRows, feedback: Usable
     Raises
     ------
     JobError
-        SpecInvalid for what does not go together, before anything is fitted.
+        SpecInvalid for what does not go together, OutOfMemory for what does not fit, before anything is fitted.
     """
     # Bad data are told without the wait for scikit-learn.
     from evermodel_runtime.train.age_weights import require_weights  # noqa: PLC0415
     from evermodel_runtime.train.pipeline import table  # noqa: PLC0415
+    from evermodel_runtime.train.row_pairs import check_row_pairs  # noqa: PLC0415
     from evermodel_runtime.train.words import check_vocabularies  # noqa: PLC0415
 
     rules = run.feedback_rules
     if rules is not None and rules.half_life is not None:
         require_weights(recipe.pipeline[-1])
-    for told in check_vocabularies(recipe.pipeline, source.rows, Memory.of_this_process()):
+    memory = Memory.of_this_process()
+    check_row_pairs(recipe.pipeline[-1], len(source) + len(feedback.data), memory)
+    for told in check_vocabularies(recipe.pipeline, source.rows, memory):
         say(told)
     if run.search is not None:
         from evermodel_runtime.train.trials import settings_of  # noqa: PLC0415 - few runs search
