@@ -137,13 +137,16 @@ class Predictions:
 
     at: float
     version: int = 1
+    every: float = 0.0
+    """Seconds from one prediction to the next."""
     issued: int = 0
     _signer: Signer = field(default_factory=lambda: Signer(role_token(KEY, MODEL, Role.SERVER), MODEL))
 
     def issue(self, predicted: str = "7") -> str:
         """Return a new id."""
         self.issued += 1
-        return self._signer.issue(self.version, self.at, predicted, self.issued.to_bytes(8, "big"))
+        at = self.at + self.every * self.issued
+        return self._signer.issue(self.version, at, predicted, self.issued.to_bytes(8, "big"))
 
 
 def feedback(*labels: tuple[str, str]) -> bytes:
