@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 
 from tests.demo.stages import Snapshot, Version
 from tests.e2e import manifests
-from tests.e2e.namespaces import Namespace
+from tests.e2e.namespaces import PATIENCE, Namespace
 
 from evermodel.api.conditions import Reason
 from evermodel.api.modelversion import VersionPhase
@@ -33,7 +33,7 @@ async def test_a_served_model_learns_on_from_the_labels_that_came_since_and_goes
     first = (await namespace.becomes_ready(NAME)).versions[0]
 
     async with labelled_predictions(await namespace.address(NAME)):
-        seen = await namespace.until(NAME, an_update_was_judged)
+        seen = await namespace.until(NAME, an_update_was_judged, within=2 * PATIENCE)  # two Jobs, and a look at each
 
     update = second(seen)
     assert update.spec.trigger.reason == Reason.ONLINE_UPDATE
